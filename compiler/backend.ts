@@ -1,0 +1,64 @@
+/** What cli and tune know of a backend: text out, and kernels run on a device. */
+import type { ThreadKernel } from './thread/nodes.ts';
+import type { Target } from './target.ts';
+
+export interface Artifact {
+  readonly path: string;
+  readonly text: string;
+  /** Kernel names that the file defines. */
+  readonly kernels: readonly string[];
+}
+
+/** A buffer's data, typed by its element: halves travel as Uint16Array of their bits. */
+export type HostArray = Float32Array | Int32Array | Uint32Array | Uint16Array;
+
+export interface HostBuffer {
+  readonly name: string;
+  readonly element: 'f32' | 'f16' | 'bf16' | 'i32' | 'u32';
+  readonly data: HostArray;
+  /** Read back after the run. */
+  readonly output: boolean;
+}
+
+export interface Launch {
+  /** Index into the kernels given to `run`. */
+  readonly kernel: number;
+  readonly grid: readonly [number, number, number];
+  /** Kernel buffer name -> HostBuffer name. */
+  readonly buffers: Readonly<Record<string, string>>;
+  readonly scalars: Readonly<Record<string, number>>;
+}
+
+export interface RunRequest {
+  readonly kernels: readonly ThreadKernel[];
+  readonly buffers: readonly HostBuffer[];
+  readonly launches: readonly Launch[];
+  /** Timed repetitions after the first, checked run; 0 = none. */
+  readonly repeats: number;
+}
+
+export interface RunResult {
+  readonly device: string;
+  /** Output buffers by name, same element encoding as they went in. */
+  readonly outputs: ReadonlyMap<string, HostArray>;
+  /** Median time of all launches together, in microseconds; absent where the device cannot time. */
+  readonly timeUs?: number;
+  readonly driver?: string;
+}
+
+export interface Device {
+  readonly description: string;
+  readonly target: Target;
+  /** SMs or compute units, where known: the planner fills this many. */
+  readonly units: number;
+  run(request: RunRequest): Promise<RunResult>;
+  close(): Promise<void>;
+}
+
+export interface Backend {
+  readonly family: 'cuda' | 'wgsl' | 'cpu';
+  /** One program's kernels as files. */
+  emit(program: string, kernels: readonly ThreadKernel[], target: Target): Artifact[];
+  /** The device that is there, or throws a PatcError with exit code 3 that says what is missing. */
+  open(): Promise<Device>;
+}
