@@ -1,0 +1,35 @@
+/** Sums of constant multiples: how an address divides by a constant. */
+import { rangeOf } from './range.ts';
+import type { Expr } from './nodes.ts';
+
+/** k * e, or the constant k where e is absent. */
+export interface Term {
+  readonly e: Expr | undefined;
+  readonly k: number;
+}
+
+/** The terms of a sum, constants multiplied out. */
+export function termsOf(e: Expr, k = 1): Term[] {
+  if (e.e === 'const') return [{ e: undefined, k: Number(e.value) * k }];
+  if (e.e === 'binary' && e.fn === 'add') return [...termsOf(e.a, k), ...termsOf(e.b, k)];
+  if (e.e === 'binary' && e.fn === 'mul' && e.b.e === 'const') return termsOf(e.a, k * Number(e.b.value));
+  return [{ e, k }];
+}
+
+/**
+ * a = multiples * c + rest, where every term is non-negative and nothing wraps, so that a / c is
+ * multiples + rest / c and a % c is rest % c. Undefined where that cannot be shown, or nothing divides.
+ */
+export function splitDiv(a: Expr, c: number): { multiples: Term[]; rest: Term[] } | undefined {
+  const terms = termsOf(a);
+  let high = 0;
+  for (const t of terms) {
+    const r = t.e ? rangeOf(t.e) : { lo: 1, hi: 1 };
+    if (t.k < 0 || r.lo < 0) return undefined;
+    high += r.hi * t.k;
+  }
+  if (high >= 2 ** 31) return undefined;
+  const multiples = terms.filter((t) => t.k % c === 0).map((t) => ({ e: t.e, k: t.k / c }));
+  if (multiples.length === 0) return undefined;
+  return { multiples, rest: terms.filter((t) => t.k % c !== 0) };
+}
