@@ -1,0 +1,77 @@
+#!/usr/bin/env node
+// Starts patc on a Node that can run it. Plain JavaScript for Node 18 and newer, no dependency: this file must be able
+// to say what is missing. In a clone it runs the TypeScript sources, in an installed package the built files.
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const source = join(root, 'compiler', 'cli', 'main.ts');
+const entry = existsSync(source) ? source : join(root, 'dist', 'compiler', 'cli', 'main.js');
+
+/** 22.18 is the first Node that loads a `.ts` file without a flag. */
+const newEnough = (version) => {
+  const [major = 0, minor = 0] = version.replace(/^v/, '').split('.').map(Number);
+  return major > 22 || (major === 22 && minor >= 18);
+};
+
+/** The `node` package from npm carries a Node binary; look for it beside patc, then upwards from where we stand. */
+function findNode() {
+  for (const start of [root, process.cwd()]) {
+    for (let at = start; ; at = dirname(at)) {
+      const folder = join(at, 'node_modules', 'node');
+      for (const name of ['node', 'node.exe']) {
+        const binary = join(folder, 'bin', name);
+        if (!existsSync(binary)) continue;
+        try {
+          if (newEnough(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).version)) return binary;
+        } catch {
+          // An unreadable package is one that we cannot use: look further.
+        }
+      }
+      if (dirname(at) === at) break;
+    }
+  }
+  return undefined;
+}
+
+function tooOld() {
+  const message = `patc needs Node 22.18 or newer, this is ${process.version}`;
+  const help = 'run `npm i -D node@24` in this project (it brings a Node of its own), then the same command again';
+  if (process.argv.includes('--json')) {
+    const diagnostic = { code: 'PAT0706', name: 'node-too-old', message, notes: [], help };
+    process.stdout.write(`${JSON.stringify({ ok: false, diagnostics: [diagnostic] }, null, 2)}\n`);
+  } else {
+    process.stderr.write(`error[PAT0706] node-too-old: ${message}\n  help: ${help}\n`);
+  }
+  process.exitCode = 3;
+}
+
+function runWith(binary) {
+  const child = spawn(binary, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
+  // A terminal sends its signals to both; one sent to us alone is passed on.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('error', tooOld);
+  child.on('exit', (code, signal) => {
+    process.exitCode = code ?? 128 + (signal ? constants.signals[signal] : 0);
+  });
+}
+
+if (!newEnough(process.versions.node)) {
+  const binary = findNode();
+  if (binary) runWith(binary);
+  else tooOld();
+} else if (!existsSync(entry)) {
+  process.stderr.write(`patc: ${entry} is missing; run \`npm run build\` in ${root}\n`);
+  process.exitCode = 3;
+} else {
+  // Node 22 warns that type stripping is experimental; that is not news to the reader of our output.
+  const emitWarning = process.emitWarning;
+  process.emitWarning = (warning, ...rest) => {
+    if (!String(warning).includes('Type Stripping')) emitWarning.call(process, warning, ...rest);
+  };
+  const { main } = await import(pathToFileURL(entry).href);
+  process.exitCode = await main(process.argv.slice(2));
+}
