@@ -37,6 +37,7 @@ export const catalogue = {
   PAT0405: { name: 'out-of-bounds', exit: 1 },
   PAT0406: { name: 'copy-not-waited-for', exit: 1 },
   PAT0407: { name: 'deadlock', exit: 1 },
+  PAT0408: { name: 'bad-launch-argument', exit: 1 },
   PAT0501: { name: 'bad-workload', exit: 1 },
   PAT0502: { name: 'page-out-of-range', exit: 1 },
   PAT0503: { name: 'length-past-table', exit: 1 },

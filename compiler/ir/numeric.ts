@@ -3,6 +3,7 @@
  *
  * Halves are computed with integer operations on the f32 bits, so they are the same on every engine.
  */
+export { erf } from './erf.ts';
 export { Random } from './random.ts';
 
 /** What a host array can hold; a bool tile never reaches memory. */

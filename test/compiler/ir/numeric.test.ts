@@ -8,6 +8,7 @@ import {
   encodeArray,
   encodeBf16,
   encodeF16,
+  erf,
   poisoned,
   Random,
   roundBf16,
@@ -67,6 +68,27 @@ test('roundTo', () => {
   expect(roundTo('i32', 2 ** 31)).toBe(-(2 ** 31));
   expect(roundTo('u32', -1)).toBe(2 ** 32 - 1);
   expect(roundTo('bf16', 1 + 2 ** -8)).toBe(1);
+});
+
+test('erf', () => {
+  // DLMF table 7.1 and independent high-precision values.
+  const known: [number, number][] = [
+    [0, 0],
+    [0.5, 0.5204998778130465],
+    [1, 0.8427007929497149],
+    [2, 0.9953222650189527],
+    [2.5, 0.999593047982555],
+    [3, 0.9999779095030014],
+    [4, 0.9999999845827421],
+    [7, 1],
+    [Infinity, 1],
+  ];
+  for (const [x, y] of known) {
+    expect(Math.abs(erf(x) - y)).toBeLessThan(1e-15);
+    expect(erf(-x)).toBeCloseTo(-y, 14);
+  }
+  expect(erf(NaN)).toBeNaN();
+  expect(Math.abs(erf(2.4999999999) - erf(2.5000000001))).toBeLessThan(1e-12);
 });
 
 const elements: HostElement[] = ['f32', 'f16', 'bf16', 'i32', 'u32'];
