@@ -78,6 +78,19 @@ export interface RunOptions {
 export interface Program {
   readonly name: string;
   readonly kernels: readonly KernelTemplate[];
+  /** Command-line flags of the program's own, each with what it means: `rows` is given as `--rows 100`. */
+  readonly flags?: Readonly<Record<string, string>>;
   /** Concrete inputs, plan tables and launches for one run. */
   instantiate(options: RunOptions): Instance;
+  /** Host planning alone, with no inputs made: what `patc plan` prints. For programs that plan. */
+  plan?(options: RunOptions): PlanReport;
+}
+
+export interface PlanReport {
+  /** The fields of `plan --json`; `ok` and `program` are added. */
+  readonly document: Readonly<Record<string, unknown>>;
+  /** The same for a terminal. */
+  text(): string;
+  /** The same as one self-contained page. */
+  html?(): string;
 }

@@ -1,0 +1,8 @@
+/** The programs that come with patc, by the name that the command line takes. Loaded when asked for. */
+type Module = Record<string, unknown>;
+
+export const shipped: Readonly<Record<string, () => Promise<Module>>> = {
+  softmax: () => import('./softmax/program.ts'),
+  rmsnorm: () => import('./rmsnorm/program.ts'),
+  gemm: () => import('./gemm/program.ts'),
+};
