@@ -1,4 +1,5 @@
 /** What Thread IR operators compute on constants: 32-bit wrapping integers, f32 rounded after every operator. */
+import { roundBf16, roundF16 } from '../ir/numeric.ts';
 import type { BinaryName, CompareName, HalfType, RegType, UnaryName } from './nodes.ts';
 
 export type Constant = number | boolean;
@@ -6,24 +7,7 @@ export type Constant = number | boolean;
 const view = new DataView(new ArrayBuffer(4));
 
 /** f32 to the nearest value of the half type (ties to even), as f32. */
-export function roundHalf(to: HalfType, x: number): number {
-  if (!Number.isFinite(x) || x === 0) return x;
-  if (to === 'bf16') {
-    view.setFloat32(0, x);
-    const bits = view.getUint32(0);
-    view.setUint32(0, (((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) << 16) >>> 0);
-    return view.getFloat32(0);
-  }
-  const magnitude = Math.abs(x);
-  if (magnitude >= 65520) return x < 0 ? -Infinity : Infinity;
-  // The unit in the last place at this magnitude; 2^-24 for subnormals. Scaling by a power of two is exact.
-  const ulp = 2 ** (Math.max(-14, Math.floor(Math.log2(magnitude))) - 10);
-  const scaled = magnitude / ulp;
-  const floor = Math.floor(scaled);
-  const rest = scaled - floor;
-  const units = rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
-  return (x < 0 ? -1 : 1) * units * ulp;
-}
+export const roundHalf = (to: HalfType, x: number): number => (to === 'f16' ? roundF16(x) : roundBf16(x));
 
 /** The value as the register type holds it. */
 export function normalise(type: RegType, x: number): number {

@@ -1,0 +1,114 @@
+/**
+ * Over which threads values agree: divergence analysis, optimistic where memory or shuffles are involved. It serves to
+ * refute claims (a barrier under a condition that depends on the thread), not to prove them; the simulator sees the rest.
+ */
+import { childrenOf } from './walk.ts';
+import type { Expr, LValue, Stmt, Var } from './nodes.ts';
+
+export type Uniformity = 'block' | 'warp' | 'none';
+
+const order: Readonly<Record<Uniformity, number>> = { none: 0, warp: 1, block: 2 };
+export const meet = (...levels: Uniformity[]): Uniformity =>
+  levels.reduce((a, b) => (order[a] <= order[b] ? a : b), 'block');
+export const atLeast = (level: Uniformity, need: Uniformity): boolean => order[level] >= order[need];
+
+const lanes = 32;
+
+/** Levels of variables, by a fixed point over the kernel's statements. */
+export class Divergence {
+  private readonly levels = new Map<Var, Uniformity>();
+  private changed = false;
+
+  constructor(body: readonly Stmt[]) {
+    do {
+      this.changed = false;
+      this.block(body, 'block');
+    } while (this.changed);
+  }
+
+  of(e: Expr): Uniformity {
+    switch (e.e) {
+      case 'threadId':
+        return 'none';
+      case 'var':
+        return this.levels.get(e.var) ?? 'block';
+      case 'element':
+        return meet(this.levels.get(e.var) ?? 'block', this.of(e.index));
+      case 'binary':
+        return isWarpIndex(e) ? 'warp' : this.children(e);
+      case 'compare':
+        return isWarpBound(e) ? 'warp' : this.children(e);
+      default:
+        return this.children(e);
+    }
+  }
+
+  private children(e: Expr): Uniformity {
+    return meet(...childrenOf(e).map((x) => this.of(x)));
+  }
+
+  private lower(targets: readonly LValue[], level: Uniformity): void {
+    for (const { var: v, index } of targets) {
+      const before = this.levels.get(v) ?? 'block';
+      const after = meet(before, level, index ? this.of(index) : 'block');
+      if (after === before) continue;
+      this.levels.set(v, after);
+      this.changed = true;
+    }
+  }
+
+  private block(body: readonly Stmt[], flow: Uniformity): void {
+    for (const s of body) this.stmt(s, flow);
+  }
+
+  private stmt(s: Stmt, flow: Uniformity): void {
+    const pred = 'pred' in s && s.pred ? this.of(s.pred) : 'block';
+    switch (s.s) {
+      case 'declare':
+        if (s.init) this.lower([{ var: s.var }], meet(flow, this.of(s.init)));
+        return;
+      case 'assign':
+        return this.lower([s.to], meet(flow, this.of(s.value)));
+      case 'for': {
+        const level = meet(flow, this.of(s.lo), this.of(s.hi));
+        this.lower([{ var: s.iv }], level);
+        return this.block(s.body, level);
+      }
+      case 'while':
+        return this.block(s.body, meet(flow, this.of(s.cond)));
+      case 'if': {
+        const level = meet(flow, this.of(s.cond));
+        this.block(s.then, level);
+        return this.block(s.else, level);
+      }
+      case 'loadGlobalWords':
+        return this.lower(s.dst, meet(flow, this.of(s.index), pred));
+      case 'loadShared':
+        return this.lower(s.dst, meet(flow, this.of(s.offset)));
+      case 'ldmatrix':
+        return this.lower(s.dst, 'none');
+      case 'mma':
+        return this.lower(s.acc, 'none');
+      case 'shuffleXor':
+        // A butterfly may well have made it the same in all lanes.
+        return this.lower([s.dst], meet(flow, 'warp'));
+      default:
+        return;
+    }
+  }
+}
+
+/** threadId divided by whole warps. */
+function isWarpIndex(e: Extract<Expr, { e: 'binary' }>): boolean {
+  if (e.a.e !== 'threadId' || e.b.e !== 'const') return false;
+  const c = Number(e.b.value);
+  return (e.fn === 'div' && c > 0 && c % lanes === 0) || (e.fn === 'shr' && c >= 5);
+}
+
+/** threadId below or above a whole number of warps. */
+function isWarpBound(e: Extract<Expr, { e: 'compare' }>): boolean {
+  if (e.a.e !== 'threadId' || e.b.e !== 'const') return false;
+  const c = Number(e.b.value);
+  if (e.fn === 'lt' || e.fn === 'ge') return c % lanes === 0;
+  return (e.fn === 'le' || e.fn === 'gt') && (c + 1) % lanes === 0;
+}
