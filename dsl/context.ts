@@ -254,7 +254,7 @@ export class KernelContext {
     const param: TensorParam = {
       kind: 'tensor',
       name,
-      element,
+      element: element as StorageElement,
       dims: [...dims],
       ...(strides && { strides: [...strides] }),
       access,
