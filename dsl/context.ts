@@ -179,14 +179,12 @@ export class KernelContext {
   }
 
   /** A branch on a scalar bool. Either both sides give records of the same keys and types, or none gives anything. */
-  when<R extends TileRecord>(
+  when<R extends TileRecord | void>(
     cond: Shaped<'bool', readonly []>,
     then: () => R,
-    otherwise: () => Next<R>,
-  ): Result<R>;
-  when(cond: Shaped<'bool', readonly []>, then: () => void, otherwise?: () => void): void;
-  when(cond: unknown, then: () => unknown, otherwise?: () => unknown): any {
-    return control.when(this.#tracer, cond, then, otherwise);
+    ...otherwise: R extends TileRecord ? [otherwise: () => Next<R>] : [otherwise?: () => void]
+  ): R extends TileRecord ? Result<R> : void {
+    return control.when(this.#tracer, cond, then, otherwise[0]) as any;
   }
 
   #tile(value: Value): any {
