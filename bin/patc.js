@@ -26,7 +26,8 @@ function findNode() {
         const binary = join(folder, 'bin', name);
         if (!existsSync(binary)) continue;
         try {
-          if (newEnough(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).version)) return binary;
+          if (newEnough(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).version))
+            return binary;
         } catch {
           // An unreadable package is one that we cannot use: look further.
         }
@@ -39,7 +40,8 @@ function findNode() {
 
 function tooOld() {
   const message = `patc needs Node 22.18 or newer, this is ${process.version}`;
-  const help = 'run `npm i -D node@24` in this project (it brings a Node of its own), then the same command again';
+  const help =
+    'run `npm i -D node@24` in this project (it brings a Node of its own), then the same command again';
   if (process.argv.includes('--json')) {
     const diagnostic = { code: 'PAT0706', name: 'node-too-old', message, notes: [], help };
     process.stdout.write(`${JSON.stringify({ ok: false, diagnostics: [diagnostic] }, null, 2)}\n`);
@@ -50,7 +52,9 @@ function tooOld() {
 }
 
 function runWith(binary) {
-  const child = spawn(binary, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
+  const child = spawn(binary, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio: 'inherit',
+  });
   // A terminal sends its signals to both; one sent to us alone is passed on.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('error', tooOld);

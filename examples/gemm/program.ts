@@ -7,6 +7,7 @@ import { linearGelu } from './kernel.ts';
 export const gemm: Program = {
   name: 'gemm',
   kernels: [linearGelu],
+  flags: { rows: 'rows of the matrix' },
   instantiate(options) {
     const { spec, tile } = specialise(linearGelu, options);
     const [columns, depth] = [Number(spec.columns), Number(spec.depth)];

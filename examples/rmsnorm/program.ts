@@ -7,6 +7,7 @@ import { rmsNorm } from './kernel.ts';
 export const rmsnorm: Program = {
   name: 'rmsnorm',
   kernels: [rmsNorm],
+  flags: { rows: 'rows of the matrix' },
   instantiate(options) {
     const { spec, tile } = specialise(rmsNorm, options);
     const columns = Number(spec.columns);

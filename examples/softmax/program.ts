@@ -7,6 +7,7 @@ import { rowSoftmax } from './kernel.ts';
 export const softmax: Program = {
   name: 'softmax',
   kernels: [rowSoftmax],
+  flags: { rows: 'rows of the matrix' },
   instantiate(options) {
     const { spec, tile } = specialise(rowSoftmax, options);
     const columns = Number(spec.columns);

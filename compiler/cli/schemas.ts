@@ -1,0 +1,108 @@
+/** The JSON documents that `--json` prints, as zod schemas; docs/schemas/ has them as JSON Schema (scripts/schemas.ts). */
+import { z } from 'zod';
+
+const span = z.object({
+  file: z.string(),
+  line: z.number().int(),
+  column: z.number().int(),
+  get chain() {
+    return z.array(span).readonly().optional();
+  },
+});
+
+export const diagnostic = z.object({
+  code: z.string().describe('PATnnnn, stable; docs/errors.md explains each. "internal" is a bug in patc'),
+  name: z.string(),
+  message: z.string(),
+  span: span.optional(),
+  notes: z.array(z.object({ text: z.string(), span: span.optional() })),
+  help: z.string().optional(),
+});
+
+export const errors = z
+  .object({ ok: z.literal(false), diagnostics: z.array(diagnostic).min(1) })
+  .describe('What every command prints with --json when it cannot do what it was asked');
+
+const spec = z.record(z.string(), z.union([z.number(), z.string()]));
+const tile = z.record(z.string(), z.number());
+
+export const compile = z.object({
+  ok: z.literal(true),
+  program: z.string(),
+  spec,
+  out: z.string().nullable().describe('the folder written to; null when nothing was written'),
+  artifacts: z.array(
+    z.object({
+      target: z.string(),
+      path: z.string().describe('the file that defines the kernel'),
+      kernel: z.string(),
+      symbol: z.string().describe('the name of the entry point in the file'),
+      tile,
+      threads: z.number().int(),
+      sharedBytes: z.number().int().describe('per block'),
+      registers: z.number().int().optional().describe('per thread, from nvcc where it is present'),
+      spillBytes: z.number().int().optional(),
+    }),
+  ),
+  files: z.array(z.string()).describe('every file written'),
+  rejected: z
+    .array(z.object({ target: z.string(), kernel: z.string(), tile, diagnostic }))
+    .describe('tile shapes that do not fit the target, and why'),
+});
+
+const planSummary = z.looseObject({
+  packs: z.number().int(),
+  splits: z.number().int(),
+  uniqueKvBytes: z.number(),
+  readKvBytes: z.number(),
+  planUs: z.number(),
+});
+
+export const plan = z.looseObject({
+  ok: z.literal(true),
+  program: z.string(),
+  plan: planSummary,
+  coverage: z.literal('exact'),
+  parts: z.array(z.array(z.number().int())).describe('partial slots by sequence'),
+  packs: z.array(
+    z.looseObject({
+      sequences: z.array(z.number().int()),
+      tile: z.looseObject({}),
+      slots: z.array(z.number().int()).describe('-1 where the pack writes the output itself'),
+      entries: z.array(
+        z.object({
+          first: z.number().int(),
+          count: z.number().int(),
+          from: z.number().int(),
+          to: z.number().int(),
+        }),
+      ),
+    }),
+  ),
+});
+
+export const run = z.looseObject({
+  ok: z.boolean().describe('everything that was asked held; with --verify also the result'),
+  program: z.string(),
+  device: z.string(),
+  driver: z.string().optional(),
+  seed: z.number().int(),
+  spec,
+  verified: z.boolean(),
+  relError: z.number().nullable(),
+  maxAbsError: z.number().nullable(),
+  tolerance: z.number().nullable(),
+  unwritten: z.number().int().nullable(),
+  launches: z.number().int(),
+  timeUs: z.number().optional().describe('median of all launches together, where the device can time'),
+  floorUs: z
+    .number()
+    .optional()
+    .describe('what any implementation needs on this device, where its figures are known'),
+  plan: planSummary.optional(),
+});
+
+export const schemas = { errors, compile, plan, run } as const;
+export type DiagnosticJson = z.infer<typeof diagnostic>;
+export type CompileJson = z.infer<typeof compile>;
+export type RunJson = z.infer<typeof run>;
