@@ -62,9 +62,8 @@ const compare: Record<CompareFn, string> = { lt: '<', le: '<=', gt: '>', ge: '>=
 
 export const compareExpression = (fn: CompareFn): string => `x ${compare[fn]} y ? 1 : 0`;
 
-/** Float to integer truncates and saturates, NaN gives 0; i32 and u32 exchange bits; anything but 0 is true. */
+/** Float to integer truncates and saturates, NaN gives 0; i32 and u32 exchange bits; there is no cast to bool. */
 export function castExpression(from: Family, to: Family): string {
-  if (to === 'bool') return 'x !== 0 ? 1 : 0';
   if (from !== 'float' || to === 'float') return 'x';
   return to === 'i32'
     ? 'Math.max(-2147483648, Math.min(2147483647, x))'
@@ -72,7 +71,7 @@ export function castExpression(from: Family, to: Family): string {
 }
 
 /** Folds the next element `x` into `s`, which stays in the family's range. */
-export function foldExpression(fn: ReduceFn, family: Family): string {
+export function foldExpression(fn: ReduceFn, family: Exclude<Family, 'bool'>): string {
   if (fn !== 'sum') return `Math.${fn}(s, x)`;
-  return { float: 'Math.fround(s + x)', i32: '(s + x) | 0', u32: '(s + x) >>> 0', bool: 's | x' }[family];
+  return { float: 'Math.fround(s + x)', i32: '(s + x) | 0', u32: '(s + x) >>> 0' }[family];
 }

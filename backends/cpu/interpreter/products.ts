@@ -2,7 +2,7 @@
 import type { DotOp, ReduceOp } from '../../../compiler/ir/nodes.ts';
 import { foldExpression } from './arithmetic.ts';
 import { compileLoop, rounded } from './loops.ts';
-import { familyOf, type RowRange, type Step, type TileData } from './storage.ts';
+import { familyOf, type Family, type RowRange, type Step, type TileData } from './storage.ts';
 
 const product = (extents: readonly number[]): number => extents.reduce((a, b) => a * b, 1);
 
@@ -14,7 +14,7 @@ export function planReduce(op: ReduceOp, a: TileData, r: TileData, rows: RowRang
   // Outer positions per row: along axis 0 there is one "row", the whole tile.
   const perRow = op.axis === 0 ? 1 : product(shape.slice(1, op.axis));
   type Loop = (from: number, to: number, r: TileData, a: TileData, extent: number, inner: number) => void;
-  const fold = foldExpression(op.fn, familyOf(element));
+  const fold = foldExpression(op.fn, familyOf(element) as Exclude<Family, 'bool'>);
   const loop = compileLoop<Loop>(
     ['from', 'to', 'r', 'a', 'extent', 'inner'],
     `for (let o = from; o < to; o++) for (let j = 0; j < inner; j++) {
