@@ -75,7 +75,7 @@ describe('gathers and scatters', () => {
     const x = Uint16Array.from({ length: 65536 }, (_, i) => (Number.isNaN(decodeF16(i)) ? 0 : i));
     const out = poisoned('f16', 65536);
     interpret(k, [64, 1, 1], new Map([['x', x], ['out', out]]), {}); // prettier-ignore
-    expect(out).toEqual(x);
+    expect(x.findIndex((bits, i) => bits !== out[i])).toBe(-1);
   });
 });
 
