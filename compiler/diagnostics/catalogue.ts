@@ -30,6 +30,7 @@ export const catalogue = {
   PAT0304: { name: 'too-many-threads', exit: 1 },
   PAT0305: { name: 'thread-verification', exit: 1 },
   PAT0306: { name: 'no-feasible-tile', exit: 1 },
+  PAT0307: { name: 'too-many-buffers', exit: 1 },
   PAT0401: { name: 'shared-memory-race', exit: 1 },
   PAT0402: { name: 'global-memory-race', exit: 1 },
   PAT0403: { name: 'divergent-barrier', exit: 1 },
@@ -38,6 +39,9 @@ export const catalogue = {
   PAT0406: { name: 'copy-not-waited-for', exit: 1 },
   PAT0407: { name: 'deadlock', exit: 1 },
   PAT0408: { name: 'bad-launch-argument', exit: 1 },
+  PAT0409: { name: 'bank-conflict', exit: 1 },
+  PAT0410: { name: 'uncoalesced-access', exit: 1 },
+  PAT0411: { name: 'misaligned-access', exit: 1 },
   PAT0501: { name: 'bad-workload', exit: 1 },
   PAT0502: { name: 'page-out-of-range', exit: 1 },
   PAT0503: { name: 'length-past-table', exit: 1 },
@@ -58,6 +62,7 @@ export const catalogue = {
   PAT0704: { name: 'device-lost', exit: 3 },
   PAT0705: { name: 'tool-rejected-code', exit: 1 },
   PAT0706: { name: 'node-too-old', exit: 3 },
+  PAT0707: { name: 'device-call-failed', exit: 3 },
 } as const satisfies Record<string, CatalogueEntry>;
 
 export type Code = keyof typeof catalogue;
