@@ -47,5 +47,9 @@ export function flag(options: RunOptions, name: string, usual: number): number {
   return value;
 }
 
-/** A spec value that must be an element type of tensors. */
-export const storage = (value: Spec[string] | undefined): HostElement => value as HostElement;
+/** A spec value that names the element type of tensors. */
+export function storage(value: Spec[string] | undefined): HostElement {
+  const known: readonly HostElement[] = ['f32', 'f16', 'bf16', 'i32', 'u32'];
+  const element = known.find((e) => e === value);
+  return element ?? fail('PAT0106', `'${value}' is no element type; there are ${known.join(', ')}`);
+}

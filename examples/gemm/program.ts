@@ -1,4 +1,4 @@
-/** A linear layer with GELU on seeded random data, checked against float64. Flags: --rows. */
+/** A linear layer with GELU on seeded random data, checked against float64. */
 import { decodeArray, erf, poisoned, Random } from '../../compiler/ir/numeric.ts';
 import type { Program } from '../../compiler/program.ts';
 import { flag, specialise, storage, verifyOutput } from '../verify.ts';
@@ -8,6 +8,7 @@ export const gemm: Program = {
   name: 'gemm',
   kernels: [linearGelu],
   flags: { rows: 'rows of the matrix' },
+  flags: { rows: 'rows of the random input' },
   instantiate(options) {
     const { spec, tile } = specialise(linearGelu, options);
     const [columns, depth] = [Number(spec.columns), Number(spec.depth)];

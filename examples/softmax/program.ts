@@ -1,4 +1,4 @@
-/** Row softmax of a seeded random matrix, checked against float64. Flags: --rows. */
+/** Row softmax of a seeded random matrix, checked against float64. */
 import { decodeArray, poisoned, Random } from '../../compiler/ir/numeric.ts';
 import type { Program } from '../../compiler/program.ts';
 import { flag, specialise, storage, verifyOutput } from '../verify.ts';
@@ -8,6 +8,7 @@ export const softmax: Program = {
   name: 'softmax',
   kernels: [rowSoftmax],
   flags: { rows: 'rows of the matrix' },
+  flags: { rows: 'rows of the random input' },
   instantiate(options) {
     const { spec, tile } = specialise(rowSoftmax, options);
     const columns = Number(spec.columns);
