@@ -8,7 +8,6 @@ export const gemm: Program = {
   name: 'gemm',
   kernels: [linearGelu],
   flags: { rows: 'rows of the matrix' },
-  flags: { rows: 'rows of the random input' },
   instantiate(options) {
     const { spec, tile } = specialise(linearGelu, options);
     const [columns, depth] = [Number(spec.columns), Number(spec.depth)];

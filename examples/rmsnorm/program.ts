@@ -8,7 +8,6 @@ export const rmsnorm: Program = {
   name: 'rmsnorm',
   kernels: [rmsNorm],
   flags: { rows: 'rows of the matrix' },
-  flags: { rows: 'rows of the random input' },
   instantiate(options) {
     const { spec, tile } = specialise(rmsNorm, options);
     const columns = Number(spec.columns);

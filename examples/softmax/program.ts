@@ -8,7 +8,6 @@ export const softmax: Program = {
   name: 'softmax',
   kernels: [rowSoftmax],
   flags: { rows: 'rows of the matrix' },
-  flags: { rows: 'rows of the random input' },
   instantiate(options) {
     const { spec, tile } = specialise(rowSoftmax, options);
     const columns = Number(spec.columns);
