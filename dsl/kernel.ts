@@ -7,6 +7,7 @@ import { closest } from '../compiler/diagnostics/closest.ts';
 import { KernelContext } from './context.ts';
 import { isElement } from './elements.ts';
 import { callSite } from './location.ts';
+import type { TypedTemplate } from './program.ts';
 import { describe, Tracer } from './tracer.ts';
 
 /** A spec default as the kernel function sees it: any number, any float element, or a string. */
@@ -47,7 +48,7 @@ export function kernel<
   name: string,
   options: KernelOptions<S, T>,
   body: (k: KernelContext, numbers: Numbers<S, T>) => void,
-): KernelTemplate {
+): TypedTemplate<Numbers<S, T>> {
   const { span } = callSite();
   if (typeof name !== 'string' || !/^[A-Za-z][A-Za-z0-9_]*$/.test(name))
     fail('PAT0110', `a kernel is named ${describe(name)}; a name is letters, digits and _`, { span });

@@ -9,7 +9,9 @@ import type { Span } from '../ir/span.ts';
 export const renderError = (error: PatcError): string => error.diagnostics.map(render).join('\n\n');
 
 function render(d: Diagnostic): string {
-  const lines = [`${pc.red(pc.bold(`error[${d.code}]`))} ${pc.bold(`${catalogue[d.code].name}: ${d.message}`)}`];
+  const lines = [
+    `${pc.red(pc.bold(`error[${d.code}]`))} ${pc.bold(`${catalogue[d.code].name}: ${d.message}`)}`,
+  ];
   if (d.span) lines.push(...frame(d.span), ...called(d.span));
   for (const note of d.notes ?? []) {
     lines.push(`  ${pc.cyan('note:')} ${note.text}`);
@@ -33,7 +35,12 @@ function frame(s: Span): string[] {
   // A tab before the column stays a tab, so that the caret stands under its character.
   const before = text.slice(0, Math.max(0, s.column - 1)).replace(/[^\t]/g, ' ');
   const bar = pc.dim('|');
-  return [head, `  ${margin} ${bar}`, `  ${pc.dim(number)} ${bar} ${text}`, `  ${margin} ${bar} ${before}${pc.red('^')}`];
+  return [
+    head,
+    `  ${margin} ${bar}`,
+    `  ${pc.dim(number)} ${bar} ${text}`,
+    `  ${margin} ${bar} ${before}${pc.red('^')}`,
+  ];
 }
 
 const called = (s: Span): string[] => (s.chain ?? []).map((c) => `  ${pc.dim('called from')} ${shown(c)}`);

@@ -12,6 +12,7 @@ import { planningShape } from './units.ts';
 /** One kernel at one tile shape, as it is written to a file. */
 export interface Variant {
   readonly template: KernelTemplate;
+  readonly spec: Spec;
   readonly tile: Tile;
   readonly kernel: ThreadKernel;
 }
@@ -54,7 +55,7 @@ export function chooseVariants(
     const kernel = lowering.lower(template, spec, tile);
     const alone = chosen.filter((c) => c.template === template).length === 1;
     // Several shapes of a kernel live in one file, so their names say which is which.
-    return { template, tile, kernel: alone ? kernel : { ...kernel, name: kernel.name + suffix(tile) } };
+    return { template, spec, tile, kernel: alone ? kernel : { ...kernel, name: kernel.name + suffix(tile) } };
   });
 }
 

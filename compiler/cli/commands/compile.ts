@@ -1,16 +1,16 @@
 /** patc compile: kernels to CUDA C++ and WGSL files, for given tile shapes, for a workload's, or for all that fit. */
-import { writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { fail } from '../../diagnostics/error.ts';
 import type { Spec } from '../../program.ts';
 import type { Target } from '../../target.ts';
-import { backendOf } from '../backends.ts';
-import { loadProgram } from '../loader.ts';
-import { checkTile, parseStages, parseTargets, parseTile, specOf, type Stage } from '../options.ts';
+import { loadProgram, type Loaded } from '../loader.ts';
+import type { Rejected } from '../lowering.ts';
+import { checkTile, parseStages, parseTargets, parseTile } from '../options.ts';
 import { bytes, diagnosticJson, showTile, table, type Output } from '../output.ts';
-import { makeFolder } from '../folders.ts';
+import { filesOf, write, type EmittedFile } from '../emission.ts';
 import { addProgramFlags, settle, type ProgramFlags } from '../program-flags.ts';
+import { resources, type Measured } from '../resources.ts';
 import type { CompileJson } from '../schemas.ts';
 import type { Variant } from '../variants.ts';
 
@@ -18,6 +18,7 @@ interface Flags extends ProgramFlags {
   target: string;
   tile?: string;
   emit: string;
+  nvcc: boolean;
   out: string;
 }
 
@@ -33,6 +34,7 @@ export const addCompile = (
     .option('--target <list>', 'cuda:sm_80, cuda:sm_90a, wgsl, wgsl:f16', 'cuda:sm_80,cuda:sm_90a,wgsl')
     .option('--tile <a=b,...>', 'this tile shape (default: every one that fits, or what the workload uses)')
     .option('--emit <list>', 'tile, thread, code', 'code')
+    .option('--no-nvcc', 'do not ask nvcc for registers and spills, even where it is installed')
     .option('--out <dir>', 'the folder to write to; - prints instead', 'out')
     .action((program: string, extra: string[], flags: Flags) =>
       action((out) => compile(command, program, extra, flags, out)),
@@ -60,105 +62,82 @@ async function compile(
     import('../variants.ts'),
   ]);
   const settled = settle(command, loaded.program ?? loaded, flags, extra);
-  const { spec } = settled;
 
-  const document: CompileJson = {
-    ok: true,
-    program: loaded.name,
-    spec: { ...spec },
-    out: null,
-    artifacts: [],
-    files: [],
-    rejected: [],
-  };
-  const printed: string[] = [];
+  const compiled: Compiled[] = [];
   for (const target of targets) {
     const lowering = new Lowering(target);
     const variants = chooseVariants(loaded, settled, tile, flags.workload, lowering);
     out.progress(`${target.name}: ${variants.length} kernel${variants.length === 1 ? '' : 's'}`);
-    for (const file of await filesOf(loaded.name, variants, stages, spec, target)) {
-      const path = flags.out === '-' ? file.path : join(flags.out, file.path);
-      if (flags.out === '-') printed.push(file.text);
-      else {
-        write(path, file.text);
-        document.files.push(path);
-      }
-      if (!file.source) continue;
-      const measured = undefined as Map<string, object> | undefined;
-      for (const v of variants.filter((v) => file.kernels.includes(v.kernel.name))) {
-        document.artifacts.push({
-          target: target.name,
-          path,
-          kernel: v.template.name,
-          symbol: v.kernel.name,
-          tile: { ...v.tile },
-          threads: v.kernel.threads,
-          sharedBytes: v.kernel.sharedBytes,
-          ...measured?.get(v.kernel.name),
-        });
-      }
+    const alone = targets.filter((t) => t.family === target.family).length === 1;
+    const folder = alone ? '' : target.name.replace(/^cuda:/, '').replace(/\W+/g, '-');
+    const files = await filesOf(loaded.name, variants, stages, target);
+    const kernels = variants.map((v) => v.kernel);
+    const measured = flags.nvcc
+      ? await resources(loaded.name, kernels, target, out)
+      : new Map<string, Measured>();
+    compiled.push({ target, variants, files, folder, measured, rejected: lowering.rejected });
+  }
+  const document = describeAll(loaded, settled.spec, compiled, flags.out);
+  if (flags.out !== '-') {
+    for (const { files, folder } of compiled) {
+      for (const file of files) write(join(flags.out, folder, file.path), file.text);
     }
-    for (const r of lowering.rejected) {
-      document.rejected.push({
+  }
+  out.result(document, () =>
+    flags.out === '-' ? compiled.flatMap((c) => c.files.map((f) => f.text)).join('\n') : summary(document),
+  );
+  return 0;
+}
+
+interface Compiled {
+  readonly target: Target;
+  readonly variants: readonly Variant[];
+  readonly files: readonly EmittedFile[];
+  /** Below `--out`: targets of one family would write the same names. */
+  readonly folder: string;
+  readonly measured: ReadonlyMap<string, Measured>;
+  readonly rejected: readonly Rejected[];
+}
+
+function describeAll(loaded: Loaded, spec: Spec, compiled: readonly Compiled[], out: string): CompileJson {
+  const printed = out === '-';
+  const place = (folder: string, file: EmittedFile): string => (printed ? '-' : join(out, folder, file.path));
+  const specs = [
+    ...loaded.kernels.map((k) => k.spec),
+    spec,
+    ...compiled.flatMap((c) => c.variants.map((v) => v.spec)),
+  ];
+  return {
+    ok: true,
+    program: loaded.name,
+    spec: Object.assign({}, ...specs) as CompileJson['spec'],
+    out: printed ? null : out,
+    artifacts: compiled.flatMap(({ target, variants, files, folder, measured }) =>
+      files.flatMap((file) =>
+        variants
+          .filter((v) => file.source && file.kernels.includes(v.kernel.name))
+          .map((v) => ({
+            target: target.name,
+            path: place(folder, file),
+            kernel: v.template.name,
+            symbol: v.kernel.name,
+            tile: { ...v.tile },
+            threads: v.kernel.threads,
+            sharedBytes: v.kernel.sharedBytes,
+            ...measured.get(v.kernel.name),
+          })),
+      ),
+    ),
+    files: printed ? [] : compiled.flatMap(({ files, folder }) => files.map((f) => place(folder, f))),
+    rejected: compiled.flatMap(({ target, rejected }) =>
+      rejected.map((r) => ({
         target: target.name,
         kernel: r.kernel,
         tile: { ...r.tile },
         diagnostic: diagnosticJson(r.diagnostic),
-      });
-    }
-  }
-  if (flags.out !== '-') document.out = flags.out;
-  out.result(document, () => (flags.out === '-' ? printed.join('\n') : summary(document)));
-  return 0;
-}
-
-interface EmittedFile {
-  readonly path: string;
-  readonly text: string;
-  readonly kernels: readonly string[];
-  /** Whether the file defines its kernels for a target (a header, say, does not). */
-  readonly source: boolean;
-}
-
-async function filesOf(
-  program: string,
-  variants: readonly Variant[],
-  stages: readonly Stage[],
-  spec: Spec,
-  target: Target,
-): Promise<EmittedFile[]> {
-  const files: EmittedFile[] = [];
-  for (const { template, tile, kernel } of variants) {
-    const text = { kernels: [kernel.name], source: false };
-    if (stages.includes('tile')) {
-      const { printKernel } = await import('../../ir/print.ts');
-      const traced = template.trace(specOf(template, spec), tile);
-      files.push({ ...text, path: `${kernel.name}.tile`, text: printKernel(traced) });
-    }
-    if (stages.includes('thread')) {
-      const { printThread } = await import('../../thread/print.ts');
-      const path = `${kernel.name}.${target.name.replace(/\W+/g, '_')}.thread`;
-      files.push({ ...text, path, text: printThread(kernel) });
-    }
-  }
-  if (stages.includes('code')) {
-    const emitted = (await backendOf(target.family)).emit(
-      program,
-      variants.map((v) => v.kernel),
-      target,
-    );
-    files.push(...emitted.map((a) => ({ ...a, source: /\.(cu|wgsl)$/.test(a.path) })));
-  }
-  return files;
-}
-
-function write(path: string, text: string): void {
-  makeFolder(dirname(path));
-  try {
-    writeFileSync(path, text);
-  } catch (error) {
-    fail('PAT0605', `cannot write ${path}`, { notes: [{ text: (error as Error).message }] });
-  }
+      })),
+    ),
+  };
 }
 
 function summary(d: CompileJson): string {

@@ -13,7 +13,10 @@ interface Flags extends ProgramFlags {
   html?: string;
 }
 
-export const addPlan = (cli: Command, action: (work: (out: Output) => Promise<number>) => Promise<void>): void => {
+export const addPlan = (
+  cli: Command,
+  action: (work: (out: Output) => Promise<number>) => Promise<void>,
+): void => {
   const command = cli
     .command('plan')
     .description('packs, splits and bytes read for a workload')
@@ -26,7 +29,13 @@ export const addPlan = (cli: Command, action: (work: (out: Output) => Promise<nu
     );
 };
 
-async function plan(command: Command, name: string, extra: string[], given: Flags, out: Output): Promise<number> {
+async function plan(
+  command: Command,
+  name: string,
+  extra: string[],
+  given: Flags,
+  out: Output,
+): Promise<number> {
   const [target, ...more] = parseTargets(given.target);
   if (more.length) fail('PAT0601', '--target: a plan is for one target');
   const program = await loadRunnable(name);
