@@ -1,0 +1,34 @@
+/**
+ * Cuts the depth-first order into runs of sequences, one path pack each. A run holds at most `cap` sequences; where a run
+ * ends, the tokens shared across the boundary are loaded once more. Each boundary is put where (tokens loaded again + the
+ * fixed work of a pack) per sequence packed is least, looking back over the last half of the run. With a limit, a run also
+ * ends before its load passes it, where what is loaded again is at most a quarter of the limit.
+ */
+import type { Work } from './work.ts';
+
+/** Writes the run ends into `ends`; returns how many runs there are. `overhead`: a pack's fixed work in tokens. */
+export function chunk(w: Work, cap: number, limit: number, overhead: number, ends: Int32Array): number {
+  const { shared } = w;
+  const n = w.length.length;
+  let runs = 0;
+  let b = 0;
+  while (b < n) {
+    let e = Math.min(n, b + cap);
+    if (limit > 0) e = withinLimit(w, b, e, limit);
+    if (e < n) {
+      let best = e;
+      for (let x = e - 1; x >= b + ((e - b + 1) >> 1) && x > b; x--)
+        if ((shared[x]! + overhead) * (best - b) < (shared[best]! + overhead) * (x - b)) best = x;
+      e = best;
+    }
+    ends[runs++] = e;
+    b = e;
+  }
+  return runs;
+}
+
+function withinLimit(w: Work, b: number, e: number, limit: number): number {
+  const start = w.shared[b]! - w.before[b]!;
+  for (let i = b + 1; i < e; i++) if (start + w.before[i + 1]! > limit && w.shared[i]! * 4 <= limit) return i;
+  return e;
+}

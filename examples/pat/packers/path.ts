@@ -1,0 +1,222 @@
+/**
+ * Path packs, the default packing: a pack holds everything on its sequences' paths, from the shared root (all rows) to each
+ * private tail (g rows), so the softmax state stays in registers and nothing is merged. A plan is a choice of
+ *
+ *   cap    sequences per pack: all that a row tile holds, or fewer to make more packs,
+ *   limit  load above which a pack ends early or is cut into pieces (with partials), to fill the machine evenly,
+ *
+ * scored by the cost model; the cheapest wins, the first one in case of a tie. Cutting at node boundaries makes node packs a
+ * special case, which is why they need no search of their own.
+ */
+import type { PlanCosts } from '../cost.ts';
+import type { PackList } from '../packlist.ts';
+import { chunk } from './chunk.ts';
+import { equalPieces, fixedPieces, type PieceSink } from './cut.ts';
+import { PieceWriter } from './piece.ts';
+import { launchTime, LoadTally, overheadTokens } from './score.ts';
+import { Stream } from './stream.ts';
+import { pathLoad, type Work } from './work.ts';
+
+export interface Choice {
+  readonly cap: number;
+  /** 0: none. */
+  readonly limit: number;
+  /** Index into the costs' tiles. */
+  readonly tile: number;
+  /** Predicted picoseconds. */
+  readonly time: number;
+}
+
+/** Below this many tokens a piece is not worth a pack. */
+const smallestPiece = 64;
+
+/** Pieces that a pack of that load is cut into under a limit: none unless it is an eighth above. */
+export const pieceCount = (load: number, limit: number, align: number): number =>
+  limit === 0 || load <= limit + (limit >> 3)
+    ? 1
+    : Math.max(1, Math.min(Math.ceil(load / limit), Math.floor(load / Math.max(align, smallestPiece))));
+
+/** Tile for packs of `cap` sequences: the smallest that holds them; n the largest that the mean entry fills twice. */
+export function tileFor(costs: PlanCosts, group: number, cap: number, meanEntry: number): number {
+  const { tiles } = costs;
+  let m = tiles.at(-1)!.m;
+  for (const t of tiles)
+    if (t.m >= cap * group) {
+      m = t.m;
+      break;
+    }
+  let best = -1;
+  for (let i = 0; i < tiles.length; i++) {
+    const t = tiles[i]!;
+    if (t.m === m && (best < 0 || t.n === tiles[best]!.n || 2 * t.n <= meanEntry)) best = i;
+  }
+  return best;
+}
+
+class Partials implements PieceSink {
+  readonly parts: Int32Array;
+  private readonly mark: Int32Array;
+  private readonly tally: LoadTally;
+  private piece = 0;
+  private load = 0;
+
+  constructor(cap: number, tally: LoadTally) {
+    this.parts = new Int32Array(cap);
+    this.mark = new Int32Array(cap).fill(-1);
+    this.tally = tally;
+  }
+
+  begin(): void {
+    this.parts.fill(0);
+    this.load = 0;
+    this.piece++;
+  }
+
+  add(_from: number, _to: number, left: number, count: number, load: number): void {
+    this.load += load;
+    for (let i = left; i < left + count; i++)
+      if (this.mark[i] !== this.piece) {
+        this.mark[i] = this.piece;
+        this.parts[i] = this.parts[i]! + 1;
+      }
+  }
+
+  next(): void {
+    this.tally.add(this.load);
+    this.load = 0;
+    this.piece++;
+  }
+
+  /** Partial rows of the chunk, in parts: a sequence with one part has none. */
+  end(): number {
+    this.next();
+    let rows = 0;
+    for (const p of this.parts) if (p > 1) rows += p;
+    return rows;
+  }
+}
+
+export class PathPacker {
+  private readonly w: Work;
+  private readonly costs: PlanCosts;
+  private readonly kvHeads: number;
+  private readonly ends: Int32Array;
+  private readonly tally: LoadTally;
+  private readonly stream: Stream;
+  private readonly partials: Partials;
+  private readonly largestCap: number;
+
+  constructor(w: Work, costs: PlanCosts) {
+    this.w = w;
+    this.costs = costs;
+    this.kvHeads = w.batch.kvHeads;
+    const n = w.length.length;
+    this.largestCap = Math.max(1, Math.min(n, Math.floor(costs.tiles.at(-1)!.m / w.group)));
+    this.ends = new Int32Array(n);
+    this.tally = new LoadTally();
+    this.stream = new Stream(this.largestCap);
+    this.partials = new Partials(this.largestCap, this.tally);
+  }
+
+  /** `cuts`: whether limits may be tried. */
+  choose(cuts = true): Choice {
+    const { costs, w, kvHeads } = this;
+    const caps = this.caps();
+    let best: Choice | undefined;
+    for (const cap of caps) {
+      const tile = this.tile(cap);
+      const overhead = overheadTokens(costs.tiles[tile]!);
+      const whole = this.score(cap, 0, tile);
+      if (!best || whole.time < best.time) best = whole;
+      if (!cuts) continue;
+      const mean = Math.max(
+        1,
+        Math.ceil(((this.tally.tokens + overhead * this.tally.packs) * kvHeads) / costs.units),
+      );
+      if (this.tally.heaviest(costs.units, kvHeads, overhead) <= mean + (mean >> 4)) continue;
+      for (const parts of [1, 2, 3]) {
+        const limit = Math.max(w.align, Math.floor(mean / parts) - overhead);
+        const cut = this.score(cap, limit, tile);
+        if (cut.time < best.time) best = cut;
+        if (limit === w.align) break;
+      }
+    }
+    return best!;
+  }
+
+  /** Sequences per pack worth trying: what each row tile holds, then fewer while packs do not fill the machine. */
+  private caps(): number[] {
+    const { w, costs } = this;
+    const n = w.length.length;
+    const caps: number[] = [];
+    for (let i = costs.tiles.length - 1; i >= 0; i--) {
+      const cap = Math.min(n, Math.floor(costs.tiles[i]!.m / w.group));
+      if (cap !== caps.at(-1)) caps.push(cap);
+    }
+    let cap = caps.at(-1)!;
+    while (cap > 1 && Math.ceil(n / cap) * this.kvHeads < 2 * costs.units) {
+      cap >>= 1;
+      caps.push(cap);
+    }
+    return caps;
+  }
+
+  private tile(cap: number): number {
+    const n = this.w.length.length;
+    const mean = Math.floor(this.w.before[n]! / Math.max(1, n));
+    return tileFor(this.costs, this.w.group, cap, mean);
+  }
+
+  private score(cap: number, limit: number, tile: number): Choice {
+    const { w, costs, tally, kvHeads } = this;
+    const shape = costs.tiles[tile]!;
+    const overhead = overheadTokens(shape);
+    const runs = chunk(w, cap, limit, overhead, this.ends);
+    tally.reset();
+    let rows = 0;
+    for (let r = 0, b = 0; r < runs; r++) {
+      const e = this.ends[r]!;
+      const load = pathLoad(w, b, e);
+      const k = pieceCount(load, limit, w.align);
+      if (k === 1) tally.add(load);
+      else {
+        this.stream.fill(w, b, e);
+        this.partials.begin();
+        equalPieces(this.stream, w.batch.page, w.align, load, k, this.partials);
+        rows += this.partials.end();
+      }
+      b = e;
+    }
+    const heaviest = tally.heaviest(costs.units, kvHeads, overhead);
+    let time = launchTime(costs, shape, kvHeads, w.before[w.length.length]!, tally.tokens, heaviest);
+    if (rows > 0) time += costs.launch + rows * w.batch.qHeads * costs.partialRow;
+    return { cap, limit, tile, time };
+  }
+
+  /** Writes the packs of a choice; `span` > 0 cuts every sequence at its multiples instead (batch-invariant). */
+  write(choice: Choice, span: number, out: PackList): void {
+    const { w, costs, stream } = this;
+    const overhead = overheadTokens(costs.tiles[choice.tile]!);
+    const runs = chunk(w, choice.cap, choice.limit, overhead, this.ends);
+    const writer = new PieceWriter(w, out, this.largestCap);
+    for (let r = 0, b = 0; r < runs; r++) {
+      const e = this.ends[r]!;
+      const load = pathLoad(w, b, e);
+      const k = span > 0 ? 0 : pieceCount(load, choice.limit, w.align);
+      stream.fill(w, b, e);
+      writer.begin(b, e, k === 1);
+      const sink: PieceSink = {
+        add: (from, to, left, count, tokens) => writer.add(from, to, left, count, tokens),
+        next: () => {
+          writer.end(-1);
+          writer.begin(b, e, false);
+        },
+      };
+      if (k !== 1) writer.addEmpty();
+      if (span > 0) fixedPieces(stream, w.batch.page, span, sink);
+      else equalPieces(stream, w.batch.page, w.align, load, k, sink);
+      writer.end(-1);
+      b = e;
+    }
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * The predicted time of one launch, from the loads of its packs: the cost model of cost.ts on totals and a histogram, in
+ * integers. The heaviest unit is bounded below by the mean and by pigeonhole (with k * units + 1 jobs some unit has k + 1 of
+ * them), which longest-first scheduling meets closely.
+ */
+import type { PlanCosts, TileCost } from '../cost.ts';
+import { IntList } from '../packlist.ts';
+
+const buckets = 64;
+
+/** Loads in tokens of one KV head; every pack runs once per KV head. */
+export class LoadTally {
+  tokens = 0;
+  largest = 0;
+  private readonly loads = new IntList(256);
+  private readonly counts = new Int32Array(buckets);
+  private readonly sums = new Float64Array(buckets);
+
+  get packs(): number {
+    return this.loads.length;
+  }
+
+  reset(): void {
+    this.loads.length = 0;
+    this.tokens = 0;
+    this.largest = 0;
+  }
+
+  add(load: number): void {
+    this.loads.push(load);
+    this.tokens += load;
+    if (load > this.largest) this.largest = load;
+  }
+
+  /** Tokens of the heaviest unit; `overhead` is a pack's fixed work in tokens. */
+  heaviest(units: number, kvHeads: number, overhead: number): number {
+    const { counts, sums, packs } = this;
+    const loads = this.loads.data;
+    counts.fill(0);
+    sums.fill(0);
+    const scale = this.largest + 1;
+    for (let i = 0; i < packs; i++) {
+      const bucket = Math.floor((loads[i]! * buckets) / scale);
+      counts[bucket] = counts[bucket]! + 1;
+      sums[bucket] = sums[bucket]! + loads[i]!;
+    }
+    let most = Math.max(
+      this.largest + overhead,
+      Math.ceil(((this.tokens + overhead * packs) * kvHeads) / units),
+    );
+    let above = 0;
+    let bucket = buckets - 1;
+    for (let k = 1; ; k++) {
+      const rank = Math.floor((k * units) / kvHeads);
+      if (rank >= packs) return most;
+      while (above + counts[bucket]! <= rank) above += counts[bucket--]!;
+      const load = Math.floor(sums[bucket]! / counts[bucket]!) + overhead;
+      if ((k + 1) * load > most) most = (k + 1) * load;
+    }
+  }
+}
+
+/** Picoseconds of a launch. `unique`: tokens of the forest's nodes, each once. */
+export function launchTime(
+  costs: PlanCosts,
+  tile: TileCost,
+  kvHeads: number,
+  unique: number,
+  loaded: number,
+  heaviest: number,
+): number {
+  const perToken = tile.token + Math.floor(tile.step / tile.n);
+  const h = memoryTime(costs, kvHeads, unique);
+  const t = loaded * kvHeads * costs.cacheToken;
+  const m = heaviest * perToken;
+  const most = Math.max(h, m, t);
+  const least = Math.min(h, m);
+  return tile.start + Math.floor((tile.wMax * most + tile.wMin * least) / 256);
+}
+
+/** Unique bytes at memory bandwidth; what fits in L2 comes faster. */
+export function memoryTime(costs: PlanCosts, kvHeads: number, unique: number): number {
+  const tokens = unique * kvHeads;
+  const time = tokens * costs.memoryToken;
+  return tokens <= costs.cachedTokens ? Math.floor((time * 3) / 5) : time;
+}
+
+/** A pack's fixed work as tokens of its tile. */
+export const overheadTokens = (tile: TileCost): number => Math.floor(tile.pack / tile.token);

@@ -1,0 +1,79 @@
+/**
+ * What a packer produces: packs in the order it made them, flat. A pack lists its sequences and its entries; entry
+ * `{pageBase, from, to, first, count}` covers tokens from..to-1 of the pack's local sequences first..first+count-1, read
+ * through the page list at `pageBase`. Local sequences are the pack's rows in groups of g.
+ */
+
+/** Int32 storage that grows. */
+export class IntList {
+  data: Int32Array;
+  length = 0;
+
+  constructor(capacity = 64) {
+    this.data = new Int32Array(capacity);
+  }
+
+  push(value: number): void {
+    if (this.length === this.data.length) this.reserve(1);
+    this.data[this.length++] = value;
+  }
+
+  /** Makes room for `more` values beyond `length`. */
+  reserve(more: number): void {
+    const needed = this.length + more;
+    if (needed <= this.data.length) return;
+    const grown = new Int32Array(Math.max(needed, 2 * this.data.length));
+    grown.set(this.data);
+    this.data = grown;
+  }
+
+  /** The values, sharing storage. */
+  view(): Int32Array {
+    return this.data.subarray(0, this.length);
+  }
+}
+
+export const entryInts = 5;
+
+export class PackList {
+  /** [packs + 1] into `sequences`. */
+  readonly sequenceBegin = new IntList();
+  readonly sequences = new IntList(256);
+  /** [packs + 1] into `entries`, in entries. */
+  readonly entryBegin = new IntList();
+  /** entryInts values each. */
+  readonly entries = new IntList(1024);
+  /** Tokens loaded, page tails included: what longest-first means. Does not change while no page is added. */
+  readonly load = new IntList();
+  /** The tile the packer asks for, an index into the costs' tiles; -1 lets the tables choose. */
+  readonly tile = new IntList();
+
+  constructor() {
+    this.sequenceBegin.push(0);
+    this.entryBegin.push(0);
+  }
+
+  get count(): number {
+    return this.load.length;
+  }
+
+  entry(pageBase: number, from: number, to: number, first: number, count: number): void {
+    const list = this.entries;
+    list.reserve(entryInts);
+    const { data, length } = list;
+    data[length] = pageBase;
+    data[length + 1] = from;
+    data[length + 2] = to;
+    data[length + 3] = first;
+    data[length + 4] = count;
+    list.length = length + entryInts;
+  }
+
+  /** Ends the pack whose sequences and entries were added since the last `close`. */
+  close(load: number, tile = -1): void {
+    this.sequenceBegin.push(this.sequences.length);
+    this.entryBegin.push(this.entries.length / entryInts);
+    this.load.push(load);
+    this.tile.push(tile);
+  }
+}

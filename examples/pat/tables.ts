@@ -1,0 +1,148 @@
+/**
+ * Plan tables: what the kernels read. Compact, offsets only. From the packs of a packer: a tile shape for each, packs sorted
+ * by shape and then longest first, partial slots for sequences with several parts, and the merges that read them.
+ */
+import type { PlanCosts, TileCost, TileShape } from './cost.ts';
+import { entryInts, type PackList } from './packlist.ts';
+
+export interface ShapeRun {
+  readonly tile: TileShape;
+  /** First pack of the shape and how many there are. */
+  readonly packBase: number;
+  readonly packCount: number;
+}
+
+export interface PlanTables {
+  /** [packs + 1, 4] {seqBegin, seqCount, entryBegin, entryEnd}; the last row is zero. */
+  readonly packs: Int32Array;
+  /** [n] sequence ids, pack after pack. */
+  readonly packSequences: Int32Array;
+  /** [n] partial slot that the pack writes for the sequence; -1: it writes the output itself. */
+  readonly packSlots: Int32Array;
+  /** [entries, 5] {pageBase, from, to, first, count}. */
+  readonly entries: Int32Array;
+  /** [merges, 3] {sequence, slotBegin, slotCount}, ascending by sequence. */
+  readonly merges: Int32Array;
+  /** Partial slots in all. */
+  readonly slots: number;
+  /** One per tile shape in use, in launch order. */
+  readonly shapes: readonly ShapeRun[];
+}
+
+export const packInts = 4;
+export const mergeInts = 3;
+
+/** `tileOf[p]` is an index into `costs.tiles`. */
+export function buildTables(
+  list: PackList,
+  costs: PlanCosts,
+  tileOf: Int32Array,
+  sequences: number,
+): PlanTables {
+  const { packs, shapes } = sortPacks(list, costs, tileOf);
+  const packSequences = list.sequences.view();
+  const parts = new Int32Array(sequences);
+  for (const s of packSequences) parts[s] = parts[s]! + 1;
+  const packSlots = new Int32Array(packSequences.length).fill(-1);
+  const merges: number[] = [];
+  let slots = 0;
+  // From here `parts` holds each sequence's next slot, -1 where it has one part.
+  for (let s = 0; s < sequences; s++) {
+    const count = parts[s]!;
+    parts[s] = count > 1 ? slots : -1;
+    if (count <= 1) continue;
+    merges.push(s, slots, count);
+    slots += count;
+  }
+  if (slots > 0)
+    for (let i = 0; i < packSequences.length; i++) {
+      const s = packSequences[i]!;
+      if (parts[s]! < 0) continue;
+      packSlots[i] = parts[s]!;
+      parts[s] = parts[s]! + 1;
+    }
+  const entries = list.entries.view();
+  return { packs, packSequences, packSlots, entries, merges: Int32Array.from(merges), slots, shapes };
+}
+
+function sortPacks(
+  list: PackList,
+  costs: PlanCosts,
+  tileOf: Int32Array,
+): { packs: Int32Array; shapes: ShapeRun[] } {
+  const n = list.count;
+  const packs = new Int32Array((n + 1) * packInts);
+  const shapes: ShapeRun[] = [];
+  const keys = new Float64Array(n);
+  const load = list.load.data;
+  let done = 0;
+  for (let t = costs.tiles.length - 1; t >= 0; t--) {
+    let count = 0;
+    // Longest first, then in the packer's order: 31 bits of load above 21 bits of index are exact in a double.
+    for (let p = 0; p < n; p++) if (tileOf[p] === t) keys[count++] = (0x7fffffff - load[p]!) * 0x200000 + p;
+    if (count === 0) continue;
+    const sorted = keys.subarray(0, count).sort();
+    for (let i = 0; i < count; i++) {
+      const p = sorted[i]! % 0x200000;
+      const row = (done + i) * packInts;
+      const begin = list.sequenceBegin.data[p]!;
+      packs[row] = begin;
+      packs[row + 1] = list.sequenceBegin.data[p + 1]! - begin;
+      packs[row + 2] = list.entryBegin.data[p]!;
+      packs[row + 3] = list.entryBegin.data[p + 1]!;
+    }
+    const { m, n: step, stages } = costs.tiles[t]!;
+    shapes.push({ tile: { m, n: step, stages }, packBase: done, packCount: count });
+    done += count;
+  }
+  return { packs, shapes };
+}
+
+/**
+ * The smallest row tile that holds each pack, except where a shape's packs save less time than their launch costs: those run
+ * in the next larger shape in use. `chosen[p] >= 0` is kept.
+ */
+export function assignTiles(
+  list: PackList,
+  costs: PlanCosts,
+  group: number,
+  kvHeads: number,
+  tileFor: (rows: number) => number,
+): Int32Array {
+  const { tiles, units } = costs;
+  const n = list.count;
+  const tileOf = new Int32Array(n);
+  const loads = new Float64Array(tiles.length);
+  for (let p = 0; p < n; p++) {
+    const asked = list.tile.data[p]!;
+    const rows = (list.sequenceBegin.data[p + 1]! - list.sequenceBegin.data[p]!) * group;
+    const t = asked >= 0 ? asked : tileFor(rows);
+    tileOf[p] = t;
+    loads[t] = loads[t]! + list.load.data[p]!;
+  }
+  const target = Int32Array.from(tiles, (_, i) => i);
+  for (let t = 0; t < tiles.length; t++) {
+    if (loads[t] === 0) continue;
+    let larger = t + 1;
+    while (larger < tiles.length && (loads[larger] === 0 || tiles[larger]!.m < tiles[t]!.m)) larger++;
+    if (larger === tiles.length) continue;
+    const perToken = streaming(costs, tiles[larger]!) - streaming(costs, tiles[t]!);
+    if (Math.floor((loads[t]! * kvHeads * Math.max(0, perToken)) / units) > costs.launch) continue;
+    target[t] = larger;
+    loads[larger] = loads[larger]! + loads[t]!;
+  }
+  for (let t = tiles.length - 1; t >= 0; t--) target[t] = target[target[t]!]!;
+  for (let p = 0; p < n; p++) if (list.tile.data[p]! < 0) tileOf[p] = target[tileOf[p]!]!;
+  return tileOf;
+}
+
+/** One unit's time per token when everything comes from memory. */
+function streaming(costs: PlanCosts, tile: TileCost): number {
+  const memory = costs.memoryToken * costs.units;
+  const work = tile.token + Math.floor(tile.step / tile.n);
+  return Math.floor((tile.wMax * Math.max(memory, work) + tile.wMin * Math.min(memory, work)) / 256);
+}
+
+export const packRows = (t: PlanTables): number => t.packs.length / packInts - 1;
+export const entryRows = (t: PlanTables): number => t.entries.length / entryInts;
+export const mergeRows = (t: PlanTables): number => t.merges.length / mergeInts;
