@@ -2,16 +2,36 @@
  * Seeded random numbers for tests and for the inputs of programs: the same seed gives the same numbers everywhere.
  *
  * The generator is xoshiro128** 1.1 (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2018),
- * its state filled by splitmix32 from the seed. Normals are Box and Muller's, one pair at a time.
+ * its state filled by splitmix32 from the seed. A normal is one of 65536 equally likely quantiles of the normal
+ * distribution, up to 4.3 standard deviations: two table look-ups a draw fill gigabytes of inputs in seconds.
  */
-import { encodeArray, type HostArray, type HostElement } from './numeric.ts';
+import { erf } from './erf.ts';
+import { allocate, encodeArray, type HostArray, type HostElement } from './numeric.ts';
+
+let quantileTable: Float64Array | undefined;
+
+/** The normal quantiles of (i + 1/2) / 65536, outwards from the median, each by Newton's method from the one before. */
+function quantiles(): Float64Array {
+  if (quantileTable) return quantileTable;
+  const half = 32768;
+  const table = new Float64Array(2 * half);
+  let x = 0;
+  for (let i = 0; i < half; i++) {
+    // The probability between -x and x.
+    const wanted = (i + 0.5) / half;
+    for (let step = 0; step < 4; step++)
+      x -= (erf(x * Math.SQRT1_2) - wanted) / (Math.sqrt(2 / Math.PI) * Math.exp((-x * x) / 2));
+    table[half + i] = x;
+    table[half - 1 - i] = -x;
+  }
+  return (quantileTable = table);
+}
 
 export class Random {
   private a: number;
   private b: number;
   private c: number;
   private d: number;
-  private spare: number | undefined;
 
   constructor(seed: number) {
     let state = seed | 0;
@@ -58,23 +78,23 @@ export class Random {
 
   /** Standard normal. */
   normal(): number {
-    if (this.spare !== undefined) {
-      const value = this.spare;
-      this.spare = undefined;
-      return value;
-    }
-    // 1 - u is in (0, 1]: its logarithm is finite.
-    const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()));
-    const angle = 2 * Math.PI * this.uniform();
-    this.spare = radius * Math.sin(angle);
-    return radius * Math.cos(angle);
+    return quantiles()[this.bits() >>> 16]!;
   }
 
   /** `length` normals of that standard deviation, as storage of the element. */
   normals(element: HostElement, length: number, deviation = 1): HostArray {
-    const values = new Float64Array(length);
-    for (let i = 0; i < length; i++) values[i] = this.normal() * deviation;
-    return encodeArray(element, values);
+    const encoded = encodeArray(
+      element,
+      quantiles().map((x) => x * deviation),
+    );
+    const out = allocate(element, length);
+    for (let i = 0; i < length; i += 2) {
+      const bits = this.bits();
+      out[i] = encoded[bits >>> 16]!;
+      // Past the end nothing is stored.
+      out[i + 1] = encoded[bits & 0xffff]!;
+    }
+    return out;
   }
 
   /** `length` uniforms in [lo, hi), as storage of the element. */
