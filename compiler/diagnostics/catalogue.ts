@@ -62,6 +62,7 @@ export const catalogue = {
   PAT0704: { name: 'device-lost', exit: 3 },
   PAT0705: { name: 'tool-rejected-code', exit: 1 },
   PAT0706: { name: 'node-too-old', exit: 3 },
+  PAT0707: { name: 'device-limit', exit: 1 },
   PAT0707: { name: 'device-call-failed', exit: 3 },
 } as const satisfies Record<string, CatalogueEntry>;
 
