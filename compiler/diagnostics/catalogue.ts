@@ -63,7 +63,7 @@ export const catalogue = {
   PAT0705: { name: 'tool-rejected-code', exit: 1 },
   PAT0706: { name: 'node-too-old', exit: 3 },
   PAT0707: { name: 'device-limit', exit: 1 },
-  PAT0707: { name: 'device-call-failed', exit: 3 },
+  PAT0708: { name: 'device-call-failed', exit: 3 },
 } as const satisfies Record<string, CatalogueEntry>;
 
 export type Code = keyof typeof catalogue;
