@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Starts patc on a Node that can run it. Plain JavaScript for Node 18 and newer, no dependency: this file must be able
 // to say what is missing. In a clone it runs the TypeScript sources, in an installed package the built files.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -38,6 +38,20 @@ function findNode() {
   return undefined;
 }
 
+/**
+ * Started by npx, which fetches what it runs, npx may fetch a Node as well: a few seconds once, then it is in npm's cache.
+ * Started in any other way nothing is fetched.
+ */
+function nodeFromNpx() {
+  const npm = process.env.npm_execpath?.replace(/npx-cli\.js$/, 'npm-cli.js');
+  if (process.env.npm_command !== 'exec' || !npm?.endsWith('npm-cli.js') || !existsSync(npm))
+    return undefined;
+  const args = [npm, 'exec', '--yes', '--package=node@24', '--', 'node', '-p', 'process.execPath'];
+  const asked = spawnSync(process.execPath, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  const binary = asked.status === 0 ? asked.stdout.trim() : '';
+  return existsSync(binary) ? binary : undefined;
+}
+
 function tooOld() {
   const message = `patc needs Node 22.18 or newer, this is ${process.version}`;
   const help =
@@ -64,7 +78,7 @@ function runWith(binary) {
 }
 
 if (!newEnough(process.versions.node)) {
-  const binary = findNode();
+  const binary = findNode() ?? nodeFromNpx();
   if (binary) runWith(binary);
   else tooOld();
 } else if (!existsSync(entry)) {
