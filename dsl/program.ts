@@ -91,10 +91,12 @@ export class Run {
     return fail('PAT0601', `--${name} is '${text}'; a whole number from 1 is needed`);
   }
 
-  /** A buffer that kernels read: `length` seeded normals, or the numbers given. */
-  input(name: string, element: HostElement, content: number | ArrayLike<number>): RunBuffer {
+  /** A buffer that kernels read: that many seeded normals of standard deviation `deviation`, or the numbers given. */
+  input(name: string, element: HostElement, content: number | ArrayLike<number>, deviation = 1): RunBuffer {
     const data =
-      typeof content === 'number' ? this.#random.normals(element, content) : encodeArray(element, content);
+      typeof content === 'number'
+        ? this.#random.normals(element, content, deviation)
+        : encodeArray(element, content);
     return this.#add(name, element, data, false);
   }
 
