@@ -1,7 +1,13 @@
 /** Hand-built Thread IR for the tests of the WGSL backend. */
 import type { Device, HostArray, HostBuffer } from '../../../compiler/backend.ts';
 import { param } from '../../../compiler/thread/build.ts';
-import type { GlobalBuffer, MemoryElement, SharedBuffer, Stmt, ThreadKernel } from '../../../compiler/thread/nodes.ts';
+import type {
+  GlobalBuffer,
+  MemoryElement,
+  SharedBuffer,
+  Stmt,
+  ThreadKernel,
+} from '../../../compiler/thread/nodes.ts';
 import type { Span } from '../../../compiler/ir/span.ts';
 
 export const at = (line: number): Span => ({ file: '/src/author.ts', line, column: 3 });
