@@ -113,13 +113,14 @@ export async function hasSystemVulkan(): Promise<boolean> {
  * Makes the software GPU the Vulkan driver that Dawn instances created from now on will see.
  * Returns the reason when that is not possible on this machine.
  */
-export async function useSoftwareGpu(): Promise<{ ok: true } | { ok: false; reason: string }> {
+export async function useSoftwareGpu(
+  pkg: SoftwarePackage | null = findSoftwarePackage() ?? null,
+): Promise<{ ok: true } | { ok: false; reason: string }> {
   if (process.platform !== 'linux' || process.arch !== 'x64')
     return {
       ok: false,
       reason: `the software GPU is x64 Linux only, this is ${process.platform} ${process.arch}`,
     };
-  const pkg = findSoftwarePackage();
   if (!pkg) return { ok: false, reason: `${packageName}, which carries a software GPU, is not installed` };
   try {
     const folder = unpackArchive(pkg, 'swiftshader');
