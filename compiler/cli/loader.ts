@@ -120,6 +120,6 @@ export async function loadRunnable(text: string): Promise<Program> {
   const { program, kernels } = await loadProgram(text);
   if (program) return program;
   fail('PAT0603', `${text} has kernels (${kernels.map((k) => k.name).join(', ')}) and no program`, {
-    help: 'to run it, export a program as `default`: its instantiate() makes inputs and launches (docs/tutorial.md)',
+    help: 'to run it, export a program as `default`: program(…) of patc/dsl makes inputs and launches (docs/tutorial.md)',
   });
 }

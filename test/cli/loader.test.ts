@@ -120,7 +120,7 @@ describe('loading a program', () => {
     const [d] = errors.parse(JSON.parse(ran.stdout)).diagnostics;
     expect([ran.code, d!.code]).toEqual([1, 'PAT0603']);
     expect(d!.message).toContain('twice');
-    expect(d!.help).toContain('instantiate');
+    expect(d!.help).toContain('program(');
   });
 
   test('neither .ts nor .tile, and a folder', () => {
