@@ -1,0 +1,288 @@
+/** Small kernels that use every part of the language, with inputs: what all executors are held to. */
+import {
+  allocate,
+  encodeArray,
+  poisoned,
+  Random,
+  type HostArray,
+  type HostElement,
+} from '../../compiler/ir/numeric.ts';
+import type { HostBuffer } from '../../compiler/backend.ts';
+import type { Index, KernelContext, Tile } from '../../dsl/index.ts';
+import { kernel } from '../../dsl/index.ts';
+import type { Case } from './executors.ts';
+
+export interface NamedCase extends Case {
+  readonly name: string;
+}
+
+type Data = readonly number[] | HostArray;
+
+/** Traces `body`; tensors without data get seeded normals when read and poison when only written. */
+export function makeCase(
+  name: string,
+  body: (k: KernelContext) => void,
+  options: {
+    grid?: readonly [number, number, number];
+    scalars?: Record<string, number>;
+    data?: Record<string, Data>;
+    seed?: number;
+  } = {},
+): NamedCase {
+  const { grid = [1, 1, 1], scalars = {}, data = {}, seed = 1 } = options;
+  const k = kernel(name.replaceAll(/\W+/g, '_'), {}, body).trace({}, {});
+  const random = new Random(seed);
+  const buffers: HostBuffer[] = [];
+  for (const p of k.params) {
+    if (p.kind !== 'tensor') continue;
+    const size = p.dims.reduce<number>((n, d) => n * (typeof d === 'number' ? d : scalars[d]!), 1);
+    const given = data[p.name];
+    const make = (): HostArray => {
+      if (given) return given instanceof Array ? encodeArray(p.element, given) : given;
+      if (p.access === 'write') return poisoned(p.element, size);
+      return isFloat(p.element) ? random.normals(p.element, size) : allocate(p.element, size);
+    };
+    buffers.push({ name: p.name, element: p.element, data: make(), output: p.access !== 'read' });
+  }
+  return { name, kernel: k, grid, buffers, scalars };
+}
+
+const isFloat = (e: HostElement): boolean => e !== 'i32' && e !== 'u32';
+
+/** Indices that address every element of a shape. */
+export function everywhere(k: KernelContext, shape: readonly number[]): Index[] {
+  return shape.map((extent, axis) => {
+    let index: Tile = k.iota(extent);
+    for (let i = 0; i < axis; i++) index = index.expand(0);
+    for (let i = axis + 1; i < shape.length; i++) index = index.expand(index.shape.length);
+    return index as Tile<'i32'>;
+  });
+}
+
+const whole = <E extends HostElement>(k: KernelContext, name: string, element: E, shape: readonly number[]) =>
+  k.input(name, element, shape).load(everywhere(k, shape)) as Tile<E>;
+const keep = (k: KernelContext, name: string, tile: Tile): void =>
+  k
+    .output(name, tile.element as HostElement, tile.shape as number[])
+    .store(everywhere(k, tile.shape as number[]), tile);
+
+// Shapes are checked while tracing; here they are built from lists, which tsc cannot follow.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+type Matrix<E extends 'f32' | 'f16' | 'bf16'> = Tile<E, any>;
+
+/** `scale` shrinks nothing below what a kernel needs; every case runs in milliseconds. */
+export const corpus: readonly NamedCase[] = [
+  makeCase(
+    'copy with masks',
+    (k) => {
+      const at = k.programId(0).mul(32).add(k.iota(32));
+      const x = k.input('x', 'f32', ['n']);
+      const live = at.lt(k.dim('n'));
+      k.output('y', 'f32', ['n']).store([at], x.load([at], { mask: live }).mul(2).add(1), { mask: live });
+    },
+    { grid: [3, 1, 1], scalars: { n: 77 } },
+  ),
+  makeCase('float functions', (k) => {
+    const x = whole(k, 'x', 'f32', [8, 32]);
+    keep(k, 'exponentials', x.exp().add(x.exp2()).add(x.abs().add(1).log()).add(x.abs().add(1).log2()));
+    keep(
+      k,
+      'roots',
+      x.abs().add(0.5).sqrt().mul(x.abs().add(0.5).rsqrt()).add(x.neg().floor()).add(x.ceil()),
+    );
+    keep(k, 'curves', x.tanh().add(x.erf()).add(x.sin()).mul(x.cos()));
+    keep(k, 'pairs', x.max(0.25).div(x.min(-0.25)).sub(x.rem(0.75)));
+    keep(k, 'choice', x.gt(0).where(x, x.mul(0.1)));
+  }),
+  makeCase(
+    'integers',
+    (k) => {
+      const x = whole(k, 'x', 'i32', [64]);
+      const u = x.cast('u32');
+      keep(k, 'sums', x.mul(7).add(3).sub(x.shl(2)));
+      keep(k, 'parts', x.div(5).mul(1000).add(x.rem(5)));
+      keep(k, 'bits', x.and(0xff).or(0x100).xor(0x33).add(x.shr(3)));
+      keep(k, 'unsigned', u.div(7).add(u.shr(5)).max(u.rem(11)));
+      keep(k, 'float', x.cast('f32').mul(0.5));
+      keep(k, 'flags', x.gt(0).and(x.rem(2).eq(0)).or(x.lt(-50)).not().cast('i32'));
+    },
+    { data: { x: Array.from({ length: 64 }, (_, i) => (i - 32) * 1237) } },
+  ),
+  ...(['f16', 'bf16'] as const).map((element) =>
+    makeCase(`${element} arithmetic`, (k) => {
+      const [x, y] = [whole(k, 'x', element, [4, 32]), whole(k, 'y', element, [4, 32])];
+      keep(k, 'sum', x.add(y).mul(x.sub(y)));
+      keep(k, 'wide', x.cast('f32').mul(y.cast('f32')));
+      keep(k, 'rounded', x.cast('f32').exp().cast(element));
+      keep(k, 'total', x.cast('f32').reduceSum(1));
+    }),
+  ),
+  makeCase('broadcasts', (k) => {
+    const [row, column] = [whole(k, 'row', 'f32', [1, 32]), whole(k, 'column', 'f32', [16, 1])];
+    keep(k, 'outer', row.mul(column));
+    keep(k, 'vector', column.reshape([16]).add(k.iota(16).cast('f32')));
+    keep(k, 'scalar', row.add(k.input('s', 'f32', [4]).at(2)));
+  }),
+  ...[0, 1].map((axis) =>
+    makeCase(`reductions along ${axis}`, (k) => {
+      const x = whole(k, 'x', 'f32', [16, 32]);
+      keep(k, 'sum', x.reduceSum(axis));
+      keep(k, 'max', x.reduceMax(axis));
+      keep(k, 'centred', x.sub(x.reduceMin(axis).expand(axis)));
+    }),
+  ),
+  makeCase('reduction to a scalar', (k) => {
+    const x = whole(k, 'x', 'f32', [64]);
+    keep(k, 'scaled', x.div(x.abs().reduceMax(0)));
+    k.output('sum', 'f32', [1]).store([0], x.reduceSum(0));
+  }),
+  makeCase('transpose', (k) => {
+    const x = whole(k, 'x', 'f32', [16, 32]);
+    keep(k, 'turned', x.T);
+    keep(k, 'both', x.T.add(whole(k, 'y', 'f32', [32, 16])));
+    keep(k, 'sums', x.T.reduceSum(1));
+  }),
+  ...(['f32', 'f16', 'bf16'] as const).flatMap((element) => [
+    makeCase(`dot of ${element}`, (k) => {
+      const a = whole(k, 'a', element, [16, 32]) as Matrix<typeof element>;
+      const b = whole(k, 'b', element, [32, 16]) as Matrix<typeof element>;
+      keep(k, 'c', k.dot(a, b, whole(k, 'start', 'f32', [16, 16]) as Matrix<'f32'>));
+    }),
+    makeCase(`dot of ${element} with a transposed operand, then another`, (k) => {
+      const q = whole(k, 'q', element, [16, 32]) as Matrix<typeof element>;
+      const y = whole(k, 'y', element, [32, 32]) as Matrix<typeof element>;
+      const s = k.dot(q, y.T as Matrix<typeof element>);
+      const p = s.sub(s.reduceMax(1).expand(1)).exp();
+      const weights = p.div(p.reduceSum(1).expand(1)).cast(element) as Matrix<typeof element>;
+      keep(k, 'out', k.dot(weights, y));
+    }),
+  ]),
+  makeCase(
+    'product in a loop over a ragged depth',
+    (k) => {
+      const [i, j] = [k.iota(16), k.iota(16)];
+      const a = k.input('a', 'f16', [16, 'depth']);
+      const n = k.dim('depth');
+      const b = k.input('b', 'f16', ['depth', 16]);
+      const { acc } = k.loop({ to: n, step: 16 }, { acc: k.zeros([16, 16]) }, (from, { acc }) => {
+        const at = from.add(k.iota(16));
+        const live = at.lt(n);
+        const x = a.load([i.expand(1), at.expand(0)], { mask: live.expand(0).broadcast([16, 16]) });
+        const y = b.load([at.expand(1), j.expand(0)], { mask: live.expand(1).broadcast([16, 16]) });
+        return { acc: k.dot(x, y, acc) };
+      });
+      keep(k, 'c', acc);
+    },
+    { scalars: { depth: 41 } },
+  ),
+  makeCase(
+    'gather through a table',
+    (k) => {
+      const table = k.input('table', 'i32', [4]);
+      const pool = k.input('pool', 'f16', [9, 8, 32]);
+      const slot = k.iota(32);
+      const page = table.load([slot.div(8)]);
+      const x = pool.load([page.expand(1), slot.rem(8).expand(1), k.iota(32).expand(0)]);
+      keep(k, 'rows', x.cast('f32').reduceSum(1));
+      keep(k, 'x', x);
+    },
+    { data: { table: [7, 0, 3, 8] } },
+  ),
+  makeCase('scatter and strides', (k) => {
+    const at = k.iota(32);
+    const turned = at.mul(5).add(3).rem(32);
+    const x = k.input('x', 'f32', [8, 4], { strides: [1, 8] });
+    const y = k.inout('y', 'f32', [32]);
+    y.store([turned], x.load([at.rem(8), at.div(8)]), { mask: at.lt(30) });
+  }),
+  makeCase(
+    'atomics',
+    (k) => {
+      const at = k.iota(64).add(k.programId(0).mul(64));
+      k.inout('counts', 'i32', [4]).atomicAdd([at.rem(4)], 1, { mask: at.lt(100) });
+      k.inout('highest', 'i32', [4]).atomicMax([at.rem(4)], at.mul(3).rem(101));
+      k.inout('sum', 'f32', [2]).atomicAdd([at.rem(2)], at.cast('f32').mul(0.5));
+    },
+    { grid: [2, 1, 1] },
+  ),
+  makeCase(
+    'nested loops and values that change hands',
+    (k) => {
+      const start = { a: whole(k, 'x', 'f32', [32]), b: k.zeros([32]) };
+      const { a, b } = k.loop({ to: k.scalar('n', 'i32') }, start, (i, { a, b }) => {
+        const { a: c } = k.loop({ from: i, to: 4 }, { a }, (j, { a }) => ({
+          a: a.mul(0.5).add(j.cast('f32')),
+        }));
+        return { a: b.add(1), b: c };
+      });
+      keep(k, 'a', a);
+      keep(k, 'b', b);
+    },
+    { scalars: { n: 5 } },
+  ),
+  makeCase(
+    'ragged loop',
+    (k) => {
+      const counts = k.input('counts', 'i32', [5]);
+      const x = k.input('x', 'f32', [5, 4, 32]);
+      const range = { from: 0, to: 5, trips: (e: Tile<'i32', readonly []>) => counts.at(e) };
+      const { sum } = k.ragged(range, { sum: k.zeros([32]) }, (e, t, { sum }) => ({
+        sum: sum.mul(0.5).add(x.load([e, t, k.iota(32)])),
+      }));
+      keep(k, 'sum', sum);
+    },
+    { data: { counts: [2, 0, 4, -1, 1] } },
+  ),
+  makeCase(
+    'ragged product',
+    (k) => {
+      const counts = k.input('counts', 'i32', [4]);
+      const x = k.input('x', 'f16', [4, 3, 16, 32]);
+      const q = whole(k, 'q', 'f16', [16, 32]) as Matrix<'f16'>;
+      const range = { from: 0, to: 4, trips: (e: Tile<'i32', readonly []>) => counts.at(e) };
+      const { acc } = k.ragged(range, { acc: k.zeros([16, 16]) }, (e, t, { acc }) => {
+        const block = x.load([e, t, k.iota(16).expand(1), k.iota(32).expand(0)]) as Matrix<'f16'>;
+        return { acc: k.dot(q, block.T as Matrix<'f16'>, acc) as Matrix<'f32'> };
+      });
+      keep(k, 'acc', acc);
+    },
+    { data: { counts: [1, 3, 0, 2] } },
+  ),
+  makeCase(
+    'branches',
+    (k) => {
+      const i = k.programId(0);
+      const x = whole(k, 'x', 'f32', [32]);
+      const { y } = k.when(
+        i.rem(2).eq(0),
+        () => ({ y: x.mul(2) }),
+        () => ({ y: x.neg().add(i.cast('f32')) }),
+      );
+      const out = k.output('out', 'f32', [4, 32]);
+      out.store([i, k.iota(32)], y);
+      const late = k.output('late', 'i32', [4]);
+      late.store([i], -1);
+      k.when(i.gt(1), () => late.store([i], i.mul(10)));
+    },
+    { grid: [4, 1, 1] },
+  ),
+  makeCase(
+    'rows of a range',
+    (k) => {
+      const ranges = k.input('ranges', 'i32', [4, 2]);
+      const w = whole(k, 'w', 'f16', [32, 32]) as Matrix<'f16'>;
+      const x = whole(k, 'x', 'f32', [32, 32]);
+      const start = { acc: x, top: k.full([32], -100) };
+      const { acc, top } = k.loop({ to: 4 }, start, (n, { acc, top }) =>
+        k.rows({ from: ranges.at(n, 0), to: ranges.at(n, 1) }, { acc, top }, ({ acc, top }) => {
+          const highest = top.max(acc.reduceMax(1));
+          const p = acc.sub(highest.expand(1)).exp().cast('f16') as Matrix<'f16'>;
+          return { acc: k.dot(p, w, acc.mul(0.5) as Matrix<'f32'>), top: highest };
+        }),
+      );
+      keep(k, 'acc', acc);
+      keep(k, 'top', top);
+    },
+    { data: { ranges: [0, 32, 5, 9, 16, 16, 30, 40] } },
+  ),
+];
