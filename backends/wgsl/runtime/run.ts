@@ -1,5 +1,6 @@
 /** A whole request on a device: upload, launch, read back, time. Browser and Node. */
 import type { HostArray, HostBuffer, RunRequest } from '../../../compiler/backend.ts';
+import type { ThreadKernel } from '../../../compiler/thread/nodes.ts';
 import { fail } from '../../../compiler/diagnostics/error.ts';
 import { emitKernel, type WgslModule } from '../emit/index.ts';
 import { compileKernels } from './compile.ts';
@@ -76,9 +77,16 @@ async function guarded<T>(device: GPUDevice, work: () => Promise<T>): Promise<T>
   return result as T;
 }
 
+const emitted = new WeakMap<ThreadKernel, WgslModule>();
+
 /** Kernels as WGSL for this device: with shader-f16 where both the kernel's target and the device have it. */
-export const modulesFor = (device: GPUDevice, kernels: RunRequest['kernels']): WgslModule[] =>
-  kernels.map((k) => emitKernel(k, { f16: k.target.includes('f16') && device.features.has('shader-f16') }));
+export const modulesFor = (device: GPUDevice, kernels: readonly ThreadKernel[]): WgslModule[] =>
+  kernels.map((k) => {
+    const f16 = k.target.includes('f16') && device.features.has('shader-f16');
+    let module = emitted.get(k);
+    if (!module || module.f16 !== f16) emitted.set(k, (module = emitKernel(k, { f16 })));
+    return module;
+  });
 
 /**
  * Runs `request` on any WebGPU device. Outputs are read back after the first run; repeats only time.

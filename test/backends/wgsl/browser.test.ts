@@ -1,0 +1,111 @@
+/**
+ * The browser's way: a page imports the runtime as it stands (types stripped, nothing bundled, so no node: import may be
+ * in its graph), asks headless Chromium for a WebGPU device and runs a kernel on SwiftShader.
+ */
+import { readFileSync } from 'node:fs';
+import { stripTypeScriptTypes } from 'node:module';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import packaged from '@sparticuz/chromium';
+import * as b from '../../../compiler/thread/build.ts';
+import type * as Runtime from '../../../backends/wgsl/runtime/index.ts';
+import { findSoftwarePackage, unpackArchive } from '../../../backends/wgsl/runtime/software.ts';
+import { at, buffer, kernel, shared } from './kernels.ts';
+
+const root = join(import.meta.dirname, '../../..');
+const origin = 'http://localhost';
+const html = `<!doctype html><script type="module">
+  globalThis.runtime = await import('/backends/wgsl/runtime/index.ts');
+</script>`;
+let browser: Browser;
+let page: Page;
+
+beforeAll(async () => {
+  const libraries = join(unpackArchive(findSoftwarePackage()!, 'al2023'), 'lib');
+  browser = await chromium.launch({
+    executablePath: await packaged.executablePath(),
+    headless: true,
+    env: { ...process.env, LD_LIBRARY_PATH: libraries } as Record<string, string>,
+    args: [
+      '--no-sandbox',
+      '--enable-unsafe-webgpu',
+      '--use-webgpu-adapter=swiftshader',
+      '--enable-features=Vulkan',
+      '--ignore-gpu-blocklist',
+    ],
+  });
+  page = await browser.newPage();
+  await page.route(`${origin}/**`, async (route) => {
+    const path = new URL(route.request().url()).pathname;
+    if (path === '/') return route.fulfill({ contentType: 'text/html', body: html });
+    const code = stripTypeScriptTypes(readFileSync(join(root, path), 'utf8'));
+    return route.fulfill({ contentType: 'text/javascript', body: code });
+  });
+  await page.goto(`${origin}/`);
+  await page.waitForFunction(() => 'runtime' in globalThis);
+});
+afterAll(() => browser?.close());
+
+it('runs an emitted kernel in a page', { timeout: 60_000 }, async () => {
+  const r = new b.Registers();
+  const [x, y] = [buffer('x', 'f16', 'read'), buffer('y', 'f32', 'write')];
+  const s = shared(0, 's', 'f32', 256, 0);
+  const [i, v] = [r.scalar('i', 'i32'), r.scalar('v', 'f32')];
+  const k = kernel(
+    64,
+    [x, y],
+    [
+      b.declare(at(2), i, b.add(b.mul(b.blockId(0), 64), b.threadId())),
+      {
+        s: 'storeShared',
+        span: at(3),
+        buffer: s,
+        offset: b.mul(b.threadId(), 4),
+        values: [b.loadGlobal(x, b.varRef(i))],
+      },
+      b.barrier(at(4)),
+      b.declare(at(5), v),
+      {
+        s: 'loadShared',
+        span: at(5),
+        dst: [b.lvalue(v)],
+        buffer: s,
+        offset: b.mul(b.sub(63, b.threadId()), 4),
+      },
+      {
+        s: 'storeGlobal',
+        span: at(6),
+        buffer: y,
+        index: b.varRef(i),
+        value: b.mul(b.varRef(v), b.param('factor', 'f32')),
+      },
+    ],
+    { shared: [s], params: [{ name: 'factor', type: 'f32' }] },
+  );
+  const numbers = Array.from({ length: 128 }, (_, n) => ((n * 37) % 101) / 4 - 10);
+  const halves = [...new Uint16Array(Float16Array.from(numbers).buffer)];
+
+  const result = await page.evaluate(
+    async ({ kernels, input }) => {
+      const adapter = await navigator.gpu.requestAdapter();
+      if (!adapter) return { vendor: 'no adapter', values: [] };
+      const { runOn } = (globalThis as unknown as { runtime: typeof Runtime }).runtime;
+      const { outputs } = await runOn(await adapter.requestDevice(), {
+        kernels,
+        buffers: [
+          { name: 'x', element: 'f16', data: Uint16Array.from(input), output: false },
+          { name: 'y', element: 'f32', data: new Float32Array(128), output: true },
+        ],
+        launches: [{ kernel: 0, grid: [2, 1, 1], buffers: { x: 'x', y: 'y' }, scalars: { factor: 3 } }],
+        repeats: 0,
+      });
+      return { vendor: adapter.info.architecture, values: [...outputs.get('y')!] };
+    },
+    { kernels: [k], input: halves },
+  );
+
+  expect(result.vendor).toBe('swiftshader');
+  const expected = numbers.map((_, n) => 3 * numbers[64 * Math.floor(n / 64) + 63 - (n % 64)]!);
+  expect(result.values).toEqual(expected);
+});
