@@ -81,7 +81,7 @@ class Verifier {
     return this.scopes.findLast((scope) => scope.has(v.id))?.get(v.id);
   }
 
-  private declare(v: Var, span: Span): void {
+  private introduce(v: Var, span: Span): void {
     const before = this.lookup(v);
     if (before) bad(`register ${v.name} is declared twice (id ${v.id}, also ${before.name})`, span);
     if (v.size !== undefined && (!Number.isInteger(v.size) || v.size < 1))
@@ -121,7 +121,7 @@ class Verifier {
         if (s.init && s.var.size !== undefined)
           bad(`register array ${s.var.name} has an initial value`, s.span);
         if (s.init) this.expr(s.init, s.span, s.var.type);
-        return this.declare(s.var, s.span);
+        return this.introduce(s.var, s.span);
       case 'assign':
         return this.expr(s.value, s.span, s.to.var.type);
       case 'for':
@@ -156,7 +156,7 @@ class Verifier {
         if (!isStatic(bound, this.loops))
           bad(`unrolled up to ${printExpr(bound)}, which is not static`, s.span);
     this.scopes.push(new Map());
-    this.declare(s.iv, s.span);
+    this.introduce(s.iv, s.span);
     this.loops.push(s);
     this.block(s.body, meet(flow, this.divergence.of(s.lo), this.divergence.of(s.hi)));
     this.loops.pop();
