@@ -1,0 +1,72 @@
+/** Places shared buffers in the block's arena: buffers whose lifetimes do not meet may share bytes (largest first, first fit). */
+import { bodiesOf, type SharedBuffer, type Stmt } from '../thread/nodes.ts';
+
+interface Lifetime {
+  readonly buffer: SharedBuffer;
+  first: number;
+  last: number;
+  /** Loops around each access. */
+  readonly loops: (readonly Loop[])[];
+}
+
+interface Loop {
+  start: number;
+  end: number;
+}
+
+/** Sets `offset` of every buffer and returns the arena's bytes. */
+export function allocateShared(buffers: readonly SharedBuffer[], body: readonly Stmt[]): number {
+  const lives = new Map<SharedBuffer, Lifetime>();
+  let clock = 0;
+  const visit = (stmts: readonly Stmt[], loops: readonly Loop[]): void => {
+    for (const s of stmts) {
+      clock++;
+      if ('buffer' in s && 'offset' in s) touch(s.buffer, loops);
+      const rolled = s.s === 'while' || (s.s === 'for' && !s.unroll);
+      const loop: Loop = { start: clock, end: clock };
+      for (const b of bodiesOf(s)) visit(b, rolled ? [...loops, loop] : loops);
+      loop.end = ++clock;
+    }
+  };
+  const touch = (buffer: SharedBuffer, loops: readonly Loop[]): void => {
+    const known = lives.get(buffer);
+    if (!known) lives.set(buffer, { buffer, first: clock, last: clock, loops: [loops] });
+    else {
+      known.last = clock;
+      known.loops.push(loops);
+    }
+  };
+  visit(body, []);
+  for (const l of lives.values()) spanLoops(l);
+  return place(buffers, lives);
+}
+
+/** What is used inside a loop and also outside it must live through all of the loop. */
+function spanLoops(l: Lifetime): void {
+  const all = l.loops;
+  for (const path of all)
+    for (const loop of path)
+      if (!all.every((other) => other.includes(loop))) {
+        l.first = Math.min(l.first, loop.start);
+        l.last = Math.max(l.last, loop.end);
+      }
+}
+
+function place(buffers: readonly SharedBuffer[], lives: ReadonlyMap<SharedBuffer, Lifetime>): number {
+  const placed: Lifetime[] = [];
+  let total = 0;
+  for (const b of [...buffers].sort((x, y) => y.bytes - x.bytes || x.id - y.id)) {
+    const life = lives.get(b);
+    if (!life) continue;
+    const busy = placed
+      .filter((p) => p.first <= life.last && life.first <= p.last)
+      .map((p) => [p.buffer.offset, p.buffer.offset + p.buffer.bytes] as const)
+      .sort((x, y) => x[0] - y[0]);
+    let at = 0;
+    for (const [lo, hi] of busy) if (at + b.bytes > lo && at < hi) at = Math.ceil(hi / 128) * 128;
+    b.offset = at;
+    placed.push(life);
+    total = Math.max(total, at + b.bytes);
+  }
+  return total;
+}

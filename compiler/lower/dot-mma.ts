@@ -1,0 +1,173 @@
+/**
+ * Dot by mma.sync.m16n8k16. The left operand comes from the registers of an earlier dot where its layout is that of the
+ * accumulator (two n8 tiles of it are one k16 fragment), else from shared memory by ldmatrix; the right operand always
+ * from shared memory, transposed by ldmatrix as its storage order asks. Lane layouts: PTX ISA, mma.m16n8k16 and ldmatrix.
+ */
+import type { DotOp, Value } from '../ir/nodes.ts';
+import { add, constI, div, element, lvalue, mul, pack, rem, threadId } from '../thread/build.ts';
+import type { Expr, HalfType, LValue, Var } from '../thread/nodes.ts';
+import { type Context } from './context.ts';
+import { operandAt } from './evaluate.ts';
+import { mmaLayout, sameLayout, type Layout } from './layout.ts';
+import type { Point } from './point.ts';
+import { asShared, offsetOf } from './shared.ts';
+import type { RegTile, SharedTile } from './values.ts';
+
+/** Registers that loop-invariant fragments may occupy; beyond this they are read again from shared memory. */
+const fragmentBudget = 48;
+
+interface WarpBlock {
+  readonly tilesM: number;
+  readonly tilesN: number;
+  /** First row and column of the warp. */
+  readonly row: Expr;
+  readonly column: Expr;
+}
+
+function warpBlock(ctx: Context, layout: Layout): WarpBlock {
+  let weight = 1;
+  let [row, column]: Expr[] = [constI(0), constI(0)];
+  for (const d of layout.threads) {
+    if (weight >= 32 && d.dim === 0) row = add(row!, mul(ctx.threadDigit(weight, d.size), d.stride));
+    if (weight >= 32 && d.dim === 1) column = add(column!, mul(ctx.threadDigit(weight, d.size), d.stride));
+    weight *= d.size;
+  }
+  const tiles = (dim: number, stride: number): number =>
+    layout.regs.find((d) => d.dim === dim && d.stride === stride)?.size ?? 1;
+  return { tilesM: tiles(0, 16), tilesN: tiles(1, 8), row: row!, column: column! };
+}
+
+/** Register of accumulator element (m16 tile i, n8 tile j, row half h, column b). */
+const accAt = (w: WarpBlock, i: Expr, j: Expr, h: number, b: number): Expr =>
+  add(mul(add(mul(i, w.tilesN), j), 4), h * 2 + b);
+
+const lane = (): Expr => rem(threadId(), 32);
+
+export function lowerMma(ctx: Context, op: DotOp, layout: Layout, makeAcc: () => RegTile): RegTile {
+  const [, k] = op.a.type.shape as [number, number];
+  const half = op.a.type.element as HalfType;
+  const w = warpBlock(ctx, layout);
+  const left = leftOperand(ctx, op.a, w, half);
+  const right = asShared(ctx, op.b, true);
+  const acc = makeAcc();
+  const span = ctx.emitter.span;
+  ctx.emitter.unrolled('kk', k / 16, (kk) => {
+    const a = left(kk);
+    const pairs = Math.floor(w.tilesN / 2);
+    const multiply = (j: Expr, b: Var, tiles: number): void => {
+      ctx.emitter.unrolled('i', w.tilesM, (i) => {
+        for (let t = 0; t < tiles; t++)
+          ctx.emitter.emit({
+            s: 'mma',
+            span,
+            element: half,
+            acc: [0, 1, 2, 3].map((r) => lvalue(acc.var, accAt(w, i, add(j, t), r >> 1, r & 1))),
+            a: a(i),
+            b: [element(b, 2 * t), element(b, 2 * t + 1)],
+          });
+      });
+    };
+    if (pairs > 0)
+      ctx.emitter.unrolled('jj', pairs, (jj) => {
+        const j = mul(jj, 2);
+        multiply(j, rightFragment(ctx, right, w, kk, j, 4), 2);
+      });
+    if (w.tilesN % 2 === 1) {
+      const j = constI(w.tilesN - 1);
+      multiply(j, rightFragment(ctx, right, w, kk, j, 2), 1);
+    }
+  });
+  return acc;
+}
+
+/** b0, b1 of n8 tile j (and of j+1 for four matrices). */
+function rightFragment(ctx: Context, t: SharedTile, w: WarpBlock, kk: Expr, j: Expr, matrices: 2 | 4): Var {
+  const matrix = rem(div(lane(), 8), matrices);
+  const inner = rem(lane(), 8);
+  const kHalf = mul(rem(matrix, 2), 8);
+  const nTile = mul(div(matrix, 2), 8);
+  const n = add(add(w.column, mul(j, 8)), nTile);
+  const k = add(mul(kk, 16), kHalf);
+  // Stored [n][k]: rows are columns of the operand, no transpose; stored [k][n]: rows run along k and ldmatrix transposes.
+  const offset = t.transposed ? offsetOf(t, add(n, inner), k) : offsetOf(t, add(k, inner), n);
+  return loadFragment(ctx, 'b', t, offset, !t.transposed, matrices);
+}
+
+function loadFragment(ctx: Context, name: string, t: SharedTile, offset: Expr, trans: boolean, count: number): Var {
+  const v = ctx.emitter.array(name, 'u32', count);
+  const dst: LValue[] = Array.from({ length: count }, (_, i) => lvalue(v, i));
+  ctx.emitter.emit({ s: 'ldmatrix', span: ctx.emitter.span, dst, buffer: t.buffer, offset, trans });
+  return v;
+}
+
+type Left = (kk: Expr) => (i: Expr) => Expr[];
+
+function leftOperand(ctx: Context, v: Value, w: WarpBlock, half: HalfType): Left {
+  const [m, k] = v.type.shape as [number, number];
+  const direct = mmaLayout(m, k, ctx.threads / 32, 1);
+  if (ctx.analysis.anchored.has(v.id) && sameLayout(ctx.layoutOf(v), direct))
+    return (kk) => (i) => [0, 1, 2, 3].map((r) => registerPair(ctx, v, direct, half, kk, i, r));
+  const t = asShared(ctx, v, true);
+  const dotRegion = ctx.emitter.scopes.findLast((s) => s.region)!;
+  const home = ctx.emitter.instance(ctx.analysis.definition(v).region);
+  const size = w.tilesM * (k / 16) * 4;
+  if (home === dotRegion || size > fragmentBudget)
+    return (kk) => {
+      const a = ctx.emitter.array('a', 'u32', w.tilesM * 4);
+      ctx.emitter.unrolled('i', w.tilesM, (i) => leftFragment(ctx, t, w, kk, i, a, mul(i, 4)));
+      return (i) => [0, 1, 2, 3].map((r) => element(a, add(mul(i, 4), r)));
+    };
+  const key = `${v.id}:${home.id}`;
+  let all = ctx.fragments.get(key);
+  if (!all) {
+    all = ctx.emitter.at(home, () => {
+      const frags = ctx.emitter.array(`${v.name ?? 'a'}_fragments`, 'u32', size);
+      ctx.emitter.unrolled('kk', k / 16, (kk) =>
+        ctx.emitter.unrolled('i', w.tilesM, (i) =>
+          leftFragment(ctx, t, w, kk, i, frags, mul(add(mul(kk, w.tilesM), i), 4)),
+        ),
+      );
+      return frags;
+    });
+    ctx.fragments.set(key, all);
+  }
+  const frags = all;
+  return (kk) => (i) => [0, 1, 2, 3].map((r) => element(frags, add(mul(add(mul(kk, w.tilesM), i), 4), r)));
+}
+
+function leftFragment(ctx: Context, t: SharedTile, w: WarpBlock, kk: Expr, i: Expr, into: Var, at: Expr): void {
+  const matrix = div(lane(), 8);
+  const inner = rem(lane(), 8);
+  const m = add(add(w.row, mul(i, 16)), mul(rem(matrix, 2), 8));
+  const k = add(mul(kk, 16), mul(div(matrix, 2), 8));
+  const offset = t.transposed ? offsetOf(t, add(k, inner), m) : offsetOf(t, add(m, inner), k);
+  const dst: LValue[] = [0, 1, 2, 3].map((r) => lvalue(into, add(at, r)));
+  ctx.emitter.emit({ s: 'ldmatrix', span: ctx.emitter.span, dst, buffer: t.buffer, offset, trans: t.transposed });
+}
+
+/** Fragment register r of an accumulator-shaped operand: r & 1 is the row half, r >> 1 the n8 tile of the k16 pair. */
+function registerPair(
+  ctx: Context,
+  v: Value,
+  layout: Layout,
+  half: HalfType,
+  kk: Expr,
+  i: Expr,
+  r: number,
+): Expr {
+  const j = add(mul(kk, 2), r >> 1);
+  const at = (b: number): Expr => operandAt(ctx, v, accPoint(ctx, layout, i, j, r & 1, b));
+  return pack(half, at(0), at(1));
+}
+
+function accPoint(ctx: Context, layout: Layout, i: Expr, j: Expr, h: number, b: number): Point {
+  const place = (dim: number | null, stride: number): Expr => {
+    if (dim === 0) return stride === 16 ? i : constI(h);
+    return stride === 8 ? j : constI(b);
+  };
+  const digits = layout.regs.map((d) => ({ ...d, at: place(d.dim, d.stride) }));
+  const coords = [0, 1].map((dim) =>
+    digits.filter((d) => d.dim === dim).reduce((c, d) => add(c, mul(d.at, d.stride)), ctx.threadBase(layout, dim)),
+  );
+  return { shape: layout.shape, coords, digits, threads: layout.threads };
+}

@@ -1,0 +1,79 @@
+/**
+ * Tile IR to Thread IR. In order: passes; analysis (which tiles are lazy, staged or in registers); layouts; emission, from
+ * effects back to what they need; then shared memory is placed and barriers inserted over the finished statements.
+ */
+import { fail } from '../diagnostics/error.ts';
+import { regionsOf, type Kernel, type Region } from '../ir/nodes.ts';
+import { runPasses } from '../passes/index.ts';
+import type { Target } from '../target.ts';
+import type { SharedBuffer, ThreadKernel, ThreadParam } from '../thread/nodes.ts';
+import { verifyThread } from '../thread/verify.ts';
+import { allocateShared } from './allocate.ts';
+import { Analysis } from './analysis.ts';
+import { LayoutPlan } from './assign-layouts.ts';
+import { insertBarriers } from './barriers.ts';
+import { Context, regTypeOf } from './context.ts';
+import { lowerOps } from './regions.ts';
+
+/** Lowers one specialised kernel for a target. PAT03xx when the tile cannot be lowered or does not fit. */
+export function lowerKernel(kernel: Kernel, target: Target): ThreadKernel {
+  const optimised = runPasses(kernel);
+  const analysis = new Analysis(optimised);
+  const plan = new LayoutPlan(optimised, target, analysis);
+  if (plan.threads > target.maxThreads)
+    fail('PAT0304', `${plan.threads} threads a block, ${target.name} allows ${target.maxThreads}`, { span: kernel.span });
+  const ctx = new Context(optimised, target, analysis, plan);
+  const { stmts } = ctx.emitter.open({ region: optimised.body }, () => lowerOps(ctx, optimised.body));
+  const sharedBytes = allocateShared(ctx.shared, stmts);
+  if (sharedBytes > target.sharedBytes) overflow(optimised, target, ctx.shared, sharedBytes);
+  const lowered: ThreadKernel = {
+    name: kernel.name,
+    target: target.name,
+    threads: plan.threads,
+    minBlocks: 0,
+    buffers: [...ctx.buffers.values()],
+    params: kernel.params.flatMap((p): ThreadParam[] =>
+      p.kind === 'scalar' ? [{ name: p.name, type: regTypeOf(p.value.type.element) }] : [],
+    ),
+    shared: ctx.shared,
+    sharedBytes,
+    body: insertBarriers(stmts, ctx.managed, exchangedTensors(optimised)),
+    spec: kernel.spec,
+    tile: kernel.tile,
+    span: kernel.span,
+  };
+  verifyThread(lowered);
+  return lowered;
+}
+
+/** Tensors that the kernel both reads and writes: a block's threads may hand data to each other through them. */
+function exchangedTensors(kernel: Kernel): Set<string> {
+  const read = new Set<string>();
+  const written = new Set<string>();
+  const visit = (r: Region): void => {
+    for (const op of r.ops) {
+      if (op.op === 'load') read.add(op.tensor.name);
+      if (op.op === 'store' || op.op === 'atomic') written.add(op.tensor.name);
+      for (const inner of regionsOf(op)) visit(inner);
+    }
+  };
+  visit(kernel.body);
+  return new Set([...read].filter((n) => written.has(n)));
+}
+
+function overflow(kernel: Kernel, target: Target, shared: readonly SharedBuffer[], bytes: number): never {
+  const tile = Object.entries(kernel.tile)
+    .map(([k, v]) => `${k}=${v}`)
+    .join(' ');
+  fail(
+    'PAT0301',
+    `${kernel.name} needs ${bytes.toLocaleString('en')} B of shared memory with ${tile}; ${target.name} has ${target.sharedBytes.toLocaleString('en')} B a block`,
+    {
+      span: kernel.span,
+      notes: [...shared]
+        .sort((a, b) => b.bytes - a.bytes)
+        .map((b) => ({ text: `${b.name}: ${b.note} = ${b.bytes.toLocaleString('en')} B`, span: b.span })),
+      help: 'choose smaller tiles or fewer stages',
+    },
+  );
+}

@@ -1,0 +1,112 @@
+/**
+ * Software pipelining of the loads that feed a loop's dots: a ring of stages in shared memory, filled by asynchronous
+ * copies `stages - 1` iterations ahead by an iterator of their own, one barrier an iteration. (The scheme of CUTLASS's and
+ * Triton's multi-stage loops; the ragged iterator keeps it full across entries.)
+ */
+import { operandsOf, type DotOp, type ForOp, type LoadOp, type RaggedOp, type Region, type Value } from '../ir/nodes.ts';
+import { regionsOf } from '../ir/nodes.ts';
+import { add, constI, eq, mul, select, varRef } from '../thread/build.ts';
+import type { Expr, Stmt, Var } from '../thread/nodes.ts';
+import type { Context } from './context.ts';
+import { nameOf } from './evaluate.ts';
+import { makeIterator, type Iterator } from './iterate.ts';
+import { assignYields, bindCarried, carry, lowerOps } from './regions.ts';
+import { allThreads, asShared, copyToShared, newSharedTile } from './shared.ts';
+import type { SharedTile } from './values.ts';
+
+/** The loads of a loop body that can run ahead: staged, and addressed by nothing that the loop carries. */
+export function stagesFor(ctx: Context, op: ForOp | RaggedOp): LoadOp[] {
+  if (!ctx.target.features.cpAsync || (ctx.kernel.tile.stages ?? 2) < 2) return [];
+  const ivs = new Set(op.body.params.slice(0, op.op === 'for' ? 1 : 2));
+  const free = (v: Value): boolean => {
+    const { op: def, region } = ctx.analysis.definition(v);
+    if (!ctx.analysis.within(region, op.body)) return true;
+    if (!def) return ivs.has(v);
+    if (ctx.analysis.anchored.has(v.id) || regionsOf(def).length > 0) return false;
+    if (def.op === 'load' && !ctx.analysis.readOnly(def.tensor)) return false;
+    return operandsOf(def).every(free);
+  };
+  return op.body.ops.filter(
+    (x): x is LoadOp =>
+      x.op === 'load' && ctx.analysis.staged.has(x.result.id) && ctx.analysis.readOnly(x.tensor) && operandsOf(x).every(free),
+  );
+}
+
+interface Stage {
+  readonly load: LoadOp;
+  readonly tile: SharedTile & { stageBytes: number };
+}
+
+export function pipelinedLoop(ctx: Context, op: ForOp | RaggedOp, params: readonly Value[], loads: readonly LoadOp[]): void {
+  const count = ctx.kernel.tile.stages ?? 2;
+  const outer = ctx.emitter.top;
+  const span = op.span;
+  stageInvariants(ctx, op.body, op.body);
+  const stages = loads.map((load): Stage => {
+    ctx.emitter.span = load.span;
+    const tile = newSharedTile(ctx, load.result, nameOf(load.result, load.tensor.name), true, count);
+    ctx.managed.add(tile.buffer);
+    return { load, tile };
+  });
+  ctx.emitter.span = span;
+  const ahead = makeIterator(ctx, op, 'next_');
+  for (let s = 0; s < count - 1; s++) {
+    fill(ctx, op, stages, ahead, constI(s));
+    ctx.emitter.emit({ s: 'cpAsyncCommit', span });
+    ahead.advance();
+  }
+  const carried = params.map((p, i) => carry(ctx, p, op.inits[i]!));
+  const it = makeIterator(ctx, op, '');
+  const stage = ctx.emitter.scalar('stage', 'i32', constI(0));
+  const slot = ctx.emitter.scalar('fill_stage', 'i32', constI(count - 1));
+  const body = ctx.emitter.open({ region: op.body, vars: [...it.vars, ...ahead.vars, stage, slot] }, (scope) => {
+    ctx.emitter.emit({ s: 'cpAsyncWait', span, pending: count - 2 });
+    ctx.emitter.emit({ s: 'barrier', span });
+    fill(ctx, op, stages, ahead, varRef(slot));
+    ctx.emitter.emit({ s: 'cpAsyncCommit', span });
+    ahead.advance();
+    advanceStage(ctx, slot, count);
+    it.bind(scope);
+    params.forEach((p, i) => bindCarried(scope, p, carried[i]!));
+    for (const { load, tile } of stages)
+      ctx.stagedTiles.set(`${load.result.id}:${scope.id}`, { ...tile, base: mul(varRef(stage), tile.stageBytes) });
+    lowerOps(ctx, op.body);
+    assignYields(ctx, op.body, carried);
+    it.advance();
+    advanceStage(ctx, stage, count);
+  });
+  ctx.emitter.emit({ s: 'while', span, cond: it.valid, body: body.stmts });
+  ctx.emitter.emit({ s: 'cpAsyncWait', span, pending: 0 });
+  op.results.forEach((r, i) => bindCarried(outer, r, carried[i]!));
+}
+
+const advanceStage = (ctx: Context, v: Var, count: number): void =>
+  ctx.emitter.assign(v, select(eq(varRef(v), count - 1), constI(0), add(varRef(v), 1)));
+
+/** One iteration's copies into a stage, if the iterator ahead has one left. */
+function fill(ctx: Context, op: ForOp | RaggedOp, stages: readonly Stage[], ahead: Iterator, slot: Expr): void {
+  const copies = ctx.emitter.open({ region: op.body, vars: ahead.vars }, (scope) => {
+    ahead.bind(scope);
+    for (const { load, tile } of stages) {
+      ctx.emitter.span = load.span;
+      copyToShared(ctx, load, { ...tile, base: mul(slot, tile.stageBytes) }, allThreads(ctx), false);
+    }
+  });
+  ctx.emitter.span = op.span;
+  const guarded: Stmt = { s: 'if', span: op.span, cond: ahead.valid, uniform: 'block', then: copies.stmts, else: [] };
+  ctx.emitter.emit(guarded);
+}
+
+/** Stages dot operands that come from outside the loop before the ring starts to fill. */
+function stageInvariants(ctx: Context, region: Region, loop: Region): void {
+  const visit = (dot: DotOp): void => {
+    for (const v of [dot.a, dot.b]) {
+      const { region: home } = ctx.analysis.definition(v);
+      if (!ctx.analysis.within(home, loop) && !ctx.analysis.anchored.has(v.id)) asShared(ctx, v, true);
+    }
+  };
+  for (const op of region.ops) {
+    if (op.op === 'dot') visit(op);
+    for (const r of regionsOf(op)) stageInvariants(ctx, r, loop);
+  }
+}

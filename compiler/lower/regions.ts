@@ -1,0 +1,202 @@
+/** Structured control flow: carried tiles are registers that the body's results are copied into. */
+import {
+  isScalar,
+  type ForOp,
+  type IfOp,
+  type RaggedOp,
+  type Region,
+
+  type RowsOp,
+  type Value,
+} from '../ir/nodes.ts';
+import { add, and, constI, element, ge, gt, lt, mul, select, varRef, walkStmts } from '../thread/build.ts';
+import type { Expr, Stmt, Var } from '../thread/nodes.ts';
+import { regTypeOf, type Context } from './context.ts';
+import type { Scope } from './emitter.ts';
+import { nameOf, operandAt, scalar } from './evaluate.ts';
+import { makeIterator } from './iterate.ts';
+
+import { pipelinedLoop, stagesFor } from './pipeline.ts';
+import { registerAt } from './point.ts';
+import { copyTile, newTile, regTile } from './registers.ts';
+import { lowerAtomic, lowerStore } from './stores.ts';
+import type { RegTile } from './values.ts';
+
+/** Emits a region's effects in order; pure ops follow on demand. */
+export function lowerOps(ctx: Context, region: Region): void {
+  for (const op of region.ops) {
+    ctx.emitter.span = op.span;
+    switch (op.op) {
+      case 'store':
+        lowerStore(ctx, op);
+        break;
+      case 'atomic':
+        lowerAtomic(ctx, op);
+        break;
+      case 'for':
+      case 'ragged':
+        lowerLoop(ctx, op);
+        break;
+      case 'rows':
+        lowerRows(ctx, op);
+        break;
+      case 'if':
+        lowerIf(ctx, op);
+        break;
+      case 'load':
+        // Memory that the kernel also writes must be read where the author reads it.
+        if (!ctx.analysis.readOnly(op.tensor)) {
+          if (isScalar(op.result.type)) scalar(ctx, op.result);
+          else regTile(ctx, op.result);
+        }
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+export type Carried = { readonly kind: 'tile'; readonly tile: RegTile } | { readonly kind: 'scalar'; readonly var: Var };
+
+export function carry(ctx: Context, param: Value, init: Value): Carried {
+  const name = nameOf(param, 'carried');
+  if (!isScalar(param.type)) return { kind: 'tile', tile: copyTile(ctx, init, ctx.layoutOf(param), name) };
+  return { kind: 'scalar', var: ctx.emitter.scalar(name, regTypeOf(param.type.element), scalar(ctx, init)) };
+}
+
+export function bindCarried(scope: Scope, value: Value, c: Carried): void {
+  if (c.kind === 'tile') scope.values.set(value.id, c.tile);
+  else {
+    scope.values.set(value.id, { form: 'scalar', expr: varRef(c.var) });
+    scope.vars.add(c.var);
+  }
+}
+
+/** Computes all yields before any carried register changes, then copies those that changed. */
+export function assignYields(ctx: Context, region: Region, carried: readonly Carried[], inside?: (p: Expr) => Expr): void {
+  const next = region.yields.map((y, i): (() => void) | undefined => {
+    const c = carried[i]!;
+    if (c.kind === 'scalar') {
+      const value = scalar(ctx, y);
+      const held = value.e === 'const' ? value : varRef(ctx.emitter.scalar(`next_${c.var.name}`, c.var.type, value));
+      return () => ctx.emitter.assign(c.var, held);
+    }
+    const { op } = ctx.analysis.definition(y);
+    const view = op?.op === 'broadcast' || op?.op === 'transpose' || op?.op === 'reshape';
+    if (ctx.analysis.anchored.has(y.id) && !view && regTile(ctx, y).var === c.tile.var) return undefined;
+    const from = ctx.analysis.anchored.has(y.id) && !view ? undefined : copyTile(ctx, y, c.tile.layout, 'next');
+    return () =>
+      ctx.forEachPoint(c.tile.layout, (p) => {
+        const at = registerAt(c.tile.layout, p)!;
+        const value = from ? element(from.var, at) : operandAt(ctx, y, p);
+        const kept = inside ? select(inside(p.coords[0]!), value, element(c.tile.var, at)) : value;
+        ctx.emitter.assign(c.tile.var, kept, at);
+      });
+  });
+  for (const f of next) f?.();
+}
+
+function lowerLoop(ctx: Context, op: ForOp | RaggedOp): void {
+  const params = op.body.params.slice(op.body.params.length - op.inits.length);
+  const stages = stagesFor(ctx, op);
+  const outer = ctx.emitter.top;
+  if (stages.length > 0) pipelinedLoop(ctx, op, params, stages);
+  else if (op.op === 'for') {
+    const carried = params.map((p, i) => carry(ctx, p, op.inits[i]!));
+    const lo = scalar(ctx, op.lo);
+    const hi = scalar(ctx, op.hi);
+    ctx.emitter.loop(op.body.params[0]!.name ?? 'i', lo, hi, op.step, op.body, (iv) => {
+      ctx.emitter.top.values.set(op.body.params[0]!.id, { form: 'scalar', expr: iv });
+      params.forEach((p, i) => bindCarried(ctx.emitter.top, p, carried[i]!));
+      lowerOps(ctx, op.body);
+      assignYields(ctx, op.body, carried);
+    });
+    op.results.forEach((r, i) => bindCarried(outer, r, carried[i]!));
+  } else {
+    const carried = params.map((p, i) => carry(ctx, p, op.inits[i]!));
+    const it = makeIterator(ctx, op, '');
+    const body = ctx.emitter.open({ region: op.body, vars: it.vars }, (s) => {
+      it.bind(s);
+      params.forEach((p, i) => bindCarried(s, p, carried[i]!));
+      lowerOps(ctx, op.body);
+      assignYields(ctx, op.body, carried);
+      it.advance();
+    });
+    ctx.emitter.emit({ s: 'while', span: op.span, cond: it.valid, body: body.stmts });
+    op.results.forEach((r, i) => bindCarried(outer, r, carried[i]!));
+  }
+}
+
+function lowerIf(ctx: Context, op: IfOp): void {
+  const outer = ctx.emitter.top;
+  const cond = scalar(ctx, op.cond);
+  const out = op.results.map((r): Carried => {
+    if (isScalar(r.type)) {
+      const v = ctx.emitter.scalar(nameOf(r, 'result'), regTypeOf(r.type.element));
+      return { kind: 'scalar', var: v };
+    }
+    return { kind: 'tile', tile: newTile(ctx, r, nameOf(r, 'result')) };
+  });
+  const branch = (region: Region): Stmt[] =>
+    ctx.emitter.open({ region }, () => {
+      lowerOps(ctx, region);
+      assignYields(ctx, region, out);
+    }).stmts;
+  const then = branch(op.then);
+  const other = branch(op.else);
+  ctx.emitter.emit({ s: 'if', span: op.span, cond, uniform: 'block', then, else: other });
+  op.results.forEach((r, i) => bindCarried(outer, r, out[i]!));
+}
+
+const writesShared = (stmts: readonly Stmt[]): boolean => {
+  let found = false;
+  walkStmts(stmts, (s) => {
+    if (s.s === 'storeShared' || s.s === 'storeSharedHalf' || s.s === 'cpAsync') found = true;
+  });
+  return found;
+};
+
+function lowerRows(ctx: Context, op: RowsOp): void {
+  const outer = ctx.emitter.top;
+  const out = op.inits.map((init, i): Carried => {
+    const name = nameOf(op.body.params[i]!, 'rows');
+    // Registers that nothing else reads are updated in place.
+    const single = ctx.analysis.usesOf(init).length === 1 && ctx.analysis.anchored.has(init.id);
+    const layout = ctx.layoutOf(op.body.params[i]!);
+    if (single && ctx.analysis.definition(init).op === undefined) return { kind: 'tile', tile: regTile(ctx, init) };
+    return { kind: 'tile', tile: copyTile(ctx, init, layout, name) };
+  });
+  const [lo, hi] = [scalar(ctx, op.lo), scalar(ctx, op.hi)];
+  const body = ctx.emitter.open({ region: op.body }, (s) => {
+    op.body.params.forEach((p, i) => bindCarried(s, p, out[i]!));
+    lowerOps(ctx, op.body);
+    const inside = (row: Expr): Expr => and(ge(row, lo), lt(row, hi));
+    assignYields(ctx, op.body, out, op.predicated ? undefined : inside);
+  });
+  const skip = warpRows(ctx, out);
+  if (skip && !writesShared(body.stmts)) {
+    const cond = and(lt(lo, add(skip.first, skip.count)), gt(hi, skip.first));
+    ctx.emitter.emit({ s: 'if', span: op.span, cond, uniform: 'warp', then: body.stmts, else: [] });
+  } else for (const s of body.stmts) ctx.emitter.emit(s);
+  op.results.forEach((r, i) => bindCarried(outer, r, out[i]!));
+}
+
+/** The range of rows that a warp holds of the carried tiles, if warps hold different ones. */
+function warpRows(ctx: Context, out: readonly Carried[]): { first: Expr; count: number } | undefined {
+  if (ctx.target.warpSize === 1) return undefined;
+  const tiles = out.flatMap((c) => (c.kind === 'tile' ? [c.tile.layout] : []));
+  const layout = tiles[0];
+  if (!layout) return undefined;
+  let weight = 1;
+  let first: Expr = constI(0);
+  let reach = 0;
+  for (const d of layout.threads) {
+    if (d.dim === 0 && weight >= ctx.target.warpSize) first = add(first, mul(ctx.threadDigit(weight, d.size), d.stride));
+    else if (d.dim === 0) reach += (d.size - 1) * d.stride;
+    weight *= d.size;
+  }
+  for (const d of layout.regs) if (d.dim === 0) reach += (d.size - 1) * d.stride;
+  const name = first.e === 'const' ? first : ctx.emitter.once('warp_row', 'warp_row', first, ctx.emitter.scopes[0]!);
+  return { first: name, count: reach + 1 };
+}
+

@@ -1,0 +1,276 @@
+/**
+ * Tiles in shared memory: where an element lies, and copies into it from global memory (asynchronous where the target can)
+ * or from registers. Rows that matrix instructions read 16 bytes at a time are swizzled, or padded to an odd number of
+ * 16-byte chunks, so that eight consecutive rows fall into different banks; other tiles are padded by one word.
+ */
+import { elementBytes, type LoadOp, type Value } from '../ir/nodes.ts';
+import {
+  add,
+  constI,
+  div,
+  guard,
+  loadGlobal,
+  lt,
+  lvalue,
+  mul,
+  pack,
+  rem,
+  threadId,
+  varRef,
+  xor,
+} from '../thread/build.ts';
+import type { Expr, MemoryElement } from '../thread/nodes.ts';
+import { isHalf, type Context } from './context.ts';
+import { constantOf, elementIndex, indexAt, nameOf, operandAt } from './evaluate.ts';
+import { exprKey } from './emitter.ts';
+import { andOf, movesTogether, ownerPredicate } from './registers.ts';
+import type { Layout } from './layout.ts';
+import type { SharedTile } from './values.ts';
+
+/** Which threads carry out a copy. */
+export interface Copiers {
+  readonly count: number;
+  /** Their linear id, 0 … count-1. */
+  readonly id: Expr;
+}
+
+export const allThreads = (ctx: Context): Copiers => ({ count: ctx.threads, id: threadId() });
+
+/** Bytes between rows, and whether rows are swizzled. */
+export function rowPitch(element: MemoryElement, columns: number, matrix: boolean): { pitch: number; swizzle: boolean } {
+  const bytes = columns * elementBytes(element);
+  if (!matrix) return { pitch: Math.ceil(bytes / 4) * 4 + 4, swizzle: false };
+  if (bytes % 128 === 0) return { pitch: bytes, swizzle: true };
+  const chunks = Math.ceil(bytes / 16);
+  return { pitch: 16 * (chunks + (chunks % 2 === 0 ? 1 : 0)), swizzle: false };
+}
+
+export function newSharedTile(
+  ctx: Context,
+  v: Value,
+  name: string,
+  matrix: boolean,
+  stages = 1,
+): SharedTile & { stageBytes: number } {
+  const [rows, columns] = v.type.shape as [number, number];
+  const element = v.type.element as MemoryElement;
+  const { pitch, swizzle } = rowPitch(element, columns, matrix);
+  const stageBytes = Math.ceil((rows * pitch) / 16) * 16;
+  const count = stages > 1 ? `${stages} stages x ` : '';
+  const how = swizzle ? ', xor swizzle' : pitch > columns * elementBytes(element) ? `, row pitch ${pitch} B` : '';
+  const note = `${count}${rows} x ${columns} x ${elementBytes(element)} B${how}`;
+  const buffer = ctx.addShared(name, element, stageBytes * stages, note, ctx.emitter.span);
+  return {
+    form: 'shared',
+    buffer,
+    rows,
+    columns,
+    element,
+    pitch,
+    swizzle,
+    base: constI(0),
+    transposed: false,
+    stageBytes,
+  };
+}
+
+/** Byte offset of stored row r, column c; c must be a multiple of 8 halves where the tile is swizzled. */
+export function offsetOf(t: SharedTile, r: Expr, c: Expr): Expr {
+  const eb = elementBytes(t.element);
+  const row = add(t.base, mul(r, t.pitch));
+  if (!t.swizzle) return add(row, mul(c, eb));
+  const chunk = div(c, 16 / eb);
+  return add(row, mul(xor(chunk, rem(r, 8)), 16));
+}
+
+const isZero = (ctx: Context, v: Value | undefined): boolean => {
+  if (!v) return true;
+  const { op } = ctx.analysis.definition(v);
+  return op?.op === 'const' ? Number(op.value) === 0 : op?.op === 'broadcast' ? isZero(ctx, op.a) : false;
+};
+
+/** Emits the copy of a staged load into `to`; with `wait`, until the data has landed for this thread. */
+export function copyToShared(ctx: Context, op: LoadOp, to: SharedTile, by: Copiers, wait: boolean): void {
+  const eb = elementBytes(op.tensor.element);
+  const smallest = to.swizzle || to.pitch % 16 === 0 ? 16 : 4;
+  let run = 16 / eb;
+  while (run > 1 && (to.columns % run !== 0 || !movesTogether(ctx, op, 1, run))) run /= 2;
+  const bytes = run * eb;
+  if (bytes < 4 || !isZero(ctx, op.other)) return copyElements(ctx, op, to, by);
+  const async = ctx.target.features.cpAsync && to.pitch % bytes === 0 && (!to.swizzle || bytes === 16 || smallest === 16);
+  const aligned = async && (!to.swizzle || bytes === 16);
+  forEachChunk(ctx, to, run, by, (row, column, inside) => {
+    const coords = [row, column];
+    const index = elementIndex(ctx, op, (v) => indexAt(ctx, v, coords));
+    const masked = op.mask ? andOf(inside, indexAt(ctx, op.mask, coords)) : inside;
+    const span = ctx.emitter.span;
+    const buffer = ctx.buffer(op.tensor);
+    if (aligned) {
+      const pred = op.mask ? indexAt(ctx, op.mask, coords) : undefined;
+      const stmt = {
+        s: 'cpAsync' as const,
+        span,
+        buffer: to.buffer,
+        offset: offsetOf(to, row, column),
+        from: buffer,
+        index,
+        bytes: bytes as 4 | 8 | 16,
+        ...(pred && pred.e !== 'const' ? { pred } : {}),
+      };
+      if (inside.e === 'const') return ctx.emitter.emit(stmt);
+      return ctx.emitter.emit({ s: 'if', span, cond: inside, uniform: 'none', then: [stmt], else: [] });
+    }
+    const words = Array.from({ length: bytes / 4 }, () => ctx.emitter.scalar('word', 'u32'));
+    const pred = masked.e === 'const' ? {} : { pred: masked };
+    ctx.emitter.emit({ s: 'loadGlobalWords', span, dst: words.map((w) => lvalue(w)), buffer, index, ...pred });
+    storeWords(ctx, to, row, column, words.map(varRef), inside);
+  });
+  if (aligned && wait) {
+    ctx.emitter.emit({ s: 'cpAsyncCommit', span: ctx.emitter.span });
+    ctx.emitter.emit({ s: 'cpAsyncWait', span: ctx.emitter.span, pending: 0 });
+  }
+}
+
+function storeWords(ctx: Context, to: SharedTile, row: Expr, column: Expr, words: readonly Expr[], inside: Expr): void {
+  const span = ctx.emitter.span;
+  const pred = inside.e === 'const' ? {} : { pred: inside };
+  const offset = offsetOf(to, row, column);
+  const wide = to.pitch % (4 * words.length) === 0;
+  if (wide) return ctx.emitter.emit({ s: 'storeShared', span, buffer: to.buffer, offset, values: words, ...pred });
+  words.forEach((w, i) =>
+    ctx.emitter.emit({ s: 'storeShared', span, buffer: to.buffer, offset: add(offset, 4 * i), values: [w], ...pred }),
+  );
+}
+
+/** Runs over aligned runs of `run` columns, split evenly over the copiers. */
+function forEachChunk(
+  ctx: Context,
+  to: SharedTile,
+  run: number,
+  by: Copiers,
+  body: (row: Expr, column: Expr, inside: Expr) => void,
+): void {
+  const perRow = to.columns / run;
+  const total = to.rows * perRow;
+  const rounds = Math.ceil(total / by.count);
+  const step = (i: Expr): void => {
+    const linear = add(by.id, mul(i, by.count));
+    const inside = total % by.count === 0 ? constantOf('bool', true) : lt(linear, total);
+    const row = div(linear, perRow);
+    const column = mul(rem(linear, perRow), run);
+    const named = (name: string, e: Expr): Expr =>
+      e.e === 'const' || e.e === 'var' ? e : ctx.emitter.once(name, exprKey(e), e, ctx.emitter.scopes[0]!);
+    body(named('row', row), named('column', column), inside);
+  };
+  if (rounds <= 16) ctx.emitter.unrolled('c', rounds, step);
+  else ctx.emitter.loop('c', constI(0), constI(rounds), 1, undefined, step);
+}
+
+/** The fallback: elements one by one, halves in pairs, wherever vectors are not provably aligned or masked alike. */
+function copyElements(ctx: Context, op: LoadOp, to: SharedTile, by: Copiers): void {
+  const type = op.tensor.element;
+  const run = isHalf(type) && to.columns % 2 === 0 ? 2 : 1;
+  forEachChunk(ctx, to, run, by, (row, column, inside) => {
+    const at = (c: Expr): Expr => {
+      const coords = [row, c];
+      const value = loadGlobal(ctx.buffer(op.tensor), elementIndex(ctx, op, (v) => indexAt(ctx, v, coords)));
+      const cond = op.mask ? andOf(inside, indexAt(ctx, op.mask, coords)) : inside;
+      const other = op.other ? indexAt(ctx, op.other, coords) : constantOf(type, 0);
+      return guard(cond, value, other);
+    };
+    if (!isHalf(type)) return storeWords(ctx, to, row, column, [at(column)], inside);
+    if (run === 2) {
+      const pair = ctx.emitter.scalar('pair', 'u32', pack(type, at(column), at(add(column, 1))));
+      const offset = to.swizzle
+        ? add(offsetOf(to, row, mul(div(column, 8), 8)), mul(rem(column, 8), 2))
+        : offsetOf(to, row, column);
+      return ctx.emitter.emit({
+        s: 'storeShared',
+        span: ctx.emitter.span,
+        buffer: to.buffer,
+        offset,
+        values: [varRef(pair)],
+        ...(inside.e === 'const' ? {} : { pred: inside }),
+      });
+    }
+    storeHalf(ctx, to, row, column, at(column), inside);
+  });
+}
+
+/** Byte offset of any single element, also inside a swizzled chunk. */
+export function elementOffset(t: SharedTile, r: Expr, c: Expr): Expr {
+  if (!t.swizzle) return offsetOf(t, r, c);
+  const eb = elementBytes(t.element);
+  const per = 16 / eb;
+  return add(offsetOf(t, r, mul(div(c, per), per)), mul(rem(c, per), eb));
+}
+
+function storeHalf(ctx: Context, to: SharedTile, row: Expr, column: Expr, value: Expr, inside: Expr): void {
+  if (!isHalf(to.element)) return;
+  ctx.emitter.emit({
+    s: 'storeSharedHalf',
+    span: ctx.emitter.span,
+    buffer: to.buffer,
+    offset: elementOffset(to, row, column),
+    element: to.element,
+    value,
+    ...(inside.e === 'const' ? {} : { pred: inside }),
+  });
+}
+
+/** A dot operand in shared memory; transposes only flip how it is read. */
+export function asShared(ctx: Context, v: Value, matrix: boolean): SharedTile {
+  const { op, region } = ctx.analysis.definition(v);
+  if (op?.op === 'transpose' && !ctx.analysis.anchored.has(v.id)) {
+    const inner = asShared(ctx, op.a, matrix);
+    return { ...inner, transposed: !inner.transposed };
+  }
+  const scope = ctx.emitter.instance(region);
+  const known = ctx.stagedTiles.get(`${v.id}:${scope.id}`);
+  if (known) return known;
+  return ctx.emitter.at(scope, () => {
+    const saved = ctx.emitter.span;
+    if (op) ctx.emitter.span = op.span;
+    const tile = newSharedTile(ctx, v, nameOf(v, op?.op === 'load' ? op.tensor.name : 'operand'), matrix);
+    if (op?.op === 'load' && ctx.analysis.staged.has(v.id)) copyToShared(ctx, op, tile, allThreads(ctx), true);
+    else storeTile(ctx, v, tile);
+    ctx.emitter.span = saved;
+    ctx.stagedTiles.set(`${v.id}:${scope.id}`, tile);
+    return tile;
+  });
+}
+
+/** Registers (or lazy elements) into a shared tile, in pairs where the layout holds pairs. */
+function storeTile(ctx: Context, v: Value, to: SharedTile): void {
+  const layout: Layout = ctx.layoutOf(v);
+  const owner = ownerPredicate(ctx, layout);
+  const pred = owner.e === 'const' ? {} : { pred: owner };
+  const type = to.element;
+  const pair = layout.regs.findIndex((d) => d.dim === 1 && d.stride === 1 && d.size % 2 === 0);
+  const span = ctx.emitter.span;
+  if (!isHalf(type)) {
+    ctx.forEachPoint(layout, (p) => {
+      const offset = elementOffset(to, p.coords[0]!, p.coords[1]!);
+      ctx.emitter.emit({ s: 'storeShared', span, buffer: to.buffer, offset, values: [operandAt(ctx, v, p)], ...pred });
+    });
+    return;
+  }
+  if (pair < 0) {
+    ctx.forEachPoint(layout, (p) => storeHalf(ctx, to, p.coords[0]!, p.coords[1]!, operandAt(ctx, v, p), owner));
+    return;
+  }
+  ctx.forEachPoint(
+    layout,
+    (base) => {
+      for (let i = 0; i < layout.regs[pair]!.size; i += 2) {
+        const lo = ctx.movePoint(base, pair, i);
+        const hi = ctx.movePoint(base, pair, i + 1);
+        const value = pack(type, operandAt(ctx, v, lo), operandAt(ctx, v, hi));
+        const offset = elementOffset(to, lo.coords[0]!, lo.coords[1]!);
+        ctx.emitter.emit({ s: 'storeShared', span, buffer: to.buffer, offset, values: [value], ...pred });
+      }
+    },
+    [pair],
+  );
+}
+

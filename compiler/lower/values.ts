@@ -1,0 +1,35 @@
+/** The forms a tile value takes during lowering. */
+import type { Element } from '../ir/nodes.ts';
+import type { Expr, SharedBuffer, Var } from '../thread/nodes.ts';
+import type { Layout } from './layout.ts';
+
+/** Registers of a tile in a layout; f16 and bf16 elements are held as f32 that the type can represent. */
+export interface RegTile {
+  readonly form: 'reg';
+  readonly var: Var;
+  readonly layout: Layout;
+}
+
+/** A rows x columns tile in shared memory, `columns` contiguous. */
+export interface SharedTile {
+  readonly form: 'shared';
+  readonly buffer: SharedBuffer;
+  readonly rows: number;
+  readonly columns: number;
+  readonly element: Exclude<Element, 'bool'>;
+  /** Bytes between rows, a multiple of 16 where instructions read 16-byte rows. */
+  readonly pitch: number;
+  /** 16-byte chunk c of row r lies at chunk c ^ (r % 8). */
+  readonly swizzle: boolean;
+  /** Byte offset of the current stage. */
+  readonly base: Expr;
+  /** The value is the transpose of what is stored. */
+  readonly transposed: boolean;
+}
+
+export interface ScalarValue {
+  readonly form: 'scalar';
+  readonly expr: Expr;
+}
+
+export type Lowered = RegTile | SharedTile | ScalarValue;

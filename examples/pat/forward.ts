@@ -1,0 +1,103 @@
+/**
+ * Forward: one instance computes one pack for one KV head. A pack is a tile of query rows (the g heads of a KV head for a
+ * run of sequences) and a list of entries; an entry is a range of tokens and the run of the pack's sequences that read it.
+ * The online softmax state (Milakov and Gimelshein 2018) stays in registers over all entries, so a pack that covers its
+ * sequences' whole paths writes final outputs; other packs write partials that merge.ts combines.
+ */
+import { kernel, tune } from '../../dsl/index.ts';
+
+export const forward = kernel(
+  'pat_forward',
+  {
+    spec: { headDim: 128, group: 4, kvHeads: 8, page: 16, dtype: 'f16' },
+    tile: { m: tune(64, 16, 32, 128, 8), n: tune(64, 32, 16, 128, 8), stages: tune(3, 2, 4) },
+  },
+  (k, { headDim, group, kvHeads, page, dtype, m, n }) => {
+    const heads = group * kvHeads;
+    const q = k.input('q', dtype, ['sequences', heads, headDim]);
+    const key = k.input('k', dtype, ['pageCount', page, kvHeads, headDim]);
+    const value = k.input('v', dtype, ['pageCount', page, kvHeads, headDim]);
+    const packs = k.input('packs', 'i32', ['packRows', 4]);
+    const packSequences = k.input('packSequences', 'i32', ['packSequenceCount']);
+    const packSlots = k.input('packSlots', 'i32', ['packSequenceCount']);
+    const entries = k.input('entries', 'i32', ['entryCount', 5]);
+    const pages = k.input('pages', 'i32', ['pageListLength']);
+    const out = k.output('out', dtype, ['sequences', heads, headDim]);
+    const lse = k.output('lse', 'f32', ['sequences', heads]);
+    const partialOut = k.output('partialOut', 'f32', ['slots', heads, headDim]);
+    const partialLse = k.output('partialLse', 'f32', ['slots', heads]);
+    const scale = k.scalar('scale', 'f32');
+
+    // Which pack and which KV head this instance is; instances past the end get the empty sentinel pack.
+    const pid = k.programId(1).mul(32768).add(k.programId(0));
+    const real = pid.lt(k.scalar('total', 'i32'));
+    const pack = real.where(k.scalar('packBase', 'i32').add(pid.div(kvHeads)), k.scalar('sentinel', 'i32'));
+    const kvHead = pid.rem(kvHeads);
+    const sequenceBegin = packs.at(pack, 0);
+    const sequenceCount = packs.at(pack, 1);
+
+    const row = k.iota(m);
+    const local = row.div(group);
+    const live = local.lt(sequenceCount);
+    const head = kvHead.mul(group).add(row.rem(group));
+    const sequence = packSequences.load([sequenceBegin.add(local)], { mask: live });
+    const feature = k.iota(headDim).expand(0);
+    const queries = q.load([sequence.expand(1), head.expand(1), feature], { mask: live.expand(1) });
+
+    const state = k.ragged(
+      {
+        from: packs.at(pack, 2),
+        to: packs.at(pack, 3),
+        trips: (e) =>
+          entries
+            .at(e, 2)
+            .sub(entries.at(e, 1))
+            .add(n - 1)
+            .div(n),
+      },
+      { max: k.full([m], -Infinity, 'f32'), sum: k.zeros([m], 'f32'), acc: k.zeros([m, headDim], 'f32') },
+      (e, step, carried) => {
+        const token = entries.at(e, 1).add(step.mul(n)).add(k.iota(n));
+        const inside = token.lt(entries.at(e, 2));
+        const pageId = pages.load([entries.at(e, 0).add(token.div(page))], { mask: inside });
+        const place = [pageId.expand(1), token.rem(page).expand(1), kvHead, feature];
+        const keys = key.load(place, { mask: inside.expand(1) });
+        const values = value.load(place, { mask: inside.expand(1) });
+        const first = entries.at(e, 3).mul(group);
+        return k.rows(
+          { from: first, to: first.add(entries.at(e, 4).mul(group)) },
+          carried,
+          ({ max, sum, acc }) => {
+            // Scores in base 2: exp2 is what the hardware has.
+            const scores = inside
+              .expand(0)
+              .where(k.dot(queries, keys.T).mul(scale.mul(Math.LOG2E)), -Infinity);
+            const newMax = max.max(scores.reduceMax(1));
+            const weights = scores.sub(newMax.expand(1)).exp2();
+            const rescale = max.sub(newMax).exp2();
+            return {
+              max: newMax,
+              sum: sum.mul(rescale).add(weights.reduceSum(1)),
+              acc: k.dot(weights.cast(dtype), values, acc.mul(rescale.expand(1))),
+            };
+          },
+        );
+      },
+    );
+
+    // A row that read no token (an empty sequence, or padding) gives 0 and -inf.
+    const empty = state.sum.le(0);
+    const result = state.acc.div(empty.where(1, state.sum).expand(1));
+    const logSumExp = empty.where(-Infinity, state.max.add(state.sum.log2()).mul(Math.LN2));
+    const slot = packSlots.load([sequenceBegin.add(local)], { mask: live });
+    const final = live.and(slot.lt(0));
+    const partial = live.and(slot.ge(0));
+    const at = [sequence.expand(1), head.expand(1), feature];
+    out.store(at, result.cast(dtype), { mask: final.expand(1).broadcast([m, headDim]) });
+    lse.store([sequence, head], logSumExp, { mask: final });
+    partialOut.store([slot.expand(1), head.expand(1), feature], result, {
+      mask: partial.expand(1).broadcast([m, headDim]),
+    });
+    partialLse.store([slot, head], logSumExp, { mask: partial });
+  },
+);
