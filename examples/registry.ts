@@ -4,5 +4,6 @@ type Module = Record<string, unknown>;
 export const shipped: Readonly<Record<string, () => Promise<Module>>> = {
   softmax: () => import('./softmax/program.ts'),
   rmsnorm: () => import('./rmsnorm/program.ts'),
+  pat: () => import('./pat/index.ts'),
   gemm: () => import('./gemm/program.ts'),
 };

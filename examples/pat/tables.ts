@@ -146,3 +146,11 @@ function streaming(costs: PlanCosts, tile: TileCost): number {
 export const packRows = (t: PlanTables): number => t.packs.length / packInts - 1;
 export const entryRows = (t: PlanTables): number => t.entries.length / entryInts;
 export const mergeRows = (t: PlanTables): number => t.merges.length / mergeInts;
+
+/** Tokens that a pack loads. */
+export function packLoad(t: PlanTables, pack: number): number {
+  let tokens = 0;
+  for (let e = t.packs[pack * packInts + 2]!; e < t.packs[pack * packInts + 3]!; e++)
+    tokens += t.entries[e * entryInts + 2]! - t.entries[e * entryInts + 1]!;
+  return tokens;
+}

@@ -1,0 +1,93 @@
+/**
+ * The predicted time of finished tables, and which unit does what when: packs in launch order, each to the unit that is free
+ * first, launches one after another. The same cost model as the packers', on real tokens.
+ */
+import { packLoad, packInts, type PlanTables } from './tables.ts';
+import type { Plan } from './plan.ts';
+import { launchTime, overheadTokens } from './packers/score.ts';
+
+/** One pack of one KV head on one unit; times in picoseconds of load (see `Prediction.time` for the whole). */
+export interface Job {
+  readonly pack: number;
+  readonly head: number;
+  readonly unit: number;
+  readonly begin: number;
+  readonly end: number;
+}
+
+export interface Prediction {
+  /** Picoseconds, all launches. */
+  readonly time: number;
+  /** [units] load of each, picoseconds. */
+  readonly load: Float64Array;
+  readonly jobs: readonly Job[];
+}
+
+export function predict(plan: Plan): Prediction {
+  const { batch, costs, tables, work } = plan;
+  const unique = work.before[work.length.length] ?? 0;
+  const loads = packLoads(tables);
+  const total = loads.reduce((a, b) => a + b, 0);
+  const load = new Float64Array(costs.units);
+  const jobs: Job[] = [];
+  let time = Math.max(0, tables.shapes.length - 1) * costs.launch;
+  for (const shape of tables.shapes) {
+    const tile = costs.tiles.find(
+      (t) => t.m === shape.tile.m && t.n === shape.tile.n && t.stages === shape.tile.stages,
+    )!;
+    const overhead = overheadTokens(tile);
+    const perToken = tile.token + Math.floor(tile.step / tile.n);
+    const start = load.reduce((a, b) => Math.max(a, b), 0);
+    const queue = new UnitQueue(costs.units);
+    let heaviest = 0;
+    let loaded = 0;
+    for (let p = shape.packBase; p < shape.packBase + shape.packCount; p++) {
+      loaded += loads[p]!;
+      for (let head = 0; head < batch.kvHeads; head++) {
+        const tokens = loads[p]! + overhead;
+        const { unit, from } = queue.take(tokens);
+        heaviest = Math.max(heaviest, from + tokens);
+        load[unit] = start + (from + tokens) * perToken;
+        jobs.push({ pack: p, head, unit, begin: start + from * perToken, end: load[unit]! });
+      }
+    }
+    const share = total > 0 ? Math.floor((unique * loaded) / total) : 0;
+    time += launchTime(costs, tile, batch.kvHeads, share, loaded, heaviest);
+  }
+  if (tables.slots > 0) time += costs.launch + tables.slots * batch.qHeads * costs.partialRow;
+  return { time, load, jobs };
+}
+
+/** [packs] tokens that each pack loads. */
+export function packLoads(tables: PlanTables): Float64Array {
+  return Float64Array.from({ length: tables.packs.length / packInts - 1 }, (_, p) => packLoad(tables, p));
+}
+
+/** Units by the time they are free: a binary heap, ties to the lower unit. */
+class UnitQueue {
+  private readonly heap: { unit: number; free: number }[];
+
+  constructor(units: number) {
+    this.heap = Array.from({ length: units }, (_, unit) => ({ unit, free: 0 }));
+  }
+
+  take(tokens: number): { unit: number; from: number } {
+    const { heap } = this;
+    const top = heap[0]!;
+    const taken = { unit: top.unit, from: top.free };
+    const moved = { unit: top.unit, free: top.free + tokens };
+    const before = (a: typeof top, b: typeof top) =>
+      a.free < b.free || (a.free === b.free && a.unit < b.unit);
+    let i = 0;
+    for (;;) {
+      let child = 2 * i + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++;
+      if (!before(heap[child]!, moved)) break;
+      heap[i] = heap[child]!;
+      i = child;
+    }
+    heap[i] = moved;
+    return taken;
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * The program `pat`: a workload becomes a batch, the batch a plan, the plan launches of two kernels on fresh random inputs.
+ * Built from its kernels, so that a variant of the forward kernel is a program too.
+ */
+import { fail } from '../../compiler/diagnostics/error.ts';
+import type { HostArray } from '../../compiler/backend.ts';
+import type { Instance, PlanReport, Program, RunOptions, Spec, Tile } from '../../compiler/program.ts';
+import type { Batch } from './batch.ts';
+import { figuresOf, planCosts, type PlanCosts } from './cost.ts';
+import { checkCoverage } from './coverage.ts';
+import { dump } from './dump.ts';
+import { makeInputs, usedTokens } from './inputs.ts';
+import { planDocument } from './json.ts';
+import { planBuffers, planLaunches, type Kernels } from './launches.ts';
+import { tokenBytes } from './heads.ts';
+import { makePlan, parsePacking, type Plan, type PlanOptions } from './plan.ts';
+import { sum, summarise } from './summary.ts';
+import { planText } from './text.ts';
+import { verifiedRows, verifyOutputs } from './verify.ts';
+import { defaults, loadWorkload } from './workload/index.ts';
+
+export interface VariantOptions {
+  readonly name?: string;
+  /** Run-time scalars of the kernels beyond the usual ones. */
+  readonly scalars?: (batch: Batch) => Readonly<Record<string, number>>;
+}
+
+export const programFlags = {
+  heads: 'query heads / KV heads, for example 32/8',
+  headDim: 'elements per head: 64, 80, 96, 128, 192 or 256',
+  page: 'tokens per KV page',
+  dtype: 'f16, bf16 or f32',
+  kvDtype: 'element of the stored keys and values; the same as dtype',
+  packing: 'auto, pat (the paper), node or none',
+  invariantSpan: 'tokens: cut every sequence at multiples of this, whatever its neighbours (0: off)',
+  scale: 'of the scores; default 1/sqrt(head dim)',
+} as const;
+
+/** Prepares everything that does not need inputs. */
+interface Prepared {
+  readonly plan: Plan;
+  readonly planUs: number;
+  readonly spec: Spec;
+  readonly forwardTiles: readonly Tile[];
+}
+
+export function makeProgram(kernels: Kernels, variant: VariantOptions = {}): Program {
+  return {
+    name: variant.name ?? 'pat',
+    kernels: [kernels.forward, kernels.merge],
+    flags: programFlags,
+    instantiate: (options) => instantiate(kernels, variant, options),
+    plan: (options) => report(prepare(kernels, options)),
+  };
+}
+
+function prepare(kernels: Kernels, options: RunOptions): Prepared {
+  const batch = batchOf(options);
+  const spec: Spec = {
+    headDim: batch.headDim,
+    group: batch.qHeads / batch.kvHeads,
+    kvHeads: batch.kvHeads,
+    page: batch.page,
+    dtype: batch.dtype,
+  };
+  const forwardTiles = options.device.feasible(kernels.forward, spec);
+  const costs = costsOf(options, batch, forwardTiles);
+  const planOptions = planOptionsOf(options);
+  // The first plan warms the code up; the second is what a server would see.
+  makePlan(batch, costs, planOptions);
+  const begin = performance.now();
+  const plan = makePlan(batch, costs, planOptions);
+  const planUs = (performance.now() - begin) * 1000;
+  checkCoverage(batch, plan.tables);
+  return { plan, planUs, spec, forwardTiles };
+}
+
+function batchOf({ workload, flags, spec }: RunOptions): Batch {
+  if (workload === undefined)
+    fail('PAT0501', 'no workload', { help: '--workload 1,4,256_32,256,32 or random:7,batch=48' });
+  const { group, kvHeads } = spec;
+  const fromSpec =
+    group !== undefined || kvHeads !== undefined
+      ? `${Number(group ?? 4) * Number(kvHeads ?? 8)}/${kvHeads ?? 8}`
+      : undefined;
+  const dtype = flags.dtype ?? (spec.dtype as string | undefined);
+  if (flags.kvDtype !== undefined && flags.kvDtype !== (dtype ?? defaults.dtype))
+    fail(
+      'PAT0501',
+      `kv-dtype ${flags.kvDtype}: keys and values are stored as ${dtype ?? defaults.dtype}, the dtype of the queries`,
+    );
+  const numberOf = (name: 'headDim' | 'page') =>
+    (flags[name] ?? spec[name]) === undefined ? undefined : Number(flags[name] ?? spec[name]);
+  return loadWorkload(workload, {
+    heads: flags.heads ?? fromSpec,
+    headDim: numberOf('headDim'),
+    page: numberOf('page'),
+    dtype,
+  });
+}
+
+function planOptionsOf({ flags }: RunOptions): PlanOptions {
+  const span = Number(flags.invariantSpan ?? 0);
+  if (!Number.isInteger(span) || span < 0 || span > 1 << 30)
+    fail('PAT0601', `--invariant-span ${flags.invariantSpan}: expected a whole number of tokens`);
+  return { packing: parsePacking(flags.packing ?? 'auto'), invariantSpan: span };
+}
+
+function costsOf({ device }: RunOptions, batch: Batch, tiles: readonly Tile[]): PlanCosts {
+  const shapes = tiles.map((t) => ({ m: t.m!, n: t.n!, stages: t.stages ?? 1 }));
+  return planCosts(figuresOf(device.family), device.units, shapes, batch);
+}
+
+function instantiate(kernels: Kernels, variant: VariantOptions, options: RunOptions): Instance {
+  const { plan, planUs, spec, forwardTiles } = prepare(kernels, options);
+  const { batch } = plan;
+  const scale = scaleOf(options, batch);
+  const data = makeInputs(batch, options.seed);
+  const empty = batch.lengths.length === 0;
+  const buffers = empty ? [] : planBuffers(plan, data);
+  const merging = plan.tables.slots > 0;
+  const launches = planLaunches(
+    plan,
+    kernels,
+    spec,
+    buffers,
+    { scale, ...variant.scalars?.(batch) },
+    {
+      forward: (m, n, stages) =>
+        forwardTiles.find((t) => t.m === m && t.n === n && (t.stages ?? 1) === stages)!,
+      merge: merging ? mergeTile(kernels, options, spec) : {},
+    },
+  );
+  const tokens = sum(batch.lengths);
+  const rows = batch.lengths.length * batch.qHeads * batch.headDim;
+  return {
+    spec,
+    buffers: buffers.map((b) => b.buffer),
+    launches,
+    verify: (outputs) =>
+      empty
+        ? { ok: true, relError: 0, maxAbsError: 0, unwritten: 0, tolerance: 0 }
+        : verifyOutputs(batch, data, scale, outputs),
+    flops: 4 * tokens * batch.qHeads * batch.headDim,
+    bytes: sum(usedTokens(batch)) * batch.kvHeads * tokenBytes(batch) + 2 * rows * data.q.BYTES_PER_ELEMENT,
+    report: {
+      plan: summarise(plan, planUs),
+      coverage: 'exact',
+      verifiedSequences: options.verify ? verifiedRows(batch).length : 0,
+    },
+    dump: (directory, outputs) => dump(directory, batch, data, scale, outputs),
+  };
+}
+
+function mergeTile(kernels: Kernels, { device }: RunOptions, spec: Spec): Tile {
+  const tile = device.feasible(kernels.merge, spec)[0];
+  return tile ?? fail('PAT0306', `no tile shape of ${kernels.merge.name} fits the device`);
+}
+
+function scaleOf({ flags }: RunOptions, batch: Batch): number {
+  const scale = flags.scale === undefined ? 1 / Math.sqrt(batch.headDim) : Number(flags.scale);
+  if (!Number.isFinite(scale)) fail('PAT0601', `--scale ${flags.scale}: expected a number`);
+  // The kernel and the reference see the same number.
+  return Math.fround(scale);
+}
+
+function report({ plan, planUs }: Prepared): PlanReport {
+  return {
+    document: planDocument(plan, planUs),
+    text: () => planText(plan, planUs),
+  };
+}
