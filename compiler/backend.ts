@@ -43,7 +43,33 @@ export interface RunResult {
   readonly outputs: ReadonlyMap<string, HostArray>;
   /** Median time of all launches together, in microseconds; absent where the device cannot time. */
   readonly timeUs?: number;
+  /** How `timeUs` comes about, where the device can tell. */
+  readonly timing?: Timing;
   readonly driver?: string;
+  /** What the compiled kernels use, in the order of the request. */
+  readonly kernels?: readonly KernelResources[];
+}
+
+/** Medians in microseconds over all launches of a request together, unless said otherwise. */
+export interface Timing {
+  /** Between two events around the launches, one by one from the host; the device is idle before. */
+  readonly eventUs: number;
+  /** Between two events around one replay of a recorded graph. */
+  readonly graphUs: number;
+  /** One of ten repetitions inside one graph: no launch gap. */
+  readonly chainedUs: number;
+  /** As eventUs, after other memory has been swept through the last-level cache. */
+  readonly coldUs: number;
+  /** Each launch alone, chained. */
+  readonly launches: readonly { readonly kernel: string; readonly us: number }[];
+}
+
+export interface KernelResources {
+  readonly kernel: string;
+  readonly registers: number;
+  readonly spillBytes: number;
+  readonly sharedBytes: number;
+  readonly blocksPerUnit: number;
 }
 
 export interface Device {

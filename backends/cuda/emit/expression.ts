@@ -269,7 +269,7 @@ export class Expressions {
       this.#c.use('inf');
       return { text: n < 0 ? '-INF' : 'INF', level: negative };
     }
-    const digits = Object.is(n, -0) ? '-0' : String(n);
+    const digits = Object.is(n, -0) ? '-0' : shortest(n);
     return { text: /[.e]/.test(digits) ? `${digits}f` : `${digits}.0f`, level: negative };
   }
 
@@ -311,4 +311,13 @@ export class Expressions {
     }
     return this.#cast(typeNames[to], this.#show(a));
   }
+}
+
+/** The shortest decimal that rounds to the same f32. */
+function shortest(n: number): string {
+  for (let digits = 1; digits <= 9; digits++) {
+    const rounded = Number(n.toPrecision(digits));
+    if (Math.fround(rounded) === Math.fround(n)) return String(rounded);
+  }
+  return String(n);
 }

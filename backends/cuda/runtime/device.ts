@@ -1,0 +1,145 @@
+/** A CUDA GPU as compiler/backend.ts knows devices. */
+import type {
+  Device,
+  HostArray,
+  HostBuffer,
+  KernelResources,
+  Launch,
+  RunRequest,
+  RunResult,
+} from '../../../compiler/backend.ts';
+import { fail } from '../../../compiler/diagnostics/error.ts';
+import { findTarget, type Target } from '../../../compiler/target.ts';
+import { Arguments } from './arguments.ts';
+import { Code, type Compiler, type LoadedKernel } from './code.ts';
+import type { Allocation, Gpu, GpuFacts } from './gpu.ts';
+import { runChecked, time, type PreparedLaunch } from './stream.ts';
+
+const maxGrid = [2 ** 31 - 1, 65535, 65535] as const;
+/** Every half and float that is all ones is a NaN: what no kernel wrote shows. */
+const poison = 0xff;
+
+/** The target to compile for: Hopper's own, else the sm_80 one within this device's limits. */
+export function targetOf(facts: GpuFacts): Target {
+  if (facts.capability < 80)
+    fail('PAT0702', `${facts.name} has compute capability ${facts.capability / 10}; patc needs 8.0 or newer`);
+  const found = findTarget(facts.capability === 90 ? 'cuda:sm_90a' : 'cuda:sm_80')!;
+  return { ...found, sharedBytes: Math.min(found.sharedBytes, facts.sharedBytes) };
+}
+
+/** Buffers that the first launch to touch them only writes: poisoned before the run, so that gaps show. */
+export function writtenFirst(request: RunRequest): Set<string> {
+  const seen = new Set<string>();
+  const found = new Set<string>();
+  for (const launch of request.launches) {
+    const accesses = request.kernels[launch.kernel]!.buffers.map((b) => ({
+      name: launch.buffers[b.name] ?? '',
+      access: b.access,
+    }));
+    for (const { name } of accesses) {
+      const only = accesses.every((a) => a.name !== name || a.access === 'write');
+      if (!seen.has(name) && only) found.add(name);
+    }
+    for (const { name } of accesses) seen.add(name);
+  }
+  return found;
+}
+
+export class CudaDevice implements Device {
+  readonly description: string;
+  readonly target: Target;
+  readonly units: number;
+  readonly gpu: Gpu;
+  readonly code: Code;
+
+  constructor(gpu: Gpu, compile: Compiler) {
+    this.gpu = gpu;
+    try {
+      this.target = targetOf(gpu.facts);
+    } catch (error) {
+      gpu.close();
+      throw error;
+    }
+    this.description = gpu.facts.name;
+    this.units = gpu.facts.multiprocessors;
+    this.code = new Code(gpu, compile);
+  }
+
+  async run(request: RunRequest): Promise<RunResult> {
+    const loaded = await this.code.load(request.kernels);
+    const memory = new Map<string, Allocation>();
+    const prepared: PreparedLaunch[] = [];
+    try {
+      const poisoned = writtenFirst(request);
+      for (const buffer of request.buffers) memory.set(buffer.name, this.#place(buffer, poisoned));
+      for (const launch of request.launches) prepared.push(prepare(launch, loaded, memory));
+      runChecked(this.gpu, prepared);
+      const outputs = new Map<string, HostArray>();
+      for (const b of request.buffers) if (b.output) outputs.set(b.name, this.#fetch(b, memory.get(b.name)!));
+      const timing = request.repeats > 0 ? time(this.gpu, prepared, request.repeats) : undefined;
+      return {
+        device: this.description,
+        driver: this.gpu.facts.driver,
+        outputs,
+        ...(timing ? { timeUs: timing.eventUs, timing } : {}),
+        kernels: loaded.map(resourcesOf),
+      };
+    } finally {
+      for (const p of prepared) p.args.free();
+      for (const a of memory.values()) this.gpu.free(a);
+    }
+  }
+
+  #place(buffer: HostBuffer, poisoned: ReadonlySet<string>): Allocation {
+    const allocation = this.gpu.allocate(buffer.data.byteLength, `buffer ${buffer.name}`);
+    if (poisoned.has(buffer.name)) this.gpu.fill(allocation, poison);
+    else this.gpu.upload(allocation, buffer.data, `buffer ${buffer.name}`);
+    return allocation;
+  }
+
+  #fetch(buffer: HostBuffer, from: Allocation): HostArray {
+    const Type = buffer.data.constructor as new (length: number) => HostArray;
+    const data = new Type(buffer.data.length);
+    this.gpu.download(from, data, `buffer ${buffer.name}`);
+    return data;
+  }
+
+  async close(): Promise<void> {
+    this.code.close();
+    this.gpu.close();
+  }
+}
+
+/** @throws PAT0708 where a launch does not fit its kernel or the device. */
+export function prepare(
+  launch: Launch,
+  loaded: readonly LoadedKernel[],
+  memory: ReadonlyMap<string, Allocation>,
+): PreparedLaunch {
+  const kernel = loaded[launch.kernel];
+  if (!kernel) return fail('PAT0708', `launch of kernel ${launch.kernel}, of ${loaded.length}`);
+  launch.grid.forEach((n, axis) => {
+    if (!Number.isInteger(n) || n < 0 || n > maxGrid[axis]!)
+      fail(
+        'PAT0708',
+        `kernel ${kernel.kernel.name} is launched on a grid of ${launch.grid.join(' x ')} blocks`,
+      );
+  });
+  const addresses: Record<string, bigint> = {};
+  for (const b of kernel.kernel.buffers) {
+    const name = launch.buffers[b.name];
+    const allocation = name === undefined ? undefined : memory.get(name);
+    if (!allocation)
+      return fail('PAT0708', `kernel ${kernel.kernel.name} is launched without buffer ${b.name}`);
+    addresses[b.name] = allocation.address;
+  }
+  return { loaded: kernel, grid: launch.grid, args: new Arguments(kernel.kernel, addresses, launch.scalars) };
+}
+
+const resourcesOf = (k: LoadedKernel): KernelResources => ({
+  kernel: k.kernel.name,
+  registers: k.resources?.registers ?? 0,
+  spillBytes: (k.resources?.spillStoreBytes ?? 0) + (k.resources?.spillLoadBytes ?? 0),
+  sharedBytes: k.kernel.sharedBytes,
+  blocksPerUnit: k.blocksPerUnit,
+});

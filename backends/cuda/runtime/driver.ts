@@ -1,0 +1,89 @@
+/** CUDA's driver, with errors as PatcErrors that say what was being done. */
+import { fail } from '../../../compiler/diagnostics/error.ts';
+import { loadDriver, type DriverFunction, type DriverLibrary } from './library.ts';
+
+/** A handle or an address. */
+export type Pointer = bigint;
+
+/** CUresult codes after which the context is unusable (cuda.h): a kernel faulted. */
+const sticky = new Set([214, 700, 702, 710, 714, 715, 716, 717, 718, 719, 721]);
+const outOfMemory = 2;
+
+export const attribute = {
+  maxThreads: 1,
+  multiprocessors: 16,
+  l2Bytes: 38,
+  major: 75,
+  minor: 76,
+  memoryClockKhz: 36,
+  memoryBusBits: 37,
+  sharedOptin: 97,
+} as const;
+
+export class Driver {
+  readonly #library: DriverLibrary;
+
+  /** @throws PAT0702 where the library is not there or finds no device. */
+  constructor(path = 'libcuda.so.1') {
+    this.#library = open(path);
+    const status = this.#library.cuInit(0);
+    if (status !== 0)
+      fail('PAT0702', `the CUDA driver does not start: ${this.describe(status)}`, {
+        help: 'check `nvidia-smi`; in a container, the GPU has to be passed in',
+      });
+  }
+
+  /** "CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected". */
+  describe(status: number): string {
+    const [name, text]: [(string | null)[], (string | null)[]] = [[null], [null]];
+    this.#library.cuGetErrorName(status, name);
+    this.#library.cuGetErrorString(status, text);
+    return name[0] ? `${name[0]}: ${text[0] ?? ''}` : `error ${status}`;
+  }
+
+  /** Calls a function and throws where it fails; `doing` completes "while …". */
+  call(doing: string, name: DriverFunction, ...args: unknown[]): void {
+    const status = this.#library[name](...args);
+    if (status !== 0) this.failed(status, name, doing);
+  }
+
+  /** The status, for release paths that must go on. */
+  attempt(name: DriverFunction, ...args: unknown[]): number {
+    return this.#library[name](...args);
+  }
+
+  failed(status: number, name: string, doing: string): never {
+    const what = `${this.describe(status)} while ${doing}`;
+    if (sticky.has(status))
+      return fail('PAT0704', what, {
+        notes: [{ text: `${name} returned ${status}; the device context is lost` }],
+        help: 'a kernel read or wrote outside its buffers or hung; compute-sanitizer names the access',
+      });
+    return fail('PAT0708', what, {
+      notes: [{ text: `${name} returned ${status}` }],
+      ...(status === outOfMemory ? { help: 'use a smaller workload, or a GPU with more memory' } : {}),
+    });
+  }
+
+  /** A function with one output argument in front. */
+  out<T>(doing: string, name: DriverFunction, ...args: unknown[]): T {
+    const slot: [T | null] = [null];
+    this.call(doing, name, slot, ...args);
+    return slot[0] as T;
+  }
+
+  attribute(device: number, which: number): number {
+    return this.out<number>('asking for a device attribute', 'cuDeviceGetAttribute', which, device);
+  }
+}
+
+function open(path: string): DriverLibrary {
+  try {
+    return loadDriver(path);
+  } catch (error) {
+    return fail('PAT0702', `the CUDA driver's library ${path} cannot be loaded`, {
+      notes: [{ text: error instanceof Error ? error.message : String(error) }],
+      help: 'run on a machine with an NVIDIA GPU and its driver, or choose --on webgpu or --on cpu',
+    });
+  }
+}

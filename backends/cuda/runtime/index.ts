@@ -1,0 +1,27 @@
+/**
+ * Running on a GPU. In reading order: library.ts binds the driver, driver.ts turns its errors into messages, gpu.ts owns a
+ * device's memory, code.ts compiles and loads kernels, arguments.ts packs what they are launched with, stream.ts launches
+ * and times, device.ts puts these together behind compiler/backend.ts.
+ */
+import { compileCubin } from '../nvcc/compile.ts';
+import { findNvcc } from '../nvcc/find.ts';
+import type { Compiler } from './code.ts';
+import { CudaDevice } from './device.ts';
+import { Driver } from './driver.ts';
+import { Gpu } from './gpu.ts';
+import { compileWithNvrtc } from './nvrtc.ts';
+
+/** nvcc where it is there, else NVRTC. */
+const compile: Compiler = async (request) => (findNvcc() ? compileCubin(request) : compileWithNvrtc(request));
+
+/**
+ * The first GPU, or the one that PATC_CUDA_DEVICE numbers. PATC_CUDA_LIBRARY names another driver library.
+ * @throws PAT0702 where there is none.
+ */
+export function openCudaDevice(env: NodeJS.ProcessEnv = process.env): CudaDevice {
+  const driver = new Driver(env['PATC_CUDA_LIBRARY'] || 'libcuda.so.1');
+  const ordinal = Number(env['PATC_CUDA_DEVICE'] ?? 0);
+  return new CudaDevice(new Gpu(driver, Number.isInteger(ordinal) && ordinal >= 0 ? ordinal : 0), compile);
+}
+
+export { CudaDevice } from './device.ts';

@@ -1,0 +1,168 @@
+/** A sequence of launches: run once, or timed by events, by graph replay, chained, and with a cold cache. */
+import type { Timing } from '../../../compiler/backend.ts';
+import type { Arguments } from './arguments.ts';
+import type { LoadedKernel } from './code.ts';
+import type { Pointer } from './driver.ts';
+import type { Gpu } from './gpu.ts';
+
+export interface PreparedLaunch {
+  readonly loaded: LoadedKernel;
+  readonly grid: readonly [number, number, number];
+  readonly args: Arguments;
+}
+
+export const warmUps = 5;
+const chain = 10;
+
+/** The middle value; of an even number, the mean of the two in the middle. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
+}
+
+const isEmpty = (l: PreparedLaunch): boolean => l.grid.some((n) => n === 0);
+
+export function enqueue(gpu: Gpu, launches: readonly PreparedLaunch[]): void {
+  for (const l of launches) {
+    // A launch without blocks has nothing to do, and the driver rejects it.
+    if (isEmpty(l)) continue;
+    const { kernel, handle } = l.loaded;
+    gpu.driver.call(
+      `launching kernel ${kernel.name}`,
+      'cuLaunchKernel',
+      handle,
+      ...l.grid,
+      kernel.threads,
+      1,
+      1,
+      kernel.sharedBytes,
+      gpu.stream,
+      l.args.pointer,
+      null,
+    );
+  }
+}
+
+/** Runs the launches one at a time, so that a fault names its kernel. */
+export function runChecked(gpu: Gpu, launches: readonly PreparedLaunch[]): void {
+  for (const l of launches) {
+    enqueue(gpu, [l]);
+    gpu.driver.call(`running kernel ${l.loaded.kernel.name}`, 'cuStreamSynchronize', gpu.stream);
+  }
+}
+
+class Stopwatch {
+  readonly #gpu: Gpu;
+  readonly #start: Pointer;
+  readonly #end: Pointer;
+
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+    this.#start = gpu.driver.out<Pointer>('making an event', 'cuEventCreate', 0);
+    this.#end = gpu.driver.out<Pointer>('making an event', 'cuEventCreate', 0);
+  }
+
+  /** Device time of `work`, in microseconds; the device is idle when it starts. */
+  once(work: () => void): number {
+    const { driver, stream } = this.#gpu;
+    gpuIdle(this.#gpu);
+    driver.call('timing', 'cuEventRecord', this.#start, stream);
+    work();
+    driver.call('timing', 'cuEventRecord', this.#end, stream);
+    driver.call('running timed kernels', 'cuEventSynchronize', this.#end);
+    return driver.out<number>('timing', 'cuEventElapsedTime', this.#start, this.#end) * 1000;
+  }
+
+  /** Median of `repeats` after warm-ups; `before` runs untimed ahead of each. */
+  median(repeats: number, work: () => void, before?: () => void): number {
+    for (let i = 0; i < warmUps; i++) work();
+    const times: number[] = [];
+    for (let i = 0; i < repeats; i++) {
+      before?.();
+      times.push(this.once(work));
+    }
+    return median(times);
+  }
+
+  free(): void {
+    this.#gpu.driver.attempt('cuEventDestroy', this.#start);
+    this.#gpu.driver.attempt('cuEventDestroy', this.#end);
+  }
+}
+
+const gpuIdle = (gpu: Gpu): void =>
+  gpu.driver.call('waiting for the device', 'cuStreamSynchronize', gpu.stream);
+
+/** Records `work` into an executable graph, lends it, and releases it. */
+function withGraph<T>(gpu: Gpu, work: () => void, use: (replay: () => void) => T): T {
+  const { driver, stream } = gpu;
+  const relaxed = 2;
+  driver.call('recording a graph', 'cuStreamBeginCapture', stream, relaxed);
+  let failure: unknown;
+  try {
+    work();
+  } catch (error) {
+    failure = error;
+  }
+  // The capture has to end whatever happened, or the stream stays unusable.
+  const slot: [Pointer | null] = [null];
+  const status = driver.attempt('cuStreamEndCapture', stream, slot);
+  if (failure !== undefined) {
+    if (slot[0]) driver.attempt('cuGraphDestroy', slot[0]);
+    throw failure;
+  }
+  if (status !== 0) driver.failed(status, 'cuStreamEndCapture', 'recording a graph');
+  const graph = slot[0]!;
+  try {
+    const executable = driver.out<Pointer>('making a graph executable', 'cuGraphInstantiate', graph, 0);
+    try {
+      return use(() => driver.call('replaying a graph', 'cuGraphLaunch', executable, stream));
+    } finally {
+      driver.attempt('cuGraphExecDestroy', executable);
+    }
+  } finally {
+    driver.attempt('cuGraphDestroy', graph);
+  }
+}
+
+/** Times a sequence of launches in every way that `Timing` names. */
+export function time(gpu: Gpu, launches: readonly PreparedLaunch[], repeats: number): Timing {
+  const watch = new Stopwatch(gpu);
+  const sweep = gpu.allocate(2 * gpu.facts.l2Bytes, 'the cache sweep');
+  try {
+    const all = (): void => enqueue(gpu, launches);
+    const chained = (work: () => void): number =>
+      withGraph(
+        gpu,
+        () => {
+          for (let i = 0; i < chain; i++) work();
+        },
+        (replay) => watch.median(Math.max(5, repeats >> 1), replay) / chain,
+      );
+    const sweepCache = (): void =>
+      gpu.driver.call('sweeping the cache', 'cuMemsetD8Async', sweep.address, 0, sweep.bytes, gpu.stream);
+    return {
+      eventUs: watch.median(repeats, all),
+      graphUs: withGraph(gpu, all, (replay) => watch.median(repeats, replay)),
+      chainedUs: chained(all),
+      coldUs: watch.median(Math.max(5, repeats >> 1), all, sweepCache),
+      launches: launches
+        .filter((l) => !isEmpty(l))
+        .map((l) => ({ kernel: l.loaded.kernel.name, us: chained(() => enqueue(gpu, [l])) })),
+    };
+  } finally {
+    gpu.free(sweep);
+    watch.free();
+  }
+}
+
+/** Median time of one replay of whatever `work` enqueues, in microseconds. */
+export function timeGraph(gpu: Gpu, work: () => void, repeats: number): number {
+  const watch = new Stopwatch(gpu);
+  try {
+    return withGraph(gpu, work, (replay) => watch.median(repeats, replay));
+  } finally {
+    watch.free();
+  }
+}

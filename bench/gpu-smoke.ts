@@ -1,0 +1,137 @@
+/**
+ * Exercises the CUDA backend on a real GPU without a compiler in front: every statement of Thread IR, 64-bit addresses,
+ * timing in every way, the bandwidth measurement, errors. Exits 0 only when everything held.
+ *   node bench/gpu-smoke.ts [--json] [--seed N]
+ */
+import { PatcError } from '../compiler/diagnostics/error.ts';
+import { openCudaDevice, type CudaDevice } from '../backends/cuda/runtime/index.ts';
+import { Arguments } from '../backends/cuda/runtime/arguments.ts';
+import { runChecked } from '../backends/cuda/runtime/stream.ts';
+import { measureBandwidth } from './device/bandwidth.ts';
+import { smokeCases, wideColumns } from './smoke/cases.ts';
+import { fillRows, readRows } from './smoke/kernels-scalar.ts';
+import { vectorAdd } from './smoke/kernels.ts';
+
+interface Row {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
+async function cases(device: CudaDevice, seed: number): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const c of smokeCases(seed)) {
+    try {
+      const result = await device.run({ ...c.request, repeats: c.name === 'vector_add' ? 20 : 0 });
+      const off = c.check(result.outputs);
+      const k = result.kernels![0]!;
+      const time = result.timing
+        ? `, event ${result.timing.eventUs.toFixed(1)} graph ${result.timing.graphUs.toFixed(1)} chained ${result.timing.chainedUs.toFixed(1)} cold ${result.timing.coldUs.toFixed(1)} us`
+        : '';
+      const detail = `off ${off.toPrecision(2)}, ${k.registers} registers, ${k.spillBytes} B spilled, ${k.blocksPerUnit} blocks/SM${time}`;
+      rows.push({ name: c.name, ok: off <= 1, detail });
+    } catch (error) {
+      rows.push({ name: c.name, ok: false, detail: error instanceof Error ? error.message : String(error) });
+      if (error instanceof PatcError && error.code === 'PAT0704') break;
+    }
+  }
+  return rows;
+}
+
+/** More than 2^31 halves, filled and read back row by row. */
+async function wide(device: CudaDevice): Promise<Row> {
+  const { gpu } = device;
+  const rows = 600_000;
+  const bytes = rows * wideColumns * 2;
+  if (bytes > gpu.facts.memoryBytes * 0.8)
+    return {
+      name: '64-bit addresses',
+      ok: true,
+      detail: `left out: the device has less than ${bytes} bytes`,
+    };
+  const [fill, read] = await device.code.load([fillRows(wideColumns), readRows(wideColumns)]);
+  const picked = Int32Array.from({ length: 64 }, (_, i) =>
+    i === 63 ? rows - 1 : Math.floor((i * rows) / 64),
+  );
+  const x = gpu.allocate(bytes, 'the large array');
+  const index = gpu.allocate(256, 'the row numbers');
+  const out = gpu.allocate(256, 'the values');
+  gpu.upload(index, picked, 'the row numbers');
+  const addresses = { x: x.address, index: index.address, out: out.address };
+  const args = [
+    new Arguments(fill!.kernel, addresses, { rows }),
+    new Arguments(read!.kernel, addresses, { rows }),
+  ];
+  const values = new Float32Array(64);
+  try {
+    runChecked(gpu, [
+      { loaded: fill!, grid: [rows, 1, 1], args: args[0]! },
+      { loaded: read!, grid: [1, 1, 1], args: args[1]! },
+    ]);
+    gpu.download(out, values, 'the values');
+  } finally {
+    for (const a of args) a.free();
+    for (const a of [x, index, out]) gpu.free(a);
+  }
+  const wrong = values.filter((v, i) => v !== picked[i]! % 2048).length;
+  return {
+    name: '64-bit addresses',
+    ok: wrong === 0,
+    detail: `${rows} x ${wideColumns} halves, ${wrong} of 64 rows wrong`,
+  };
+}
+
+/** Same inputs twice give the same bits; a launch that cannot be is refused before it reaches the device. */
+async function refusals(device: CudaDevice): Promise<Row> {
+  const request = smokeCases(1)[0]!.request;
+  const bad = { ...request, launches: [{ ...request.launches[0]!, grid: [1, 1, 70_000] as const }] };
+  let message = 'nothing was thrown';
+  try {
+    await device.run(bad);
+  } catch (error) {
+    message = error instanceof PatcError ? error.code : String(error);
+  }
+  const huge = { ...vectorAdd(), name: 'too_much_shared', sharedBytes: 1 << 20 };
+  let second = 'nothing was thrown';
+  try {
+    await device.run({ ...request, kernels: [huge] });
+  } catch (error) {
+    second = error instanceof PatcError ? error.message : String(error);
+  }
+  const ok = message === 'PAT0707' && second.includes('PAT0707') && device.gpu.allocatedBytes === 0;
+  return { name: 'refusals', ok, detail: `${message}; ${second}` };
+}
+
+async function main(): Promise<number> {
+  const json = process.argv.includes('--json');
+  const at = process.argv.indexOf('--seed');
+  const seed = at > 0 ? Number(process.argv[at + 1]) : 1;
+  const device = openCudaDevice();
+  try {
+    const { facts } = device.gpu;
+    const rows = [...(await cases(device, seed)), await refusals(device), await wide(device)];
+    const bandwidth = await measureBandwidth(device);
+    const ok = rows.every((r) => r.ok);
+    if (json) console.log(JSON.stringify({ ok, device: facts, bandwidth, seed, rows }, null, 1));
+    else {
+      console.log(
+        `${facts.name}, sm_${facts.capability}, ${facts.multiprocessors} SMs, ${(facts.memoryBytes / 2 ** 30).toFixed(0)} GiB, L2 ${facts.l2Bytes >> 20} MiB, driver ${facts.driver}`,
+      );
+      for (const r of rows) console.log(`${r.ok ? 'ok  ' : 'FAIL'} ${r.name.padEnd(20)} ${r.detail}`);
+      console.log(`reads ${bandwidth.readTbPerS.toFixed(3)} TB/s (${bandwidth.method})`);
+    }
+    return ok ? 0 : 1;
+  } finally {
+    await device.close();
+  }
+}
+
+main().then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    console.error(error instanceof PatcError ? error.message : error);
+    process.exitCode = error instanceof PatcError ? error.exitCode : 70;
+  },
+);

@@ -1,0 +1,53 @@
+/** The stand-in driver of fake-driver.c, built with the system's C compiler where there is one. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { Driver } from '../../../backends/cuda/runtime/driver.ts';
+import { Gpu } from '../../../backends/cuda/runtime/gpu.ts';
+import { CudaDevice } from '../../../backends/cuda/runtime/device.ts';
+import { koffi } from '../../../backends/cuda/runtime/library.ts';
+
+export const compiler = ['cc', 'gcc', 'clang'].find((c) => spawnSync(c, ['--version']).status === 0);
+
+let built: string | undefined;
+
+export function fakeLibrary(): string {
+  if (built) return built;
+  const file = path.join(mkdtempSync(path.join(os.tmpdir(), 'patc-fake-cuda-')), 'libcuda.so.1');
+  const source = path.join(import.meta.dirname, 'fake-driver.c');
+  execFileSync(compiler!, ['-shared', '-fPIC', '-O1', '-w', '-o', file, source]);
+  built = file;
+  return file;
+}
+
+export interface Counts {
+  readonly memory: number;
+  readonly streams: number;
+  readonly events: number;
+  readonly graphs: number;
+  readonly executables: number;
+  readonly modules: number;
+  readonly contexts: number;
+  readonly launches: number;
+}
+
+export function counts(): Counts {
+  const out = new BigInt64Array(8);
+  koffi().load(fakeLibrary()).func('void fakeCounts(_Out_ int64_t *out)')(out);
+  const [memory, streams, events, graphs, executables, modules, contexts, launches] = [...out].map(Number);
+  return { memory, streams, events, graphs, executables, modules, contexts, launches } as Counts;
+}
+
+/** A device on the stand-in; its compiler makes "cubins" that the stand-in accepts. */
+export function fakeDevice(): CudaDevice {
+  return new CudaDevice(new Gpu(new Driver(fakeLibrary())), async () => ({
+    bytes: Buffer.from('fake cubin'),
+    resources: new Map([
+      [
+        'vector_add',
+        { registers: 12, spillStoreBytes: 4, spillLoadBytes: 8, stackBytes: 0, staticSharedBytes: 0 },
+      ],
+    ]),
+  }));
+}
