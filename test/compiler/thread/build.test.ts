@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import * as b from '../../compiler/thread/build.ts';
-import { foldBinary, foldCompare, roundHalf } from '../../compiler/thread/fold.ts';
-import type { BinaryName, Expr, Var } from '../../compiler/thread/nodes.ts';
-import { printExpr } from '../../compiler/thread/print.ts';
+import * as b from '../../../compiler/thread/build.ts';
+import { foldBinary, foldCompare, roundHalf } from '../../../compiler/thread/fold.ts';
+import type { BinaryName, Expr, Var } from '../../../compiler/thread/nodes.ts';
+import { printExpr } from '../../../compiler/thread/print.ts';
 
 const t = b.threadId();
 const show = (e: Expr): string => printExpr(e);

@@ -1,0 +1,150 @@
+/**
+ * cp.async: copies that a thread starts, commits in groups and waits for. A copy's bytes arrive as late as they may:
+ * at the wait that covers it, or when the mbarrier that tracks it is the only thing left to happen.
+ */
+import type { Context } from './context.ts';
+import type { GlobalMemory } from './global.ts';
+import type { MBarriers } from './mbarriers.ts';
+import type { SharedMemory } from './shared.ts';
+import type { Site } from './site.ts';
+
+interface Copy {
+  readonly lane: number;
+  /** Commits of the lane before it. */
+  readonly group: number;
+  readonly at: number;
+  readonly slot: number;
+  readonly data: Uint32Array;
+  landed: boolean;
+  /** Whether an mbarrier tracks it. */
+  tracked: boolean;
+}
+
+/** An arrival that happens once copies have landed. */
+interface Arrival {
+  readonly thread: number;
+  readonly copies: readonly Copy[];
+  readonly at: number;
+  readonly site: Site;
+}
+
+/** What the agent of a thread landed: after a wait that covers the group, the thread knows it too. */
+interface Landed {
+  readonly group: number;
+  readonly time: number;
+}
+
+export class Copies {
+  private readonly context: Context;
+  private readonly shared: SharedMemory;
+  private readonly barriers: MBarriers;
+  private readonly queues: Copy[][];
+  private readonly commits: Int32Array;
+  private readonly landed: Landed[][];
+  private arrivals: Arrival[] = [];
+
+  constructor(context: Context, shared: SharedMemory, barriers: MBarriers) {
+    this.context = context;
+    this.shared = shared;
+    this.barriers = barriers;
+    const { warps, lanes } = context.clocks;
+    this.queues = Array.from({ length: warps }, () => []);
+    this.commits = new Int32Array(lanes);
+    this.landed = Array.from({ length: lanes }, () => []);
+  }
+
+  /** A new block. */
+  reset(): void {
+    for (const q of this.queues) q.length = 0;
+    for (const x of this.landed) x.length = 0;
+    this.commits.fill(0);
+    this.arrivals = [];
+  }
+
+  /** Zeros are written where `live` is false: nothing is read then. */
+  issue(
+    to: Site,
+    from: Site,
+    w: number,
+    l: number,
+    offset: number,
+    bytes: number,
+    memory: GlobalMemory,
+    index: number,
+    live: boolean,
+  ): void {
+    const words = bytes >> 2;
+    const data = new Uint32Array(words);
+    if (live && memory.loadWords(from, w, l, index, words))
+      for (let i = 0; i < words; i++) data[i] = memory.word(index, i);
+    const { at, slot } = this.shared.depart(to, w, l, offset, bytes);
+    if (slot === 0) return;
+    const group = this.commits[(w << 5) + l]!;
+    this.queues[w]!.push({ lane: l, group, at, slot, data, landed: false, tracked: false });
+  }
+
+  commit(w: number, mask: number): void {
+    for (let l = 0; l < 32; l++) if ((mask >>> l) & 1) this.commits[(w << 5) + l]!++;
+  }
+
+  wait(w: number, mask: number, pending: number): void {
+    const queue = this.queues[w]!;
+    const { clocks } = this.context;
+    const now = clocks.now[w]!;
+    let kept = 0;
+    for (const copy of queue) {
+      const thread = (w << 5) + copy.lane;
+      const covered = ((mask >>> copy.lane) & 1) !== 0 && copy.group < this.commits[thread]! - pending;
+      if (covered && !copy.landed) {
+        this.shared.land(copy.slot, copy.at, copy.data, thread, now);
+        copy.landed = true;
+      }
+      if (!copy.landed) queue[kept++] = copy;
+    }
+    queue.length = kept;
+    for (let l = 0; l < 32; l++) {
+      const thread = (w << 5) + l;
+      if (((mask >>> l) & 1) === 0 || this.landed[thread]!.length === 0) continue;
+      const last = this.commits[thread]! - pending;
+      this.landed[thread] = this.landed[thread]!.filter((x) => {
+        if (x.group < last) clocks.acquireAgent(thread, x.time);
+        return x.group >= last;
+      });
+    }
+  }
+
+  /** Once all earlier copies of each lane have landed, the lane arrives. */
+  arrive(site: Site, w: number, l: number, at: number): void {
+    const copies = this.queues[w]!.filter((c) => c.lane === l && !c.landed && !c.tracked);
+    for (const c of copies) c.tracked = true;
+    this.arrivals.push({ thread: (w << 5) + l, copies, at, site });
+  }
+
+  /** Lands tracked copies until some mbarrier completes a phase; false where nothing is on its way. */
+  progress(): boolean {
+    if (this.arrivals.length === 0) return false;
+    let next = 0;
+    let completed = false;
+    while (next < this.arrivals.length && !completed) {
+      const { thread, copies, at, site } = this.arrivals[next++]!;
+      const { clocks } = this.context;
+      const time = clocks.agentStep(thread);
+      for (const copy of copies) {
+        if (copy.landed) continue;
+        this.shared.land(copy.slot, copy.at, copy.data, clocks.lanes + thread, time);
+        copy.landed = true;
+        const list = this.landed[thread]!;
+        // Threads that never wait for groups would let this grow.
+        if (list.length >= 64) list.shift();
+        list.push({ group: copy.group, time });
+      }
+      completed = this.barriers.arriveAgent(site, thread, at, time);
+    }
+    this.arrivals = this.arrivals.slice(next);
+    for (const w of new Set(this.queues.keys())) {
+      const queue = this.queues[w]!;
+      if (queue.some((c) => c.landed)) this.queues[w] = queue.filter((c) => !c.landed);
+    }
+    return true;
+  }
+}

@@ -1,0 +1,39 @@
+/** A place in the kernel that touches memory or synchronises: what findings point at. */
+import type { Span } from '../../../compiler/ir/span.ts';
+import { AccessCounter, type AccessKind, type AccessStatistics } from './statistics.ts';
+
+export interface SiteInfo {
+  readonly span: Span;
+  readonly space: 'shared' | 'global' | 'none';
+  readonly kind: AccessKind | 'barrier' | 'mbarrier' | 'register' | 'warp' | 'wait' | 'loop';
+  readonly buffer: string;
+  /** Bytes per lane. */
+  readonly width: number;
+  /** Id of the shared buffer, from 1; 0 for none. */
+  readonly shared: number;
+  /** The innermost condition or loop around it whose lanes may part. */
+  readonly control?: Span | undefined;
+}
+
+export class Site {
+  readonly id: number;
+  readonly info: SiteInfo;
+  readonly counter: AccessCounter;
+
+  constructor(id: number, info: SiteInfo) {
+    this.id = id;
+    this.info = info;
+    this.counter = new AccessCounter(info.width);
+  }
+
+  get span(): Span {
+    return this.info.span;
+  }
+
+  statistics(): AccessStatistics | undefined {
+    const { span, space, kind, buffer, width } = this.info;
+    const { requests, spent, ideal, worst } = this.counter;
+    if (space === 'none' || requests === 0) return undefined;
+    return { span, space, kind: kind as AccessKind, buffer, width, requests, spent, ideal, worst };
+  }
+}
