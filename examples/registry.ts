@@ -2,6 +2,7 @@
 type Module = Record<string, unknown>;
 
 export const shipped: Readonly<Record<string, () => Promise<Module>>> = {
+  pat: () => import('./pat/index.ts'),
   softmax: () => import('./softmax/program.ts'),
   rmsnorm: () => import('./rmsnorm/program.ts'),
   pat: () => import('./pat/index.ts'),

@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander';
 import { PatcError } from '../diagnostics/error.ts';
 import { renderError } from './render.ts';
 import { addCompile } from './commands/compile.ts';
+import { addPlan } from './commands/plan.ts';
 import { addRun } from './commands/run.ts';
 import { manifest } from './loader-hooks.ts';
 import { describe, errorDocument, terminal, type Output } from './output.ts';
@@ -42,7 +43,7 @@ function buildCli(action: Action, out: Output): Command {
       writeErr: (text) => void (out.json || process.stderr.write(text)),
       outputError: () => {},
     });
-  for (const add of [addCompile, addRun]) add(cli, action);
+  for (const add of [addCompile, addPlan, addRun]) add(cli, action);
   for (const command of cli.commands) command.option('--json', 'print one JSON document on stdout');
   return cli;
 }
