@@ -240,7 +240,7 @@ export class KernelCompiler implements LeafWriter, Names {
   // ------------------------------------------------------------ control flow
 
   private define(text: string): string {
-    const name = `f${this.functions.length}`;
+    const name = `run${this.functions.length}`;
     this.functions.push(`function ${name}(w,m){const o=w<<5;\n${text}}`);
     return name;
   }
