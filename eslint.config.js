@@ -24,7 +24,7 @@ const zones = [
   ]),
   layer('./compiler/lower', './backends'),
   layer('./compiler/lower', './dsl'),
-  layer('./compiler/thread', './compiler', ['./thread', './diagnostics', './target.ts', './ir']),
+  layer('./compiler/thread', './compiler', ['./thread', './diagnostics', './target.ts', './backend.ts', './ir']),
   layer('./compiler/thread', './backends'),
   layer('./compiler', './examples', ['./registry.ts']),
   layer('./backends', './examples'),

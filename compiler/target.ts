@@ -9,6 +9,8 @@ export interface Target {
   /** Bytes of shared (workgroup) memory one block may use. */
   readonly sharedBytes: number;
   readonly maxRegisters: number;
+  /** Global buffers a kernel may bind; lowering packs small read-only ones together beyond this. */
+  readonly maxBuffers: number;
   readonly features: {
     /** mma.sync m16n8k16 with ldmatrix. */
     readonly mma: boolean;
@@ -27,6 +29,7 @@ const cuda = (arch: string, sharedBytes: number, hopper: boolean): Target => ({
   maxThreads: 1024,
   sharedBytes,
   maxRegisters: 255,
+  maxBuffers: 256,
   features: { mma: true, cpAsync: true, hopper, f16: true },
 });
 
@@ -37,6 +40,7 @@ const wgsl = (name: string, f16: boolean): Target => ({
   maxThreads: 256,
   sharedBytes: 16384,
   maxRegisters: 128,
+  maxBuffers: 8,
   features: { mma: false, cpAsync: false, hopper: false, f16 },
 });
 

@@ -1,5 +1,5 @@
 /** Everything the parts of lowering share: the kernel's analysis, the layouts, the emitter and the resources made so far. */
-import { type Kernel, type TensorParam, type Value } from '../ir/nodes.ts';
+import { type DotOp, type Kernel, type TensorParam, type Value } from '../ir/nodes.ts';
 import type { Span } from '../ir/span.ts';
 import { add, constI, mul, param, threadId, div, rem } from '../thread/build.ts';
 import type { Expr, GlobalBuffer, MemoryElement, RegType, SharedBuffer, Var } from '../thread/nodes.ts';
@@ -8,7 +8,7 @@ import type { Element } from '../ir/nodes.ts';
 import { Analysis } from './analysis.ts';
 import { Divisibility } from './divisibility.ts';
 import { Emitter, exprKey } from './emitter.ts';
-import type { Layout } from './layout.ts';
+import { mmaLayout, sameLayout, type Layout } from './layout.ts';
 import type { Point, PointDigit } from './point.ts';
 import type { RegTile, SharedTile } from './values.ts';
 import type { LayoutPlan } from './assign-layouts.ts';
@@ -96,6 +96,13 @@ export class Context {
     };
     this.shared.push(b);
     return b;
+  }
+
+  /** Whether a dot takes its left operand from registers (see dot-mma.ts). */
+  readsRegisters(dot: DotOp): boolean {
+    const [m, k] = dot.a.type.shape as [number, number];
+    if (this.plan.block.dots.get(dot)?.kind !== 'mma' || !this.analysis.anchored.has(dot.a.id)) return false;
+    return sameLayout(this.layoutOf(dot.a), mmaLayout(m, k, this.threads / 32, 1));
   }
 
   layoutOf(v: Value): Layout {

@@ -8,7 +8,7 @@ import { add, constI, div, element, lvalue, mul, pack, rem, threadId } from '../
 import type { Expr, HalfType, LValue, Var } from '../thread/nodes.ts';
 import { type Context } from './context.ts';
 import { operandAt } from './evaluate.ts';
-import { mmaLayout, sameLayout, type Layout } from './layout.ts';
+import { mmaLayout, type Layout } from './layout.ts';
 import type { Point } from './point.ts';
 import { asShared, offsetOf } from './shared.ts';
 import type { RegTile, SharedTile } from './values.ts';
@@ -47,7 +47,7 @@ export function lowerMma(ctx: Context, op: DotOp, layout: Layout, makeAcc: () =>
   const [, k] = op.a.type.shape as [number, number];
   const half = op.a.type.element as HalfType;
   const w = warpBlock(ctx, layout);
-  const left = leftOperand(ctx, op.a, w, half);
+  const left = leftOperand(ctx, op, w, half);
   const right = asShared(ctx, op.b, true);
   const acc = makeAcc();
   const span = ctx.emitter.span;
@@ -102,11 +102,20 @@ function loadFragment(ctx: Context, name: string, t: SharedTile, offset: Expr, t
 
 type Left = (kk: Expr) => (i: Expr) => Expr[];
 
-function leftOperand(ctx: Context, v: Value, w: WarpBlock, half: HalfType): Left {
+function leftOperand(ctx: Context, op: DotOp, w: WarpBlock, half: HalfType): Left {
+  const v = op.a;
   const [m, k] = v.type.shape as [number, number];
-  const direct = mmaLayout(m, k, ctx.threads / 32, 1);
-  if (ctx.analysis.anchored.has(v.id) && sameLayout(ctx.layoutOf(v), direct))
-    return (kk) => (i) => [0, 1, 2, 3].map((r) => registerPair(ctx, v, direct, half, kk, i, r));
+  if (ctx.readsRegisters(op)) {
+    const layout = mmaLayout(m, k, ctx.threads / 32, 1);
+    return (kk) => {
+      const a = ctx.emitter.array('a', 'u32', w.tilesM * 4);
+      ctx.emitter.unrolled('i', w.tilesM, (i) => {
+        for (let r = 0; r < 4; r++)
+          ctx.emitter.assign(a, registerPair(ctx, v, layout, half, kk, i, r), add(mul(i, 4), r));
+      });
+      return (i) => [0, 1, 2, 3].map((r) => element(a, add(mul(i, 4), r)));
+    };
+  }
   const t = asShared(ctx, v, true);
   const dotRegion = ctx.emitter.scopes.findLast((s) => s.region)!;
   const home = ctx.emitter.instance(ctx.analysis.definition(v).region);

@@ -254,7 +254,9 @@ function inlines(ctx: Context, v: Value, op: Op): boolean {
   if (uses.length !== 1 || alreadyLowered(ctx, v)) return false;
   const user = uses[0]!.op;
   if (ctx.analysis.regionOf.get(user) !== ctx.analysis.definition(v).region) return false;
-  return (isElementwise(user) || user.op === 'reduce' || user.op === 'store') && uses[0]!.role !== 'index';
+  const { role } = uses[0]!;
+  if (user.op === 'dot') return role === 'data' || (role === 'dotA' && ctx.readsRegisters(user));
+  return (isElementwise(user) || user.op === 'reduce' || user.op === 'store') && role !== 'index';
 }
 
 const alreadyLowered = (ctx: Context, v: Value): boolean => {

@@ -7,6 +7,7 @@ import { regionsOf, type Kernel, type Region } from '../ir/nodes.ts';
 import { runPasses } from '../passes/index.ts';
 import type { Target } from '../target.ts';
 import type { SharedBuffer, ThreadKernel, ThreadParam } from '../thread/nodes.ts';
+import { packBuffers } from '../thread/packed.ts';
 import { verifyThread } from '../thread/verify.ts';
 import { allocateShared } from './allocate.ts';
 import { Analysis } from './analysis.ts';
@@ -42,8 +43,9 @@ export function lowerKernel(kernel: Kernel, target: Target): ThreadKernel {
     tile: kernel.tile,
     span: kernel.span,
   };
-  verifyThread(lowered);
-  return lowered;
+  const packed = packBuffers(lowered, target.maxBuffers);
+  verifyThread(packed);
+  return packed;
 }
 
 /** Tensors that the kernel both reads and writes: a block's threads may hand data to each other through them. */

@@ -87,10 +87,8 @@ const advanceStage = (ctx: Context, v: Var, count: number): void =>
 function fill(ctx: Context, op: ForOp | RaggedOp, stages: readonly Stage[], ahead: Iterator, slot: Expr): void {
   const copies = ctx.emitter.open({ region: op.body, vars: ahead.vars }, (scope) => {
     ahead.bind(scope);
-    for (const { load, tile } of stages) {
-      ctx.emitter.span = load.span;
-      copyToShared(ctx, load, { ...tile, base: mul(slot, tile.stageBytes) }, allThreads(ctx), false);
-    }
+    const copies = stages.map(({ load, tile }) => ({ load, to: { ...tile, base: mul(slot, tile.stageBytes) } }));
+    copyToShared(ctx, copies, allThreads(ctx), false);
   });
   ctx.emitter.span = op.span;
   const guarded: Stmt = { s: 'if', span: op.span, cond: ahead.valid, uniform: 'block', then: copies.stmts, else: [] };

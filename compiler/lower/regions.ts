@@ -167,17 +167,17 @@ function lowerRows(ctx: Context, op: RowsOp): void {
     return { kind: 'tile', tile: copyTile(ctx, init, layout, name) };
   });
   const [lo, hi] = [scalar(ctx, op.lo), scalar(ctx, op.hi)];
-  const body = ctx.emitter.open({ region: op.body }, (s) => {
+  const skip = warpRows(ctx, out);
+  const body = ctx.emitter.open({ region: op.body, inline: !skip }, (s) => {
     op.body.params.forEach((p, i) => bindCarried(s, p, out[i]!));
     lowerOps(ctx, op.body);
     const inside = (row: Expr): Expr => and(ge(row, lo), lt(row, hi));
     assignYields(ctx, op.body, out, op.predicated ? undefined : inside);
   });
-  const skip = warpRows(ctx, out);
   if (skip && !writesShared(body.stmts)) {
     const cond = and(lt(lo, add(skip.first, skip.count)), gt(hi, skip.first));
     ctx.emitter.emit({ s: 'if', span: op.span, cond, uniform: 'warp', then: body.stmts, else: [] });
-  } else for (const s of body.stmts) ctx.emitter.emit(s);
+  } else if (skip) for (const s of body.stmts) ctx.emitter.emit(s);
   op.results.forEach((r, i) => bindCarried(outer, r, out[i]!));
 }
 

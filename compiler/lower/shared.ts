@@ -89,46 +89,102 @@ const isZero = (ctx: Context, v: Value | undefined): boolean => {
   return op?.op === 'const' ? Number(op.value) === 0 : op?.op === 'broadcast' ? isZero(ctx, op.a) : false;
 };
 
-/** Emits the copy of a staged load into `to`; with `wait`, until the data has landed for this thread. */
-export function copyToShared(ctx: Context, op: LoadOp, to: SharedTile, by: Copiers, wait: boolean): void {
-  const eb = elementBytes(op.tensor.element);
-  const smallest = to.swizzle || to.pitch % 16 === 0 ? 16 : 4;
+export interface Copy {
+  readonly load: LoadOp;
+  readonly to: SharedTile;
+}
+
+/** The widest run of columns that a copy can move at once, and whether it can do so asynchronously. */
+function copyWidth(ctx: Context, { load, to }: Copy): { run: number; async: boolean } {
+  const eb = elementBytes(load.tensor.element);
   let run = 16 / eb;
-  while (run > 1 && (to.columns % run !== 0 || !movesTogether(ctx, op, 1, run))) run /= 2;
+  while (run > 1 && (to.columns % run !== 0 || !movesTogether(ctx, load, 1, run))) run /= 2;
   const bytes = run * eb;
-  if (bytes < 4 || !isZero(ctx, op.other)) return copyElements(ctx, op, to, by);
-  const async = ctx.target.features.cpAsync && to.pitch % bytes === 0 && (!to.swizzle || bytes === 16 || smallest === 16);
-  const aligned = async && (!to.swizzle || bytes === 16);
-  forEachChunk(ctx, to, run, by, (row, column, inside) => {
-    const coords = [row, column];
-    const index = elementIndex(ctx, op, (v) => indexAt(ctx, v, coords));
-    const masked = op.mask ? andOf(inside, indexAt(ctx, op.mask, coords)) : inside;
-    const span = ctx.emitter.span;
-    const buffer = ctx.buffer(op.tensor);
-    if (aligned) {
-      const pred = op.mask ? indexAt(ctx, op.mask, coords) : undefined;
-      const stmt = {
-        s: 'cpAsync' as const,
-        span,
-        buffer: to.buffer,
-        offset: offsetOf(to, row, column),
-        from: buffer,
-        index,
-        bytes: bytes as 4 | 8 | 16,
-        ...(pred && pred.e !== 'const' ? { pred } : {}),
-      };
-      if (inside.e === 'const') return ctx.emitter.emit(stmt);
-      return ctx.emitter.emit({ s: 'if', span, cond: inside, uniform: 'none', then: [stmt], else: [] });
+  if (bytes < 4 || !isZero(ctx, load.other)) return { run: 0, async: false };
+  const async = ctx.target.features.cpAsync && to.pitch % bytes === 0 && (!to.swizzle || bytes === 16);
+  return { run, async };
+}
+
+/**
+ * Emits copies of staged loads; with `wait`, until the data has landed for this thread. Copies of one shape share a loop,
+ * and with it the index arithmetic and page lookups that they have in common.
+ */
+export function copyToShared(ctx: Context, copies: readonly Copy[], by: Copiers, wait: boolean): void {
+  const groups = new Map<string, (Copy & { async: boolean; run: number })[]>();
+  for (const c of copies) {
+    const { run, async } = copyWidth(ctx, c);
+    const key = run === 0 ? `element ${groups.size}` : `${c.to.rows} ${c.to.columns} ${run}`;
+    groups.set(key, [...(groups.get(key) ?? []), { ...c, run, async }]);
+  }
+  let pending = false;
+  for (const group of groups.values()) {
+    const { run, to, load } = group[0]!;
+    ctx.emitter.span = load.span;
+    if (run === 0) {
+      copyElements(ctx, load, to, by);
+      continue;
     }
-    const words = Array.from({ length: bytes / 4 }, () => ctx.emitter.scalar('word', 'u32'));
-    const pred = masked.e === 'const' ? {} : { pred: masked };
-    ctx.emitter.emit({ s: 'loadGlobalWords', span, dst: words.map((w) => lvalue(w)), buffer, index, ...pred });
-    storeWords(ctx, to, row, column, words.map(varRef), inside);
-  });
-  if (aligned && wait) {
+    forEachChunk(ctx, to, run, by, (row, column, inside) => {
+      for (const c of group) {
+        ctx.emitter.span = c.load.span;
+        if (c.async) copyAsync(ctx, c.load, c.to, run, row, column, inside);
+        else copyWords(ctx, c.load, c.to, run, row, column, inside);
+      }
+    });
+    pending ||= group.some((c) => c.async);
+  }
+  if (pending && wait) {
     ctx.emitter.emit({ s: 'cpAsyncCommit', span: ctx.emitter.span });
     ctx.emitter.emit({ s: 'cpAsyncWait', span: ctx.emitter.span, pending: 0 });
   }
+}
+
+function copyAsync(
+  ctx: Context,
+  op: LoadOp,
+  to: SharedTile,
+  run: number,
+  row: Expr,
+  column: Expr,
+  inside: Expr,
+): void {
+  const coords = [row, column];
+  const span = ctx.emitter.span;
+  const pred = op.mask ? indexAt(ctx, op.mask, coords) : undefined;
+  const stmt = {
+    s: 'cpAsync' as const,
+    span,
+    buffer: to.buffer,
+    offset: offsetOf(to, row, column),
+    from: ctx.buffer(op.tensor),
+    index: elementIndex(ctx, op, (v) => indexAt(ctx, v, coords)),
+    bytes: (run * elementBytes(op.tensor.element)) as 4 | 8 | 16,
+    ...(pred && pred.e !== 'const' ? { pred } : {}),
+  };
+  if (inside.e === 'const') ctx.emitter.emit(stmt);
+  else ctx.emitter.emit({ s: 'if', span, cond: inside, uniform: 'none', then: [stmt], else: [] });
+}
+
+/** Through registers, where the target has no asynchronous copy or the row pitch does not allow one. */
+function copyWords(
+  ctx: Context,
+  op: LoadOp,
+  to: SharedTile,
+  run: number,
+  row: Expr,
+  column: Expr,
+  inside: Expr,
+): void {
+  const coords = [row, column];
+  const span = ctx.emitter.span;
+  const index = elementIndex(ctx, op, (v) => indexAt(ctx, v, coords));
+  const masked = op.mask ? andOf(inside, indexAt(ctx, op.mask, coords)) : inside;
+  const count = (run * elementBytes(op.tensor.element)) / 4;
+  const words = Array.from({ length: count }, () => ctx.emitter.scalar('word', 'u32'));
+  const pred = masked.e === 'const' ? {} : { pred: masked };
+  const dst = words.map((w) => lvalue(w));
+  ctx.emitter.emit({ s: 'loadGlobalWords', span, dst, buffer: ctx.buffer(op.tensor), index, ...pred });
+  storeWords(ctx, to, row, column, words.map(varRef), inside);
 }
 
 function storeWords(ctx: Context, to: SharedTile, row: Expr, column: Expr, words: readonly Expr[], inside: Expr): void {
@@ -232,7 +288,7 @@ export function asShared(ctx: Context, v: Value, matrix: boolean): SharedTile {
     const saved = ctx.emitter.span;
     if (op) ctx.emitter.span = op.span;
     const tile = newSharedTile(ctx, v, nameOf(v, op?.op === 'load' ? op.tensor.name : 'operand'), matrix);
-    if (op?.op === 'load' && ctx.analysis.staged.has(v.id)) copyToShared(ctx, op, tile, allThreads(ctx), true);
+    if (op?.op === 'load' && ctx.analysis.staged.has(v.id)) copyToShared(ctx, [{ load: op, to: tile }], allThreads(ctx), true);
     else storeTile(ctx, v, tile);
     ctx.emitter.span = saved;
     ctx.stagedTiles.set(`${v.id}:${scope.id}`, tile);

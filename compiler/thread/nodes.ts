@@ -266,6 +266,12 @@ export interface ThreadParam {
   readonly type: RegType;
 }
 
+/** `parts` are the names of tensors; part i starts at element `offset` of it, a scalar param. */
+export interface PackedBuffer {
+  readonly name: string;
+  readonly parts: readonly { readonly name: string; readonly offset: string; readonly length: string }[];
+}
+
 export interface ThreadKernel {
   readonly name: string;
   readonly target: string;
@@ -273,6 +279,8 @@ export interface ThreadKernel {
   /** Blocks per SM the register budget should allow (CUDA __launch_bounds__); 0 = no promise. */
   readonly minBlocks: number;
   readonly buffers: readonly GlobalBuffer[];
+  /** Buffers of the author's that lie end to end in one of `buffers` (see packed.ts). */
+  readonly packed?: readonly PackedBuffer[];
   readonly params: readonly ThreadParam[];
   readonly shared: readonly SharedBuffer[];
   /** Arena bytes per block after allocation. */

@@ -1,4 +1,5 @@
 /** What a device's `run` does, simulated: launches in order, on copies of the buffers. */
+import { packRequest } from '../../../compiler/thread/packed.ts';
 import type { HostArray, HostBuffer, RunRequest, RunResult } from '../../../compiler/backend.ts';
 import { fail } from '../../../compiler/diagnostics/error.ts';
 import { poisoned } from '../../../compiler/ir/numeric.ts';
@@ -23,9 +24,10 @@ function writtenOf(b: HostBuffer, data: HostArray): Uint8Array {
  * fit their kernels.
  */
 export function simulateRequest(
-  request: RunRequest,
+  asked: RunRequest,
   options: Omit<SimulateOptions, 'written'> = {},
 ): SimulationResult {
+  const request = packRequest(asked);
   const arrays = new Map(request.buffers.map((b) => [b.name, b.data.slice()]));
   const written = new Map(request.buffers.map((b) => [arrays.get(b.name)!, writtenOf(b, b.data)] as const));
   const reports: SimulationReport[] = [];

@@ -1,4 +1,5 @@
 /** A whole request on a device: upload, launch, read back, time. Browser and Node. */
+import { packRequest } from '../../../compiler/thread/packed.ts';
 import type { HostArray, HostBuffer, RunRequest } from '../../../compiler/backend.ts';
 import type { ThreadKernel } from '../../../compiler/thread/nodes.ts';
 import { fail } from '../../../compiler/diagnostics/error.ts';
@@ -92,7 +93,8 @@ export const modulesFor = (device: GPUDevice, kernels: readonly ThreadKernel[]):
  * Runs `request` on any WebGPU device. Outputs are read back after the first run; repeats only time.
  * Throws PAT0705 (code refused), PAT0707 (beyond the device's limits), PAT0704 (device lost), PAT0601 (wrong arguments).
  */
-export async function runOn(device: GPUDevice, request: RunRequest): Promise<Outcome> {
+export async function runOn(device: GPUDevice, asked: RunRequest): Promise<Outcome> {
+  const request = packRequest(asked);
   const kernels = await compileKernels(device, modulesFor(device, request.kernels));
   return guarded(device, async () => {
     const disposables: { destroy(): void }[] = [];
