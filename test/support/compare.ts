@@ -19,13 +19,14 @@ export function roughestRoundoff(kernel: Kernel): number {
 
 /**
  * What is wrong with `got`, or undefined. Integers must be equal. A float may differ by 16 roundings of its own size and
- * of the buffer's root mean square (sums in another order lose relative to their largest terms).
+ * of the buffer's root mean square (sums in another order lose relative to their largest terms), or by `tolerance`.
  */
 export function difference(
   buffer: Pick<HostBuffer, 'name' | 'element'>,
   got: HostArray,
   want: HostArray,
   roundoff: number,
+  tolerance?: number,
 ): string | undefined {
   const { name, element } = buffer;
   if (got.length !== want.length) return `${name} has ${got.length} elements, not ${want.length}`;
@@ -37,7 +38,8 @@ export function difference(
   for (let i = 0; i < a.length; i++) {
     const [x, y] = [a[i]!, b[i]!];
     if (Object.is(x, y) || x === y) continue;
-    const allowed = exact || !Number.isFinite(y) ? 0 : 16 * roundoff * (Math.abs(y) + rms);
+    const usual = tolerance ?? 16 * roundoff * (Math.abs(y) + rms);
+    const allowed = exact || !Number.isFinite(y) ? 0 : usual;
     if (Math.abs(x - y) <= allowed) continue;
     if (wrong++ === 0) first = i;
   }

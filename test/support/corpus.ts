@@ -90,10 +90,19 @@ export const corpus: readonly NamedCase[] = [
       'roots',
       x.abs().add(0.5).sqrt().mul(x.abs().add(0.5).rsqrt()).add(x.neg().floor()).add(x.ceil()),
     );
-    keep(k, 'curves', x.tanh().add(x.erf()).add(x.sin()).mul(x.cos()));
+    keep(k, 'curves', x.tanh().add(x.erf()));
     keep(k, 'pairs', x.max(0.25).div(x.min(-0.25)).sub(x.rem(0.75)));
     keep(k, 'choice', x.gt(0).where(x, x.mul(0.1)));
   }),
+  {
+    ...makeCase('sine and cosine', (k) => {
+      const x = whole(k, 'x', 'f32', [64]);
+      keep(k, 'sin', x.sin());
+      keep(k, 'cos', x.cos());
+    }),
+    // WGSL promises an absolute error of 2^-11.
+    tolerance: { sin: 2 ** -11, cos: 2 ** -11 },
+  },
   makeCase(
     'integers',
     (k) => {
