@@ -5,6 +5,5 @@ export const shipped: Readonly<Record<string, () => Promise<Module>>> = {
   pat: () => import('./pat/index.ts'),
   softmax: () => import('./softmax/program.ts'),
   rmsnorm: () => import('./rmsnorm/program.ts'),
-  pat: () => import('./pat/index.ts'),
   gemm: () => import('./gemm/program.ts'),
 };
