@@ -3,7 +3,7 @@
  * program through this interface; nothing here knows what a program computes.
  */
 import type { Kernel } from './ir/nodes.ts';
-import type { HostBuffer } from './backend.ts';
+import type { HostArray, HostBuffer } from './backend.ts';
 
 export type SpecValue = number | string;
 export type Spec = Readonly<Record<string, SpecValue>>;
@@ -73,6 +73,13 @@ export interface RunOptions {
   readonly flags: Readonly<Record<string, string>>;
   /** Whether the caller will ask for verification (reference data may then be kept). */
   readonly verify: boolean;
+  /** Where large inputs come from, for a caller that shares them among runs; default: fresh random numbers. */
+  readonly inputs?: InputSource;
+}
+
+export interface InputSource {
+  /** The first `length` elements of input `name`, shared and read-only; undefined leaves the program to make its own. */
+  take(name: string, element: HostBuffer['element'], length: number): HostArray | undefined;
 }
 
 export interface Program {

@@ -1,6 +1,7 @@
 /** Fresh seeded inputs for a batch: q, k and v standard normal, so scores of scale 1/sqrt(headDim) are too. */
 import { fail } from '../../compiler/diagnostics/error.ts';
 import { Random, type HostArray } from '../../compiler/ir/numeric.ts';
+import type { InputSource } from '../../compiler/program.ts';
 import type { Batch } from './batch.ts';
 
 export interface AttentionData {
@@ -14,10 +15,16 @@ export interface AttentionData {
 /** One K or V buffer beyond this is more than typed arrays and most GPUs' bindings hold. */
 const maxElements = 2 ** 32 - 1;
 
-export function makeInputs(batch: Batch, seed: number): AttentionData {
+export function makeInputs(batch: Batch, seed: number, source?: InputSource): AttentionData {
   const random = new Random(seed);
   const row = batch.page * batch.kvHeads * batch.headDim;
   const elements = batch.pageCount * row;
+  const given = (name: string) => source?.take(name, batch.dtype, elements);
+  const shared = { k: given('k'), v: given('v') };
+  if (shared.k && shared.v) {
+    const q = random.normals(batch.dtype, batch.lengths.length * batch.qHeads * batch.headDim);
+    return { q, k: shared.k, v: shared.v };
+  }
   if (elements > maxElements)
     fail(
       'PAT0501',

@@ -115,7 +115,7 @@ function instantiate(kernels: Kernels, variant: VariantOptions, options: RunOpti
   const { plan, planUs, spec, forwardTiles } = prepare(kernels, options);
   const { batch } = plan;
   const scale = scaleOf(options, batch);
-  const data = makeInputs(batch, options.seed);
+  const data = makeInputs(batch, options.seed, options.inputs);
   const empty = batch.lengths.length === 0;
   const buffers = empty ? [] : planBuffers(plan, data);
   const merging = plan.tables.slots > 0;
