@@ -6,5 +6,6 @@
  */
 export { simulate, type SimulateOptions } from './simulate.ts';
 export { simulateRequest, type SimulationResult } from './request.ts';
+export { openSimulator, type SimulatorDevice } from './device.ts';
 export type { Finding, SimulationReport, SimulationStatistics } from './report.ts';
 export type { AccessStatistics } from './statistics.ts';
