@@ -2,25 +2,9 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { PatcError } from '../../compiler/diagnostics/error.ts';
 import { corpus } from '../support/corpus.ts';
-import {
-  afterPasses,
-  afterText,
-  disagreements,
-  openWebGpu,
-  simulator,
-  type Executor,
-} from '../support/executors.ts';
+import { afterPasses, disagreements, everywhere, openWebGpu, type Executor } from '../support/executors.ts';
 
-const executors: Executor[] = [
-  afterPasses,
-  afterText,
-  simulator('cuda:sm_80'),
-  simulator('cuda:sm_90a'),
-  simulator('wgsl'),
-  simulator('wgsl:f16'),
-];
-
-describe.each(executors)('$name', (executor) => {
+describe.each(everywhere)('$name', (executor) => {
   test.each(corpus)('$name', async (c) => {
     expect(await disagreements(c, [executor])).toEqual([]);
   });

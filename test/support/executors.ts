@@ -3,13 +3,14 @@ import { interpret, type Grid } from '../../backends/cpu/interpreter/index.ts';
 import { simulate } from '../../backends/cpu/simulator/index.ts';
 import { wgslBackend } from '../../backends/wgsl/index.ts';
 import type { HostBuffer } from '../../compiler/backend.ts';
+import { PatcError } from '../../compiler/diagnostics/error.ts';
 import type { Kernel } from '../../compiler/ir/nodes.ts';
 import { parseKernel } from '../../compiler/ir/parse.ts';
 import { printKernel } from '../../compiler/ir/print.ts';
 import type { HostArray } from '../../compiler/ir/numeric.ts';
 import { lowerKernel } from '../../compiler/lower/index.ts';
 import { runPasses } from '../../compiler/passes/index.ts';
-import { findTarget } from '../../compiler/target.ts';
+import { findTarget, targets } from '../../compiler/target.ts';
 import { difference, roughestRoundoff } from './compare.ts';
 
 /** One launch: a buffer for every tensor parameter, under its name. */
@@ -76,21 +77,44 @@ export async function openWebGpu(): Promise<Executor & { close(): Promise<void> 
   };
 }
 
-/** Runs the case everywhere and returns what is wrong, one line an executor. */
-export async function disagreements(c: Case, executors: readonly Executor[]): Promise<string[]> {
+export interface Verdict {
+  readonly executor: string;
+  /** `refused`: the executor says that the kernel does not fit it (a PAT03xx error), which no kernel is owed. */
+  readonly outcome: 'agreed' | 'refused' | 'failed';
+  readonly message: string;
+}
+
+/** Runs the case everywhere and compares with the interpreter, whose own errors are thrown. */
+export async function judge(c: Case, executors: readonly Executor[]): Promise<Verdict[]> {
   const want = await interpreter.run(c);
   const roundoff = roughestRoundoff(c.kernel);
-  const found: string[] = [];
+  const verdicts: Verdict[] = [];
   for (const executor of executors) {
+    const verdict = (outcome: Verdict['outcome'], message: string) =>
+      verdicts.push({ executor: executor.name, outcome, message });
     try {
       const got = await executor.run(c);
-      for (const b of c.buffers) {
-        const wrong = difference(b, got.get(b.name)!, want.get(b.name)!, roundoff, c.tolerance?.[b.name]);
-        if (wrong) found.push(`${executor.name}: ${wrong}`);
-      }
+      const wrong = c.buffers.flatMap(
+        (b) => difference(b, got.get(b.name)!, want.get(b.name)!, roundoff, c.tolerance?.[b.name]) ?? [],
+      );
+      verdict(wrong.length > 0 ? 'failed' : 'agreed', wrong.join('; '));
     } catch (error) {
-      found.push(`${executor.name}: ${error instanceof Error ? error.message : String(error)}`);
+      const refused = error instanceof PatcError && /^PAT03/.test(error.code) && error.code !== 'PAT0305';
+      verdict(refused ? 'refused' : 'failed', error instanceof Error ? error.message : String(error));
     }
   }
-  return found;
+  return verdicts;
 }
+
+/** What is wrong, one line an executor; to be refused is wrong too. */
+export async function disagreements(c: Case, executors: readonly Executor[]): Promise<string[]> {
+  const verdicts = await judge(c, executors);
+  return verdicts.filter((v) => v.outcome !== 'agreed').map((v) => `${v.executor}: ${v.message}`);
+}
+
+/** What runs anywhere: passes, text and the lowering for every target, the last watched by the simulator. */
+export const everywhere: readonly Executor[] = [
+  afterPasses,
+  afterText,
+  ...targets.map((t) => simulator(t.name)),
+];
