@@ -290,6 +290,10 @@ export class Expressions {
   }
 
   #binary(e: Expr & { e: 'binary' }): Text {
+    if (e.fn === 'div' && e.type === 'f32') {
+      this.#c.use('divide');
+      return this.#call('divide', e.a, e.b);
+    }
     if (e.fn === 'min' || e.fn === 'max') return this.#call(e.type === 'f32' ? `f${e.fn}f` : e.fn, e.a, e.b);
     const table = e.type === 'bool' ? logical : operators;
     const found = table[e.fn];
