@@ -27,6 +27,7 @@ export { reference } from './reference.ts';
 export { summarise, type PlanSummary } from './summary.ts';
 export type { PlanTables } from './tables.ts';
 export { planText } from './text.ts';
+export { formatWork, parseWork, workStates } from './workload/language/index.ts';
 export { loadWorkload, type WorkloadOptions } from './workload/index.ts';
 
 export const pat = makeProgram({ forward, merge });

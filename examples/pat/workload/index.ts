@@ -5,12 +5,14 @@
  *   random:SEED,batch=N[,scale=X]              a ragged serving-like forest      random.ts
  *   batch:FILE.json                            an engine's block table           file.ts
  *   trace:FILE.jsonl,at=SECONDS,batch=N        a request trace, replayed         trace.ts
+ *   FILE.work                                  the workload language             language/
  *
  */
 import { fail } from '../../../compiler/diagnostics/error.ts';
 import { makeBatch, type Batch, type BatchInput } from '../batch.ts';
 import { parseHeads, type Dtype, type Heads } from '../heads.ts';
 import { parseBatchFile, readText } from './file.ts';
+import { workFileBatch } from './language/index.ts';
 import { randomBatch } from './random.ts';
 import { traceBatch } from './trace.ts';
 import { isTree, treeBatch } from './tree.ts';
@@ -74,8 +76,9 @@ function parse(text: string, page: number, options: WorkloadOptions): Workload {
     });
     return { input, where: text };
   }
+  if (text.endsWith('.work')) return workFileBatch(readText(text), text, options, defaults.page);
   return fail('PAT0501', `'${text}' is not a workload`, {
-    help: 'use a tree (1,4,256_32,256,32), random:SEED,batch=N, trace:FILE.jsonl,at=SECONDS,batch=N or batch:FILE.json',
+    help: 'use a tree (1,4,256_32,256,32), random:SEED,batch=N, trace:FILE.jsonl,at=SECONDS,batch=N, batch:FILE.json or a .work file',
   });
 }
 
