@@ -1,7 +1,8 @@
 /** The known word nearest to a misspelt one, by edit distance (Levenshtein); undefined when none is near. */
 export function closest(word: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
-  let least = Math.max(1, Math.floor(word.length / 3)) + 1;
+  // Of one or two letters every other word is near.
+  let least = word.length < 3 ? 1 : Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of known) {
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (distance < least) [best, least] = [candidate, distance];

@@ -174,7 +174,10 @@ class Verifier {
     if (op.op === 'load') this.#tensor(op.tensor, op.span);
     const type = resultType(op, op.result.type);
     if (!sameType(type, op.result.type))
-      this.#report(`${op.op} gives ${showType(type)}, declared as ${showType(op.result.type)}`, op.span);
+      this.#report(
+        `${'fn' in op ? op.fn : op.op} gives ${showType(type)}, declared as ${showType(op.result.type)}`,
+        op.span,
+      );
     if (
       op.op === 'const' &&
       typeof op.value === 'number' &&
