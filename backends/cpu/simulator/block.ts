@@ -83,7 +83,7 @@ function meet(r: BlockRunner, warps: readonly Warp[], waiting: readonly Warp[]):
   const other = waiting.find((x) => x.site !== first.site);
   if (other)
     findings.add(
-      `barrier ${first.site!.id} ${other.site!.id}`,
+      `barrier ${first.site!.place} ${other.site!.place}`,
       'PAT0403',
       `warp ${other.w} of block ${block} is at this barrier while warp ${first.w} is at another`,
       other.site!.span,
@@ -93,7 +93,7 @@ function meet(r: BlockRunner, warps: readonly Warp[], waiting: readonly Warp[]):
   const gone = warps.find((x) => x.done);
   if (gone)
     findings.add(
-      `barrier left ${first.site!.id}`,
+      `barrier left ${first.site!.place}`,
       'PAT0403',
       `warp ${gone.w} of block ${block} has ended while warp ${first.w} waits at this barrier`,
       first.site!.span,
@@ -135,7 +135,7 @@ function deadlock(r: BlockRunner, warps: readonly Warp[]): false {
   });
   const done = warps.filter((x) => x.done).map((x) => x.w);
   r.context.findings.add(
-    `deadlock ${first.site!.id}`,
+    `deadlock ${first.site!.place}`,
     'PAT0407',
     `no warp of block ${showBlock(r.context)} can go on`,
     first.site!.span,

@@ -28,7 +28,7 @@ export class GlobalFindings {
   }
 
   outside(site: Site, thread: number, index: number, count: number): void {
-    const key = `global outside ${site.id}`;
+    const key = `global outside ${site.place}`;
     if (this.context.findings.repeated(key)) return;
     const { buffer, length } = this.memory;
     const to = count > 1 ? ` to ${index + count - 1}` : '';
@@ -43,7 +43,7 @@ export class GlobalFindings {
   }
 
   misaligned(site: Site, thread: number, index: number, bytes: number): void {
-    const key = `global misaligned ${site.id}`;
+    const key = `global misaligned ${site.place}`;
     if (this.context.findings.repeated(key)) return;
     this.add(
       'PAT0411',
@@ -56,7 +56,7 @@ export class GlobalFindings {
   }
 
   uninitialised(site: Site, thread: number, index: number): void {
-    const key = `global uninitialised ${site.id}`;
+    const key = `global uninitialised ${site.place}`;
     if (this.context.findings.repeated(key)) return;
     this.add(
       'PAT0404',
@@ -69,9 +69,9 @@ export class GlobalFindings {
   }
 
   race(site: Site, thread: number, index: number, earlier: Past, access: Access): void {
-    const key = `global race ${site.id} ${earlier.site} ${earlier.access}`;
-    if (this.context.findings.repeated(key)) return;
     const other = this.context.sites[earlier.site]!;
+    const key = `global race ${site.place} ${other.place} ${earlier.access}`;
+    if (this.context.findings.repeated(key)) return;
     const between = earlier.block !== this.context.block.index;
     const whose = between
       ? `thread ${earlier.thread} of another block (number ${earlier.block})`

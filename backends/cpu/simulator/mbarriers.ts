@@ -47,7 +47,7 @@ export class MBarriers {
     const barrier = this.barriers.get(at);
     if (!barrier && at >= 0)
       this.context.findings.add(
-        `no mbarrier ${site.id}`,
+        `no mbarrier ${site.place}`,
         'PAT0404',
         `thread ${(w << 5) + l} of block ${showBlock(this.context)} uses the mbarrier at ${site.info.buffer}[${offset}], which nothing has initialised`,
         site.span,

@@ -11,6 +11,8 @@ export interface Conflict {
   readonly site: number;
   readonly was: 'read' | 'write';
   readonly is: 'read' | 'write';
+  /** For what a copy wrote: when it set out; else 0. */
+  readonly issued: number;
 }
 
 const hex = (x: number): string => `0x${(x >>> 0).toString(16).padStart(8, '0')}`;
@@ -50,7 +52,7 @@ export class SharedFindings {
   }
 
   outside(site: Site, thread: number, offset: number, bytes: number): void {
-    const key = `outside ${site.id}`;
+    const key = `outside ${site.place}`;
     if (this.context.findings.repeated(key)) return;
     const b = this.memory.buffer(site);
     this.add(
@@ -64,7 +66,7 @@ export class SharedFindings {
   }
 
   misaligned(site: Site, thread: number, offset: number, bytes: number): void {
-    const key = `misaligned ${site.id}`;
+    const key = `misaligned ${site.place}`;
     if (this.context.findings.repeated(key)) return;
     this.add(
       'PAT0411',
@@ -77,7 +79,7 @@ export class SharedFindings {
   }
 
   uninitialised(site: Site, thread: number, granule: number, holds: number): void {
-    const key = `uninitialised ${site.id} ${holds}`;
+    const key = `uninitialised ${site.place} ${holds}`;
     if (this.context.findings.repeated(key)) return;
     const other = holds === 0 ? undefined : this.context.kernel.shared[holds - 1]!;
     const notes: Note[] = other
@@ -94,16 +96,17 @@ export class SharedFindings {
   }
 
   race(site: Site, thread: number, granule: number, earlier: Conflict): void {
-    const lanes = this.context.clocks.lanes;
-    // What an asynchronous copy wrote is there for those alone who waited for the copy.
-    const copy = earlier.thread >= lanes;
+    const { lanes } = this.context.clocks;
+    // Threads may know that a copy set out, and not that it arrived: then no wait covered it before they met.
+    const clock = this.context.clocks.of[thread]!;
+    const copy = earlier.issued > 0 && clock[earlier.thread % lanes]! >= earlier.issued;
     const code = copy ? 'PAT0406' : 'PAT0401';
-    const key = `${code} ${site.id} ${earlier.site} ${earlier.was} ${earlier.is}`;
-    if (this.context.findings.repeated(key)) return;
+    const past = { read: 'read', write: earlier.issued > 0 ? 'copied' : 'wrote' }[earlier.was];
     const other = this.context.sites[earlier.site]!;
+    const key = `${code} ${site.place} ${other.place} ${past} ${earlier.is}`;
+    if (this.context.findings.repeated(key)) return;
     const value = earlier.is === 'read' || earlier.was === 'write' ? ` (it holds ${this.word(granule)})` : '';
     const verb = { read: 'reads', write: 'writes' }[earlier.is];
-    const past = { read: 'read', write: 'wrote' }[earlier.was];
     this.add(
       code,
       key,
@@ -111,7 +114,7 @@ export class SharedFindings {
       `${this.thread(thread)} of block ${showBlock(this.context)} ${verb} ${this.where(site, granule)}${value}, which ${this.thread(earlier.thread)} ${past}, and nothing orders the two`,
       [{ text: `${this.thread(earlier.thread)} ${past} it here`, span: other.span }],
       copy
-        ? 'wait on the mbarrier that the copy arrives on'
+        ? 'wait for the copy before the barrier (or on the mbarrier that tracks it)'
         : 'put a barrier between the two accesses, or let one thread do both',
     );
   }
@@ -121,7 +124,7 @@ export class SharedFindings {
     const clock = this.context.clocks.of[thread]!;
     const known = flight.thread === thread || clock[flight.thread]! >= flight.time;
     const code = known ? 'PAT0406' : 'PAT0401';
-    const key = `${code} ${site.id} ${flight.site.id} flight ${what}`;
+    const key = `${code} ${site.place} ${flight.site.place} copied ${what === 'read' ? 'read' : 'write'}`;
     if (this.context.findings.repeated(key)) return;
     const verb = what === 'read' ? 'reads' : 'overwrites';
     this.add(

@@ -6,7 +6,7 @@
 import type { SharedBuffer } from '../../../compiler/thread/nodes.ts';
 import type { Clocks } from './clocks.ts';
 import type { Site } from './site.ts';
-import { SharedFindings } from './shared-findings.ts';
+import { SharedFindings, type Conflict } from './shared-findings.ts';
 import type { Context } from './context.ts';
 
 export const poisonWord = 0xffffffff;
@@ -43,6 +43,8 @@ export class SharedMemory {
   private readonly writer: Int32Array;
   private readonly writeTime: Int32Array;
   private readonly writeSite: Int32Array;
+  /** When the copy set out that wrote the granule; 0 = an ordinary store wrote it. */
+  private readonly issued: Int32Array;
 
   /** Per granule and warp: the lanes that read it at the warp's latest reading time. */
   private readonly readTime: Int32Array;
@@ -78,6 +80,7 @@ export class SharedMemory {
     this.writer = new Int32Array(granules);
     this.writeTime = new Int32Array(granules);
     this.writeSite = new Int32Array(granules);
+    this.issued = new Int32Array(granules);
     this.read = new Uint8Array(granules);
     this.readTime = new Int32Array(granules * this.warps);
     this.readLanes = new Int32Array(granules * this.warps);
@@ -138,12 +141,7 @@ export class SharedMemory {
         if (this.holds[g] !== holds) this.report.uninitialised(site, thread, g, this.holds[g]!);
         const writer = this.writer[g]!;
         if (writer !== thread && clock[writer]! < this.writeTime[g]!)
-          this.report.race(site, thread, g, {
-            thread: writer,
-            site: this.writeSite[g]!,
-            was: 'write',
-            is: 'read',
-          });
+          this.report.race(site, thread, g, this.lastWrite(g, 'read'));
       }
       const r = g * this.warps + w;
       if (this.readTime[r] === now) this.readLanes[r]! |= bit;
@@ -151,6 +149,11 @@ export class SharedMemory {
       this.readSite[r] = site.id;
     }
     return at;
+  }
+
+  private lastWrite(g: number, is: 'read' | 'write'): Conflict {
+    const [thread, site, issued] = [this.writer[g]!, this.writeSite[g]!, this.issued[g]!];
+    return { thread, site, was: 'write', is, issued };
   }
 
   /** The first read by a warp at its current time: earlier readers of the warp stay known unless they come before it. */
@@ -185,6 +188,7 @@ export class SharedMemory {
       this.writer[g] = thread;
       this.writeTime[g] = now;
       this.writeSite[g] = site.id;
+      this.issued[g] = 0;
       this.holds[g] = site.info.shared;
     }
     return at;
@@ -200,12 +204,7 @@ export class SharedMemory {
     } else {
       const writer = this.writer[g]!;
       if (writer !== thread && clock[writer]! < this.writeTime[g]!)
-        this.report.race(site, thread, g, {
-          thread: writer,
-          site: this.writeSite[g]!,
-          was: 'write',
-          is: 'write',
-        });
+        this.report.race(site, thread, g, this.lastWrite(g, 'write'));
     }
     if (this.read[g] !== 0) this.checkReaders(site, thread, g, clock);
   }
@@ -228,13 +227,14 @@ export class SharedMemory {
             site: this.readSite[r]!,
             was: 'read',
             is: 'write',
+            issued: 0,
           });
       }
     }
     if (this.more.size === 0) return;
     for (const x of this.more.get(g) ?? [])
       if (x.thread !== thread && clock[x.thread]! < x.time)
-        this.report.race(site, thread, g, { ...x, was: 'read', is: 'write' });
+        this.report.race(site, thread, g, { ...x, was: 'read', is: 'write', issued: 0 });
     this.more.delete(g);
   }
 
@@ -257,7 +257,7 @@ export class SharedMemory {
   /** The copy's bytes are there, as written by `writer` (its thread, or that thread's agent) at `time`. */
   land(slot: number, at: number, data: Uint32Array, writer: number, time: number): void {
     if (slot === 0) return;
-    const site = this.flights[slot]!.site;
+    const { site, time: issued } = this.flights[slot]!;
     this.flights[slot] = undefined;
     this.free.push(slot);
     for (let i = 0; i < data.length; i++) {
@@ -269,6 +269,7 @@ export class SharedMemory {
         this.writer[g] = writer;
         this.writeTime[g] = time;
         this.writeSite[g] = site.id;
+        this.issued[g] = issued;
         this.holds[g] = site.info.shared;
         this.words[byte >> 2] = data[i]!;
       }
@@ -288,12 +289,7 @@ export class SharedMemory {
       writer !== thread &&
       this.clocks.of[thread]![writer]! < this.writeTime[g]!
     )
-      this.report.race(site, thread, g, {
-        thread: writer,
-        site: this.writeSite[g]!,
-        was: 'write',
-        is: 'read',
-      });
+      this.report.race(site, thread, g, this.lastWrite(g, 'read'));
     return at;
   }
 }

@@ -136,7 +136,7 @@ function warpFindings(context: Context): {
   return {
     undef(site, w, lanes, name) {
       findings.add(
-        `register ${site.id} ${name}`,
+        `register ${site.place} ${name}`,
         'PAT0404',
         `thread ${32 * w + firstOf(lanes)} of block ${showBlock(context)} reads the register ${name}, which holds nothing yet`,
         site.span,
@@ -149,7 +149,7 @@ function warpFindings(context: Context): {
       const lanes = Array.from({ length: 32 }, (_, l) => l).filter((l) => (mask >>> l) & 1);
       const some = lanes.length > 8 ? `${lanes.slice(0, 8).join(', ')} …` : lanes.join(', ');
       findings.add(
-        `partial ${site.id}`,
+        `partial ${site.place}`,
         'PAT0403',
         `only some lanes (${some}) of warp ${w} of block ${showBlock(context)} reach ${what}`,
         site.span,

@@ -1,5 +1,5 @@
 /** A place in the kernel that touches memory or synchronises: what findings point at. */
-import type { Span } from '../../../compiler/ir/span.ts';
+import { showSpan, type Span } from '../../../compiler/ir/span.ts';
 import { AccessCounter, type AccessKind, type AccessStatistics } from './statistics.ts';
 
 export interface SiteInfo {
@@ -19,10 +19,13 @@ export class Site {
   readonly id: number;
   readonly info: SiteInfo;
   readonly counter: AccessCounter;
+  /** Findings at one place of the author's are one finding, however often lowering repeated the statement. */
+  readonly place: string;
 
   constructor(id: number, info: SiteInfo) {
     this.id = id;
     this.info = info;
+    this.place = `${showSpan(info.span)} ${info.buffer}`;
     this.counter = new AccessCounter(info.width);
   }
 
