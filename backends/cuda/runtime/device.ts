@@ -16,8 +16,10 @@ import type { Allocation, Gpu, GpuFacts } from './gpu.ts';
 import { runChecked, time, type PreparedLaunch } from './stream.ts';
 
 const maxGrid = [2 ** 31 - 1, 65535, 65535] as const;
-/** Every half and float that is all ones is a NaN: what no kernel wrote shows. */
+/** Every half and float that is all ones is a NaN: what no kernel wrote shows. Integers keep what the program put there. */
 const poison = 0xff;
+const isFloat = (b: HostBuffer): boolean =>
+  b.element === 'f32' || b.element === 'f16' || b.element === 'bf16';
 
 /** The target to compile for: Hopper's own, else the sm_80 one within this device's limits. */
 export function targetOf(facts: GpuFacts): Target {
@@ -92,7 +94,7 @@ export class CudaDevice implements Device {
 
   #place(buffer: HostBuffer, poisoned: ReadonlySet<string>): Allocation {
     const allocation = this.gpu.allocate(buffer.data.byteLength, `buffer ${buffer.name}`);
-    if (poisoned.has(buffer.name)) this.gpu.fill(allocation, poison);
+    if (poisoned.has(buffer.name) && isFloat(buffer)) this.gpu.fill(allocation, poison);
     else this.gpu.upload(allocation, buffer.data, `buffer ${buffer.name}`);
     return allocation;
   }
