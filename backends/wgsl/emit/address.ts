@@ -55,6 +55,15 @@ export function shiftRight(e: Expr, bits: number): Expr {
   if (bits === 0) return e;
   const exact = divideExactly(e, bits);
   if (exact) return exact;
+  if (e.e === 'binary' && e.fn === 'mul') {
+    const c = intOf(e.b) ?? 1;
+    const twos = Math.min(bits, 31 - Math.clz32(c & -c));
+    if (twos > 0) return shiftRight(mul(e.a, c / 2 ** twos), bits - twos);
+  }
+  if (e.e === 'binary' && e.fn === 'shr') {
+    const by = intOf(e.b);
+    if (by !== undefined && by >= 0 && by + bits < 32) return shr(e.a, by + bits);
+  }
   if (e.e === 'binary' && e.fn === 'add') {
     const a = divideExactly(e.a, bits);
     if (a) return add(a, shiftRight(e.b, bits));

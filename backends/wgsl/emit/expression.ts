@@ -11,6 +11,7 @@ import type {
 import { isPowerOfTwo, nonNegative, shiftRight } from './address.ts';
 import type { Helpers } from './helpers.ts';
 import { isHalf, type Layout } from './storage.ts';
+import type { Values } from './values.ts';
 
 // How tightly text binds; WGSL's grammar lets shifts and bit operators take only unary operands.
 const level = { bits: 1, compare: 2, shift: 3, add: 4, mul: 5, unary: 6, primary: 7 } as const;
@@ -31,7 +32,7 @@ const comparisons = { lt: '<', le: '<=', gt: '>', ge: '>=', eq: '==', ne: '!=' }
 const functions: Readonly<Partial<Record<UnaryName, string>>> = { rsqrt: 'inverseSqrt' };
 
 export interface Scope {
-  readonly nameOf: (v: Var) => string;
+  readonly values: Values;
   readonly paramOf: (name: string) => string;
   readonly layoutOf: (buffer: GlobalBuffer) => Layout;
   readonly helpers: Helpers;
@@ -63,9 +64,9 @@ export class Expressions {
       case 'const':
         return this.constant(e.type, e.value);
       case 'var':
-        return [this.scope.nameOf(e.var), level.primary];
+        return [this.scope.values.nameOf(e.var), level.primary];
       case 'element':
-        return [`${this.scope.nameOf(e.var)}[${this.text(e.index)}]`, level.primary];
+        return [`${this.scope.values.nameOf(e.var)}[${this.text(e.index)}]`, level.primary];
       case 'param':
         return [
           e.type === 'bool' ? `bool(${this.scope.paramOf(e.name)})` : this.scope.paramOf(e.name),
@@ -176,8 +177,9 @@ export class Expressions {
   private unpack(e: Extract<Expr, { e: 'unpack' }>): string {
     if (e.from === 'f16') {
       const part = e.half === 0 ? 'x' : 'y';
-      if (this.scope.f16) return `f32(bitcast<vec2<f16>>(${this.text(e.a)}).${part})`;
-      return `unpack2x16float(${this.text(e.a)}).${part}`;
+      const pair = `${this.scope.f16 ? 'bitcast<vec2<f16>>' : 'unpack2x16float'}(${this.text(e.a)})`;
+      const half = this.scope.values.isFixed(e.a) ? this.scope.values.shared(pair, 'halves') : pair;
+      return this.scope.f16 ? `f32(${half}.${part})` : `${half}.${part}`;
     }
     const word = this.text(e.a, level.unary);
     return `bitcast<f32>(${e.half === 0 ? `${word} << 16u` : `${word} & 0xffff0000u`})`;

@@ -19,6 +19,7 @@ import { Statements } from './statement.ts';
 import { elementType, storageOf, type Layout, type Storage } from './storage.ts';
 import { Uniformity } from './uniformity.ts';
 import { unroll } from './unroll.ts';
+import { Values } from './values.ts';
 import { Writer } from './writer.ts';
 
 /** WebGPU's default maxStorageBuffersPerShaderStage and maxComputeWorkgroupStorageSize. */
@@ -66,7 +67,6 @@ class KernelEmitter {
   private readonly f16: boolean;
   private readonly names = new Names();
   private readonly helpers = new Helpers((wish) => this.names.unique(wish));
-  private readonly variables = new Map<Var, string>();
 
   constructor(k: ThreadKernel, options: EmitOptions) {
     this.k = k;
@@ -126,19 +126,18 @@ class KernelEmitter {
     walkStmts(body, (s) => {
       if (s.s !== 'declare') for (const to of writesOf(s)) written.add(to.var);
     });
-    const nameOf = (v: Var): string => this.variables.get(v) ?? v.name;
-    const fresh = (wish: string): string => this.names.unique(wish);
+    const values = new Values(writer, (wish) => this.names.unique(wish));
     const layoutOf = (b: GlobalBuffer): Layout => storage.global.get(b)!;
     const expressions = new Expressions({
-      nameOf,
+      values,
       paramOf: (name) => params.get(name)!,
       layoutOf,
       helpers: this.helpers,
       f16: this.f16,
     });
     const target = (to: LValue): string =>
-      to.index ? `${nameOf(to.var)}[${expressions.text(to.index)}]` : nameOf(to.var);
-    const common = { writer, expressions, helpers: this.helpers, fresh, target };
+      to.index ? `${values.nameOf(to.var)}[${expressions.text(to.index)}]` : values.nameOf(to.var);
+    const common = { writer, expressions, helpers: this.helpers, values, target };
     const memory = new Memory({
       ...common,
       layoutOf,
@@ -148,11 +147,6 @@ class KernelEmitter {
       ...common,
       memory,
       uniformity: new Uniformity(body),
-      declare: (v) => {
-        const name = fresh(v.name);
-        this.variables.set(v, name);
-        return name;
-      },
       isWritten: (v) => written.has(v),
       sharesGlobal: this.k.buffers.some((b) => b.access === 'readwrite'),
     });

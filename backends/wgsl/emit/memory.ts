@@ -6,7 +6,8 @@ import { fail } from '../../../compiler/diagnostics/error.ts';
 import { shiftRight } from './address.ts';
 import type { Expressions } from './expression.ts';
 import type { Helpers } from './helpers.ts';
-import { isHalf, type Layout, type SharedLayout } from './storage.ts';
+import { isHalf, type Layout, type SharedLayout, type Word } from './storage.ts';
+import type { Values } from './values.ts';
 import type { Writer } from './writer.ts';
 
 export interface MemoryScope {
@@ -15,7 +16,7 @@ export interface MemoryScope {
   readonly helpers: Helpers;
   readonly layoutOf: (b: GlobalBuffer) => Layout;
   readonly sharedLayoutOf: (b: SharedBuffer) => SharedLayout;
-  readonly fresh: (wish: string) => string;
+  readonly values: Values;
   readonly target: (to: LValue) => string;
 }
 
@@ -30,89 +31,90 @@ export class Memory {
   }
 
   private when(pred: Expr | undefined, body: () => void): void {
-    if (pred) this.m.writer.block(`if (${this.m.expressions.text(pred)})`, body);
+    if (pred) this.m.values.block(`if (${this.m.expressions.text(pred)})`, body);
     else body();
   }
 
-  /** `count` words from word index `index`, as `name[...]` texts of scalars or of one vector. */
-  private read(l: Layout, index: Expr, count: number): { text: string; words: number }[] {
-    const { expressions: x } = this.m;
-    if (l.type === 'f16') {
-      const first = mulBy2(index);
-      return Array.from({ length: count }, (_, i) => {
-        const at = (k: number): string => `${l.name}[${x.text(add(first, constI(2 * i + k)))}]`;
-        return { text: `bitcast<u32>(vec2<f16>(${at(0)}, ${at(1)}))`, words: 1 };
-      });
-    }
-    if (l.width > count || l.atomic)
-      return Array.from({ length: count }, (_, i) => ({ text: x.word(l, add(index, constI(i))), words: 1 }));
-    return Array.from({ length: count / l.width }, (_, i) => ({
-      text: `${l.name}[${x.text(add(shiftRight(index, Math.log2(l.width)), constI(i)))}]`,
-      words: l.width,
-    }));
+  /** An address whose part before "+ constant" is computed once for all that share it. */
+  private based(index: Expr): Expr {
+    const { values, expressions: x } = this.m;
+    const constant = index.e === 'binary' && index.fn === 'add' ? intOf(index.b) : undefined;
+    const base = constant === undefined ? index : (index as Extract<Expr, { e: 'binary' }>).a;
+    if (isName(base) || !values.isFixed(base)) return index;
+    return add(values.asExpr(values.shared(x.text(base), 'at')), constI(constant ?? 0));
   }
 
-  /** An index that several accesses use, evaluated once. */
-  private base(index: Expr, uses: number): Expr {
-    if (uses < 2 || isCheap(index)) return index;
-    const name = this.m.fresh('at');
-    // Constants stay outside, so that neighbouring accesses read well.
-    this.m.writer.line(`let ${name} = ${this.m.expressions.text(index)};`);
-    return { e: 'var', type: 'i32', var: { id: -1, name, type: 'i32' } };
+  /** Array elements per access, and the index of the first, for `count` words from word `index`. */
+  private elements(l: Layout, index: Expr): { at: Expr; words: number } {
+    if (l.type === 'f16') return { at: this.based(mul(index, constI(2))), words: 1 };
+    if (l.atomic) return { at: this.based(index), words: 1 };
+    return { at: this.based(shiftRight(index, Math.log2(l.width))), words: l.width };
   }
 
   private load(dst: readonly LValue[], l: Layout, index: Expr, pred: Expr | undefined): void {
-    const { writer, fresh, target } = this.m;
-    const pieces = Math.ceil(dst.length / (l.type === 'f16' || l.atomic ? 1 : l.width));
+    const { writer, expressions: x, values } = this.m;
     const type = l.type === 'f16' ? 'u32' : l.type;
-    const at = this.base(index, pieces);
-    const parts = this.read(l, at, dst.length);
-    let next = 0;
-    for (const part of parts) {
-      const mine = dst.slice(next, next + part.words);
-      next += part.words;
-      if (part.words === 1) {
-        const to = mine[0]!;
-        const value = to.var.type === type ? part.text : `bitcast<${to.var.type}>(${part.text})`;
-        if (pred) writer.line(`${target(to)} = ${zero(to)};`);
-        this.when(pred, () => writer.line(`${target(to)} = ${value};`));
-        continue;
-      }
-      const name = fresh('words');
-      const vector = `vec${part.words}<${type}>`;
-      if (pred) {
-        writer.line(`var ${name} = ${vector}();`);
-        this.when(pred, () => writer.line(`${name} = ${part.text};`));
-      } else writer.line(`let ${name} = ${part.text};`);
-      for (const [i, to] of mine.entries()) {
-        const word = `${name}.${lanes[i]}`;
-        writer.line(`${target(to)} = ${to.var.type === type ? word : `bitcast<${to.var.type}>(${word})`};`);
+    if (l.width > dst.length)
+      return dst.forEach((to, i) => this.register(to, type, x.word(l, add(index, constI(i))), pred));
+    const { at, words } = this.elements(l, index);
+    for (let i = 0; i < dst.length; i += words) {
+      const element = (k: number): string => `${l.name}[${x.text(add(at, constI(k)))}]`;
+      if (l.type === 'f16') {
+        const pair = `bitcast<u32>(vec2<f16>(${element(2 * i)}, ${element(2 * i + 1)}))`;
+        this.register(dst[i]!, type, pair, pred);
+      } else if (words === 1)
+        this.register(dst[i]!, type, l.atomic ? `atomicLoad(&${element(i)})` : element(i), pred);
+      else {
+        const name = values.fresh('words');
+        const vector = `vec${words}<${type}>`;
+        if (pred) {
+          writer.line(`var ${name} = ${vector}();`);
+          this.when(pred, () => writer.line(`${name} = ${element(i / words)};`));
+        } else writer.line(`let ${name} = ${element(i / words)};`);
+        dst.slice(i, i + words).forEach((to, k) => this.component(to, type, `${name}.${lanes[k]}`));
       }
     }
   }
 
-  private store(l: Layout, index: Expr, values: readonly Expr[], pred: Expr | undefined): void {
-    const { writer, expressions: x, fresh } = this.m;
+  /** `to` = a component of a vector that does not change. */
+  private component(to: LValue, type: Word, text: string): void {
+    const { writer, values, target } = this.m;
+    const bits = sameBits(to, type, text);
+    if (values.takePending(to)) values.alias(to.var, bits);
+    else writer.line(`${target(to)} = ${bits};`);
+  }
+
+  /** `to` = one loaded word, or zero bits where `pred` does not hold. */
+  private register(to: LValue, type: Word, text: string, pred: Expr | undefined): void {
+    const { writer, values, target } = this.m;
+    const bits = sameBits(to, type, text);
+    const pending = values.takePending(to);
+    if (pending && !pred) {
+      const name = values.declare(to.var, 'fixed');
+      return writer.line(`let ${name} = ${bits};`);
+    }
+    if (pending) writer.line(`var ${values.declare(to.var, 'fixed')}: ${to.var.type};`);
+    else if (pred) writer.line(`${target(to)} = ${zero(to)};`);
+    this.when(pred, () => writer.line(`${target(to)} = ${bits};`));
+  }
+
+  private store(l: Layout, index: Expr, stored: readonly Expr[], pred: Expr | undefined): void {
+    const { writer, expressions: x, values } = this.m;
     this.when(pred, () => {
-      const width = l.type === 'f16' || l.atomic ? 1 : l.width;
-      const at = this.base(index, values.length / width);
-      for (let i = 0; i < values.length; i += width) {
+      const { at, words } = this.elements(l, index);
+      const element = (k: number): string => `${l.name}[${x.text(add(at, constI(k)))}]`;
+      for (let i = 0; i < stored.length; i += words) {
         if (l.type === 'f16') {
-          const pair = fresh('pair');
-          writer.line(`let ${pair} = bitcast<vec2<f16>>(${x.as('u32', values[i]!)});`);
-          for (const k of [0, 1])
-            writer.line(`${l.name}[${x.text(add(mulBy2(at), constI(2 * i + k)))}] = ${pair}.${lanes[k]};`);
-          continue;
+          const pair = values.fresh('pair');
+          writer.line(`let ${pair} = bitcast<vec2<f16>>(${x.as('u32', stored[i]!)});`);
+          for (const k of [0, 1]) writer.line(`${element(2 * i + k)} = ${pair}.${lanes[k]};`);
+        } else if (l.atomic) writer.line(`atomicStore(&${element(i)}, ${x.as(l.type, stored[i]!)});`);
+        else {
+          const type = l.type;
+          const bits = stored.slice(i, i + words).map((v) => x.as(type, v));
+          const value = words === 1 ? bits[0] : `vec${words}<${type}>(${bits.join(', ')})`;
+          writer.line(`${element(i / words)} = ${value};`);
         }
-        if (l.atomic) {
-          writer.line(`atomicStore(&${l.name}[${x.text(add(at, constI(i)))}], ${x.as(l.type, values[i]!)});`);
-          continue;
-        }
-        const element = `${l.name}[${x.text(add(shiftRight(at, Math.log2(width)), constI(i / width)))}]`;
-        const words = values.slice(i, i + width).map((v) => x.as(l.type as 'u32', v));
-        writer.line(
-          `${element} = ${width === 1 ? words[0] : `vec${width}<${l.type}>(${words.join(', ')})`};`,
-        );
       }
     });
   }
@@ -174,10 +176,7 @@ export class Memory {
 }
 
 const zero = (to: LValue): string => ({ f32: '0.0', i32: '0', u32: '0u', bool: 'false' })[to.var.type];
-const mulBy2 = (e: Expr): Expr => mul(e, constI(2));
-
-/** A name or a constant, with a constant added at most. */
-function isCheap(e: Expr): boolean {
-  if (e.e === 'binary' && e.fn === 'add' && intOf(e.b) !== undefined) return isCheap(e.a);
-  return e.e === 'const' || e.e === 'var' || e.e === 'param' || e.e === 'threadId';
-}
+const sameBits = (to: LValue, type: Word, text: string): string =>
+  to.var.type === type ? text : `bitcast<${to.var.type}>(${text})`;
+const isName = (e: Expr): boolean =>
+  e.e === 'const' || e.e === 'var' || e.e === 'param' || e.e === 'threadId';

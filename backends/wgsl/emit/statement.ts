@@ -1,11 +1,13 @@
 /** Statements as WGSL text. */
 import { intOf } from '../../../compiler/thread/build.ts';
 import type { Expr, LValue, Stmt, Var } from '../../../compiler/thread/nodes.ts';
+import type { Span } from '../../../compiler/ir/span.ts';
 import { fail } from '../../../compiler/diagnostics/error.ts';
 import { hasBarrier, type Uniformity } from './uniformity.ts';
 import type { Expressions } from './expression.ts';
 import type { Helpers } from './helpers.ts';
 import type { Memory } from './memory.ts';
+import { deferrable, type Values } from './values.ts';
 import type { Writer } from './writer.ts';
 
 export interface StatementScope {
@@ -14,9 +16,7 @@ export interface StatementScope {
   readonly memory: Memory;
   readonly helpers: Helpers;
   readonly uniformity: Uniformity;
-  /** A new name for the variable, for this declaration of it. */
-  readonly declare: (v: Var) => string;
-  readonly fresh: (wish: string) => string;
+  readonly values: Values;
   readonly target: (to: LValue) => string;
   /** Whether anything but its declaration writes the variable. */
   readonly isWritten: (v: Var) => boolean;
@@ -32,9 +32,25 @@ export class Statements {
   }
 
   block(body: readonly Stmt[]): void {
-    for (const s of body) {
-      if (s.s !== 'comment') this.c.writer.at(s.span);
-      this.statement(s);
+    const { writer, values, expressions: x } = this.c;
+    const deferred = deferrable(body);
+    for (let i = 0; i < body.length; i++) {
+      const s = body[i]!;
+      if (s.s !== 'comment' && s.s !== 'declare') writer.at(s.span);
+      if (isStore(s) && s.pred) {
+        // Neighbours under one condition share its branch.
+        const cond = x.text(s.pred);
+        values.block(`if (${cond})`, () => {
+          for (let next: Stmt | undefined = s; next; next = body[++i]) {
+            if (!isStore(next) || !next.pred || x.text(next.pred) !== cond) break;
+            writer.at(next.span);
+            const { pred: _, ...always } = next;
+            this.statement(always as Stmt);
+          }
+        });
+        i--;
+      } else if (s.s === 'declare' && deferred.has(s)) values.defer(s.var);
+      else this.statement(s);
     }
   }
 
@@ -44,10 +60,11 @@ export class Statements {
       case 'comment':
         return writer.line(`// ${s.text.replace(/\s+/g, ' ')}`);
       case 'declare':
-        return this.declaration(s.var, s.init);
+        return this.declaration(s);
       case 'assign': {
         const value = x.text(s.value);
-        return writer.line(`${this.c.target(s.to)} = ${value};`);
+        if (!this.c.values.takePending(s.to)) return writer.line(`${this.c.target(s.to)} = ${value};`);
+        return this.named(s.to.var, s.value, value);
       }
       case 'for':
         return this.counted(s);
@@ -76,25 +93,38 @@ export class Statements {
     }
   }
 
-  private declaration(v: Var, init: Expr | undefined): void {
-    const { writer, expressions: x } = this.c;
-    const value = init && x.text(init);
-    const name = this.c.declare(v);
+  private declaration(s: Extract<Stmt, { s: 'declare' }>): void {
+    const { writer, expressions: x, values } = this.c;
+    const v = s.var;
+    if (s.init && !this.c.isWritten(v)) return this.named(v, s.init, x.text(s.init), s.span);
+    const value = s.init && x.text(s.init);
     const type = v.size === undefined ? v.type : `array<${v.type}, ${v.size}>`;
-    if (value === undefined) return writer.line(`var ${name}: ${type};`);
-    // Constants need their type spelt out.
-    const keyword = this.c.isWritten(v) ? 'var' : 'let';
-    writer.line(`${keyword} ${name}: ${type} = ${value};`);
+    writer.at(s.span);
+    const name = values.declare(v, 'written');
+    writer.line(value === undefined ? `var ${name}: ${type};` : `var ${name}: ${type} = ${value};`);
+  }
+
+  /** A register that never changes, or another name for one that holds the same. */
+  private named(v: Var, e: Expr, text: string, span?: Span): void {
+    const { writer, values } = this.c;
+    const key = `${v.type} ${text}`;
+    const same = values.isFixed(e) ? values.known(key) : undefined;
+    if (same !== undefined) return values.alias(v, same);
+    if (span) writer.at(span);
+    const fixed = values.isFixed(e);
+    const name = values.declare(v, 'fixed');
+    writer.line(`let ${name}: ${v.type} = ${text};`);
+    if (fixed) values.remember(key, name);
   }
 
   /** A value that all invocations hold alike, in a form that WGSL's analysis accepts. */
   private uniform(e: Expr): string {
-    const { writer, helpers, expressions: x, fresh } = this.c;
+    const { writer, helpers, expressions: x, values } = this.c;
     if (this.c.uniformity.of(e)) return x.text(e);
     helpers.uniformWord = true;
     const word = e.type === 'bool' ? `u32(${x.text(e)})` : x.as('u32', e);
     writer.block('if (thread == 0)', () => writer.line(`uniform_word = ${word};`));
-    const name = fresh('same');
+    const name = values.fresh('same');
     const loaded = 'workgroupUniformLoad(&uniform_word)';
     writer.line(
       `let ${name} = ${e.type === 'bool' ? `${loaded} != 0u` : e.type === 'u32' ? loaded : `bitcast<${e.type}>(${loaded})`};`,
@@ -103,25 +133,25 @@ export class Statements {
   }
 
   private counted(s: Extract<Stmt, { s: 'for' }>): void {
-    const { writer, expressions: x, fresh } = this.c;
+    const { writer, expressions: x, values } = this.c;
     const sync = hasBarrier(s.body);
     const lo = sync ? this.uniform(s.lo) : x.text(s.lo);
     let hi = sync ? this.uniform(s.hi) : x.text(s.hi);
-    const name = this.c.declare(s.iv);
+    const name = values.declare(s.iv, 'fixed');
     if (intOf(s.hi) === undefined && !/^[\w.]+$/.test(hi)) {
-      const end = fresh(`${name}_end`);
+      const end = values.fresh(`${name}_end`);
       writer.line(`let ${end} = ${hi};`);
       hi = end;
     }
     const step = s.step === 1 ? `${name}++` : `${name} += ${s.step}`;
-    writer.block(`for (var ${name}: i32 = ${lo}; ${name} < ${hi}; ${step})`, () => this.block(s.body));
+    values.block(`for (var ${name}: i32 = ${lo}; ${name} < ${hi}; ${step})`, () => this.block(s.body));
   }
 
   private loop(s: Extract<Stmt, { s: 'while' }>): void {
-    const { writer, expressions: x } = this.c;
+    const { writer, expressions: x, values } = this.c;
     if (!hasBarrier(s.body) || this.c.uniformity.of(s.cond))
-      return writer.block(`while (${x.text(s.cond)})`, () => this.block(s.body));
-    writer.block('loop', () => {
+      return values.block(`while (${x.text(s.cond)})`, () => this.block(s.body));
+    values.block('loop', () => {
       const again = this.uniform(s.cond);
       writer.block(`if (!${again})`, () => writer.line('break;'));
       this.block(s.body);
@@ -129,12 +159,16 @@ export class Statements {
   }
 
   private branch(s: Extract<Stmt, { s: 'if' }>): void {
-    const { writer, expressions: x } = this.c;
+    const { writer, expressions: x, values } = this.c;
     const sync = hasBarrier(s.then) || hasBarrier(s.else);
     const cond = sync ? this.uniform(s.cond) : x.text(s.cond);
-    if (s.else.length === 0) return writer.block(`if (${cond})`, () => this.block(s.then));
-    writer.block(`if (${cond})`, () => this.block(s.then), '} else {');
-    writer.indented(() => this.block(s.else));
+    if (s.else.length === 0) return values.block(`if (${cond})`, () => this.block(s.then));
+    values.block(`if (${cond})`, () => this.block(s.then), '} else {');
+    writer.indented(() => values.scope(() => this.block(s.else)));
     writer.line('}');
   }
 }
+
+type Store = Extract<Stmt, { s: 'storeGlobal' | 'storeGlobalWords' | 'storeShared' }>;
+const isStore = (s: Stmt): s is Store =>
+  s.s === 'storeGlobal' || s.s === 'storeGlobalWords' || s.s === 'storeShared';
