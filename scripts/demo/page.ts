@@ -40,7 +40,7 @@ svg { display: block; width: 100%; height: auto; } svg text { fill: var(--ink); 
 svg .dim { fill: var(--dim); } svg .grid { stroke: var(--line); } svg .seg:hover { stroke: var(--ink); stroke-width: 1.5; }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .8rem; margin: 1.4rem 0; }
 .facts div { background: var(--panel); border: 1px solid var(--line); border-radius: 10px; padding: .7rem .9rem; }
-.facts b { display: block; font-size: 1.35rem; font-variant-numeric: tabular-nums; } .facts span { color: var(--dim); font-size: .85rem; }
+.facts b { display: block; font-size: 1.35rem; font-variant-numeric: tabular-nums; } .facts b + span { color: var(--dim); font-size: .85rem; }
 details { border: 1px solid var(--line); border-radius: 10px; margin: .6rem 0; background: var(--panel); }
 summary { cursor: pointer; padding: .6rem .9rem; font-family: ui-monospace, monospace; font-size: .9rem; }
 pre { overflow: auto; max-height: 34rem; margin: 0; padding: .9rem; border-top: 1px solid var(--line); font: 12px/1.45 ui-monospace, monospace; }
@@ -58,7 +58,8 @@ export function demoPage(d: DemoPage): string {
     [times(plan.plan.separateKvBytes), 'with one query per block'],
     [`<span class="${ran.ok ? 'ok' : 'bad'}">${ran.ok ? 'verified' : 'wrong'}</span>`, 'against float64'],
   ];
-  const given = Object.entries(d.flags).map(([name, value]) => `${name} ${value}`);
+  const words = (name: string): string => name.replace(/[A-Z]/g, (c) => ` ${c.toLowerCase()}`);
+  const given = Object.entries(d.flags).map(([name, value]) => `${words(name)} ${value}`);
   return `<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>patc: ${escape(d.workload)}</title><style>${style}</style>

@@ -140,6 +140,8 @@ function describeAll(loaded: Loaded, spec: Spec, compiled: readonly Compiled[], 
   };
 }
 
+const shownRows = 40;
+
 function summary(d: CompileJson): string {
   const measured = d.artifacts.some((a) => a.registers !== undefined);
   const head = [
@@ -160,7 +162,8 @@ function summary(d: CompileJson): string {
     ...(measured ? [String(a.registers ?? ''), a.spillBytes === undefined ? '' : bytes(a.spillBytes)] : []),
     a.path,
   ]);
-  const lines = rows.length ? [table([head, ...rows], '')] : [];
+  const lines = rows.length ? [table([head, ...rows.slice(0, shownRows)], '')] : [];
+  if (rows.length > shownRows) lines.push(`… and ${rows.length - shownRows} more kernels (--json lists all)`);
   const extra = d.files.filter((f) => !d.artifacts.some((a) => a.path === f));
   if (extra.length) lines.push(`also written: ${extra.join(', ')}`);
   if (d.rejected.length) {

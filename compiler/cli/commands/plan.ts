@@ -24,9 +24,13 @@ export const addPlan = (
   addProgramFlags(command)
     .option('--target <name>', 'the machine to plan for', 'cuda:sm_90a')
     .option('--html <file>', 'write the plan as a page of pictures')
-    .action((program: string, extra: string[], flags: Flags) =>
-      action((out) => plan(command, program, extra, flags, out)),
-    );
+    .action((program: string, extra: string[], flags: Flags) => {
+      // Without a program's name the first unknown option stands in its place.
+      const named = !program.startsWith('-');
+      return action((out) =>
+        plan(command, named ? program : 'pat', named ? extra : [program, ...extra], flags, out),
+      );
+    });
 };
 
 async function plan(
