@@ -242,8 +242,9 @@ class Planner {
   }
 
   /**
-   * The body's parameters are the incoming tiles themselves. A predicated body is taken at its word: its results are
-   * used whole, so that one which changes rows outside the range is seen to do so.
+   * The body's parameters are the incoming tiles themselves. It runs for an empty range too, since its loads may be
+   * carried out before the range is looked at. A predicated body is taken at its word: its results are used whole, so
+   * that one which changes rows outside the range is seen to do so.
    */
   planRows(op: RowsOp, region: Region): Step {
     const extent = op.inits[0]?.type.shape[0] ?? 0;
@@ -273,17 +274,15 @@ class Planner {
     });
     const [lo, hi] = [this.storage(op.lo), this.storage(op.hi)];
     return () => {
-      const from = Math.max(0, lo[0]!);
-      const to = Math.min(extent, hi[0]!);
-      if (from < to) {
-        range.from = op.predicated ? 0 : from;
-        range.to = op.predicated ? extent : to;
-        runAll(body);
-        for (const { source, target } of aside) target.set(source);
-        keep();
-        for (const p of parts)
-          p.to.set(p.from.subarray(range.from * p.inner, range.to * p.inner), range.from * p.inner);
-      } else keep();
+      const from = op.predicated ? 0 : Math.min(extent, Math.max(0, lo[0]!));
+      const to = op.predicated ? extent : Math.min(extent, hi[0]!);
+      range.from = from;
+      range.to = Math.max(from, to);
+      runAll(body);
+      for (const { source, target } of aside) target.set(source);
+      keep();
+      for (const p of parts)
+        p.to.set(p.from.subarray(range.from * p.inner, range.to * p.inner), range.from * p.inner);
     };
   }
 }
