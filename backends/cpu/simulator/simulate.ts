@@ -14,7 +14,7 @@ import { helpers } from './helpers.ts';
 import { MBarriers } from './mbarriers.ts';
 import { Findings, makeReport, type SimulationReport } from './report.ts';
 import { SharedMemory } from './shared.ts';
-import { Site } from './site.ts';
+import { accessesOf, Site } from './site.ts';
 
 export interface SimulateOptions {
   /** Warp statements after which a launch counts as endless. */
@@ -84,7 +84,7 @@ export function simulate(
     barriers: runner.passed,
     sharedBytes: kernel.sharedBytes,
     sharedPeak: shared.peak,
-    accesses: sites.flatMap((s) => s.statistics() ?? []),
+    accesses: accessesOf(sites),
   });
 }
 

@@ -32,11 +32,27 @@ export class Site {
   get span(): Span {
     return this.info.span;
   }
+}
 
-  statistics(): AccessStatistics | undefined {
-    const { span, space, kind, buffer, width } = this.info;
-    const { requests, spent, ideal, worst } = this.counter;
-    if (space === 'none' || requests === 0) return undefined;
-    return { span, space, kind: kind as AccessKind, buffer, width, requests, spent, ideal, worst };
+/** Counts per access as the author wrote it: statements that one line became are counted together. */
+export function accessesOf(sites: readonly Site[]): AccessStatistics[] {
+  const merged = new Map<string, AccessStatistics>();
+  for (const { info, counter, place } of sites) {
+    const { span, space, kind, buffer, width } = info;
+    if (space === 'none' || counter.requests === 0) continue;
+    const key = `${place} ${space} ${kind} ${width}`;
+    const old = merged.get(key) ?? { requests: 0, spent: 0, ideal: 0, worst: 0 };
+    merged.set(key, {
+      span,
+      space,
+      kind: kind as AccessKind,
+      buffer,
+      width,
+      requests: old.requests + counter.requests,
+      spent: old.spent + counter.spent,
+      ideal: old.ideal + counter.ideal,
+      worst: Math.max(old.worst, counter.worst),
+    });
   }
+  return [...merged.values()];
 }
