@@ -59,9 +59,10 @@ class Trie {
   }
 }
 
-export function buildForest(batch: Batch): Forest {
+/** `sequences`: the order in which sequences are taken, which orders siblings; default as they come. */
+export function buildForest(batch: Batch, sequences?: Int32Array): Forest {
   const trie = new Trie(batch.lengths.length);
-  for (let s = 0; s < batch.lengths.length; s++) insert(trie, batch, s);
+  for (let i = 0; i < batch.lengths.length; i++) insert(trie, batch, sequences ? sequences[i]! : i);
   return depthFirst(trie, batch.lengths.length);
 }
 

@@ -16,9 +16,10 @@ import { figuresOf, planCosts, type PlanCosts, type TileShape } from './cost.ts'
 import { buildForest, type Forest } from './forest.ts';
 import { PackList } from './packlist.ts';
 import { packNodes, packPaper, packSingles } from './packers/baselines.ts';
-import { PathPacker, tileFor, type Choice } from './packers/path.ts';
+import { fewSequences, PathPacker, type Choice } from './packers/path.ts';
+import { assignTiles } from './packers/tiles.ts';
 import { measure, type Work } from './packers/work.ts';
-import { assignTiles, buildTables, type PlanTables } from './tables.ts';
+import { buildTables, type PlanTables } from './tables.ts';
 
 export const packings = ['auto', 'pat', 'node', 'none'] as const;
 export type Packing = (typeof packings)[number];
@@ -51,29 +52,49 @@ export function parsePacking(text: string): Packing {
 export function makePlan(batch: Batch, costs: PlanCosts, options: PlanOptions = {}): Plan {
   const packing = options.packing ?? 'auto';
   const span = options.invariantSpan ?? 0;
-  const built = buildForest(batch);
-  if (span > 0) return invariantPlan(batch, costs, built, span);
-  const work = measure(batch, built);
+  if (span > 0 && batch.lengths.length > 0) return invariantPlan(batch, costs, span);
   const list = new PackList();
-  const choice = pack(work, costs, packing, list);
-  return { batch, packing, costs, forest: built, work, ...finish(work, costs, list, choice) };
+  if (packing === 'auto' && batch.lengths.length > 0) {
+    const { packer, choice } = cheapest(batch, costs);
+    packer.write(choice, 0, list);
+    return {
+      batch,
+      packing,
+      costs,
+      forest: packer.work.forest,
+      work: packer.work,
+      ...finish(packer.work, costs, list, choice),
+    };
+  }
+  const forest = buildForest(batch);
+  const work = measure(batch, forest);
+  if (packing === 'pat') packPaper(work, costs, list);
+  else if (packing === 'node') packNodes(work, costs, list);
+  else packSingles(work, costs, list);
+  return { batch, packing, costs, forest, work, ...finish(work, costs, list) };
 }
 
-function pack(work: Work, costs: PlanCosts, packing: Packing, out: PackList): Choice | undefined {
-  if (packing === 'pat') packPaper(work, costs, out);
-  else if (packing === 'node') packNodes(work, costs, out);
-  else if (packing === 'none') packSingles(work, costs, out);
-  else if (work.length.length > 0) {
-    const packer = new PathPacker(work, costs);
-    const choice = packer.choose();
-    packer.write(choice, 0, out);
-    return choice;
+/** Siblings as they come; for a few sequences also by length, either way, where packs come out more even. */
+function cheapest(batch: Batch, costs: PlanCosts): { packer: PathPacker; choice: Choice } {
+  const packer = new PathPacker(measure(batch, buildForest(batch)), costs);
+  let best = { packer, choice: packer.choose() };
+  const n = batch.lengths.length;
+  if (n > fewSequences) return best;
+  const pages = (s: number) => Math.ceil(batch.lengths[s]! / batch.page);
+  for (const sign of [1, -1]) {
+    const order = Int32Array.from({ length: n }, (_, s) => s).sort(
+      (a, b) => sign * (pages(a) - pages(b)) || a - b,
+    );
+    const other = new PathPacker(measure(batch, buildForest(batch, order)), costs);
+    const choice = other.choose();
+    if (choice.time < best.choice.time) best = { packer: other, choice };
   }
-  return undefined;
+  return best;
 }
 
 /** Sharing is rounded down to whole steps of one n, which every tile then has. */
-function invariantPlan(batch: Batch, all: PlanCosts, forest: Forest, wanted: number): Plan {
+function invariantPlan(batch: Batch, all: PlanCosts, wanted: number): Plan {
+  const forest = buildForest(batch);
   const tilesWith = (n: number) => all.tiles.filter((t) => t.n === n).length;
   const n = all.tiles.reduce((best, t) => (tilesWith(t.n) >= tilesWith(best) ? t.n : best), all.tiles[0]!.n);
   const costs = { ...all, tiles: all.tiles.filter((t) => t.n === n) };
@@ -89,12 +110,9 @@ function invariantPlan(batch: Batch, all: PlanCosts, forest: Forest, wanted: num
   return { batch, packing: 'auto', costs, forest: floored, work, ...finish(work, costs, list, choice) };
 }
 
-function finish(work: Work, costs: PlanCosts, list: PackList, choice: Choice | undefined) {
-  const n = work.length.length;
-  const mean = n === 0 ? 0 : Math.floor(work.before[n]! / n);
-  const { group, batch } = work;
-  const tileOf = assignTiles(list, costs, group, batch.kvHeads, (rows) => tileFor(costs, 1, rows, mean));
-  return { tables: buildTables(list, costs, tileOf, n), ...(choice ? { choice } : {}) };
+function finish(work: Work, costs: PlanCosts, list: PackList, choice?: Choice) {
+  const tables = buildTables(list, costs, assignTiles(list, costs, work), work.length.length);
+  return { tables, ...(choice ? { choice } : {}) };
 }
 
 function leastCommon(a: number, b: number): number {

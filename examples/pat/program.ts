@@ -3,7 +3,6 @@
  * Built from its kernels, so that a variant of the forward kernel is a program too.
  */
 import { fail } from '../../compiler/diagnostics/error.ts';
-import type { HostArray } from '../../compiler/backend.ts';
 import type { Instance, PlanReport, Program, RunOptions, Spec, Tile } from '../../compiler/program.ts';
 import type { Batch } from './batch.ts';
 import { figuresOf, planCosts, type PlanCosts } from './cost.ts';

@@ -2,7 +2,7 @@
  * Plan tables: what the kernels read. Compact, offsets only. From the packs of a packer: a tile shape for each, packs sorted
  * by shape and then longest first, partial slots for sequences with several parts, and the merges that read them.
  */
-import type { PlanCosts, TileCost, TileShape } from './cost.ts';
+import type { PlanCosts, TileShape } from './cost.ts';
 import { entryInts, type PackList } from './packlist.ts';
 
 export interface ShapeRun {
@@ -96,51 +96,6 @@ function sortPacks(
     done += count;
   }
   return { packs, shapes };
-}
-
-/**
- * The smallest row tile that holds each pack, except where a shape's packs save less time than their launch costs: those run
- * in the next larger shape in use. `chosen[p] >= 0` is kept.
- */
-export function assignTiles(
-  list: PackList,
-  costs: PlanCosts,
-  group: number,
-  kvHeads: number,
-  tileFor: (rows: number) => number,
-): Int32Array {
-  const { tiles, units } = costs;
-  const n = list.count;
-  const tileOf = new Int32Array(n);
-  const loads = new Float64Array(tiles.length);
-  for (let p = 0; p < n; p++) {
-    const asked = list.tile.data[p]!;
-    const rows = (list.sequenceBegin.data[p + 1]! - list.sequenceBegin.data[p]!) * group;
-    const t = asked >= 0 ? asked : tileFor(rows);
-    tileOf[p] = t;
-    loads[t] = loads[t]! + list.load.data[p]!;
-  }
-  const target = Int32Array.from(tiles, (_, i) => i);
-  for (let t = 0; t < tiles.length; t++) {
-    if (loads[t] === 0) continue;
-    let larger = t + 1;
-    while (larger < tiles.length && (loads[larger] === 0 || tiles[larger]!.m < tiles[t]!.m)) larger++;
-    if (larger === tiles.length) continue;
-    const perToken = streaming(costs, tiles[larger]!) - streaming(costs, tiles[t]!);
-    if (Math.floor((loads[t]! * kvHeads * Math.max(0, perToken)) / units) > costs.launch) continue;
-    target[t] = larger;
-    loads[larger] = loads[larger]! + loads[t]!;
-  }
-  for (let t = tiles.length - 1; t >= 0; t--) target[t] = target[target[t]!]!;
-  for (let p = 0; p < n; p++) if (list.tile.data[p]! < 0) tileOf[p] = target[tileOf[p]!]!;
-  return tileOf;
-}
-
-/** One unit's time per token when everything comes from memory. */
-function streaming(costs: PlanCosts, tile: TileCost): number {
-  const memory = costs.memoryToken * costs.units;
-  const work = tile.token + Math.floor(tile.step / tile.n);
-  return Math.floor((tile.wMax * Math.max(memory, work) + tile.wMin * Math.min(memory, work)) / 256);
 }
 
 export const packRows = (t: PlanTables): number => t.packs.length / packInts - 1;

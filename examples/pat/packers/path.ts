@@ -15,12 +15,15 @@ import { equalPieces, fixedPieces, type PieceSink } from './cut.ts';
 import { PieceWriter } from './piece.ts';
 import { launchTime, LoadTally, overheadTokens } from './score.ts';
 import { Stream } from './stream.ts';
+import { meanEntry, tileFor } from './tiles.ts';
 import { pathLoad, type Work } from './work.ts';
 
 export interface Choice {
   readonly cap: number;
   /** 0: none. */
   readonly limit: number;
+  /** Whether a pack ends before its load passes the limit; otherwise packs over the limit are only cut. */
+  readonly early: boolean;
   /** Index into the costs' tiles. */
   readonly tile: number;
   /** Predicted picoseconds. */
@@ -30,28 +33,20 @@ export interface Choice {
 /** Below this many tokens a piece is not worth a pack. */
 const smallestPiece = 64;
 
+/** Limits that are tried, in twelfths of the mean load of a unit. */
+const limits = [24, 12, 6];
+const finerLimits = [96, 60, 48, 36, 30, 24, 22, 20, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4];
+
+/** Up to this many sequences every pack size and the finer limits are tried. */
+export const fewSequences = 16;
+
 /** Pieces that a pack of that load is cut into under a limit: none unless it is an eighth above. */
 export const pieceCount = (load: number, limit: number, align: number): number =>
   limit === 0 || load <= limit + (limit >> 3)
     ? 1
     : Math.max(1, Math.min(Math.ceil(load / limit), Math.floor(load / Math.max(align, smallestPiece))));
 
-/** Tile for packs of `cap` sequences: the smallest that holds them; n the largest that the mean entry fills twice. */
-export function tileFor(costs: PlanCosts, group: number, cap: number, meanEntry: number): number {
-  const { tiles } = costs;
-  let m = tiles.at(-1)!.m;
-  for (const t of tiles)
-    if (t.m >= cap * group) {
-      m = t.m;
-      break;
-    }
-  let best = -1;
-  for (let i = 0; i < tiles.length; i++) {
-    const t = tiles[i]!;
-    if (t.m === m && (best < 0 || t.n === tiles[best]!.n || 2 * t.n <= meanEntry)) best = i;
-  }
-  return best;
-}
+const cheaper = (a: Choice, b: Choice): Choice => (b.time < a.time ? b : a);
 
 class Partials implements PieceSink {
   readonly parts: Int32Array;
@@ -97,6 +92,7 @@ class Partials implements PieceSink {
 }
 
 export class PathPacker {
+  readonly work: Work;
   private readonly w: Work;
   private readonly costs: PlanCosts;
   private readonly kvHeads: number;
@@ -107,6 +103,7 @@ export class PathPacker {
   private readonly largestCap: number;
 
   constructor(w: Work, costs: PlanCosts) {
+    this.work = w;
     this.w = w;
     this.costs = costs;
     this.kvHeads = w.batch.kvHeads;
@@ -121,24 +118,31 @@ export class PathPacker {
   /** `cuts`: whether limits may be tried. */
   choose(cuts = true): Choice {
     const { costs, w, kvHeads } = this;
-    const caps = this.caps();
+    const few = w.length.length <= fewSequences;
+    const longest = w.length.reduce((most, length) => Math.max(most, length), 0);
     let best: Choice | undefined;
-    for (const cap of caps) {
+    for (const cap of this.caps()) {
       const tile = this.tile(cap);
-      const overhead = overheadTokens(costs.tiles[tile]!);
-      const whole = this.score(cap, 0, tile);
-      if (!best || whole.time < best.time) best = whole;
+      const whole = this.score(cap, 0, true, tile);
+      best = best ? cheaper(best, whole) : whole;
       if (!cuts) continue;
-      const mean = Math.max(
-        1,
-        Math.ceil(((this.tally.tokens + overhead * this.tally.packs) * kvHeads) / costs.units),
-      );
+      const { tokens, packs, largest } = this.tally;
+      const overhead = overheadTokens(costs.tiles[tile]!);
+      const mean = Math.max(1, Math.ceil(((tokens + overhead * packs) * kvHeads) / costs.units));
+      // Evenly full already: nothing to gain from cutting.
       if (this.tally.heaviest(costs.units, kvHeads, overhead) <= mean + (mean >> 4)) continue;
-      for (const parts of [1, 2, 3]) {
-        const limit = Math.max(w.align, Math.floor(mean / parts) - overhead);
-        const cut = this.score(cap, limit, tile);
-        if (cut.time < best.time) best = cut;
-        if (limit === w.align) break;
+      const numerators = few ? finerLimits : limits;
+      for (const numerator of numerators) {
+        const limit = Math.max(w.align, Math.floor((mean * numerator) / 12) - overhead);
+        best = cheaper(best, this.score(cap, limit, true, tile));
+        if (few) best = cheaper(best, this.score(cap, limit, false, tile));
+      }
+      if (!few) continue;
+      // Up to the longest sequence whole; then the heaviest pack in 2 to 8 parts.
+      for (let parts = 1; parts <= 8; parts++) {
+        const limit = Math.max(w.align, parts === 1 ? longest : Math.ceil(largest / parts));
+        best = cheaper(best, this.score(cap, limit, true, tile));
+        best = cheaper(best, this.score(cap, limit, false, tile));
       }
     }
     return best!;
@@ -153,8 +157,9 @@ export class PathPacker {
       const cap = Math.min(n, Math.floor(costs.tiles[i]!.m / w.group));
       if (cap !== caps.at(-1)) caps.push(cap);
     }
+    if (n <= fewSequences) return Array.from({ length: caps[0]! }, (_, i) => caps[0]! - i);
     let cap = caps.at(-1)!;
-    while (cap > 1 && Math.ceil(n / cap) * this.kvHeads < 2 * costs.units) {
+    while (cap > 1 && Math.ceil(n / cap) * this.kvHeads < 8 * costs.units) {
       cap >>= 1;
       caps.push(cap);
     }
@@ -162,16 +167,14 @@ export class PathPacker {
   }
 
   private tile(cap: number): number {
-    const n = this.w.length.length;
-    const mean = Math.floor(this.w.before[n]! / Math.max(1, n));
-    return tileFor(this.costs, this.w.group, cap, mean);
+    return tileFor(this.costs, cap * this.w.group, meanEntry(this.w));
   }
 
-  private score(cap: number, limit: number, tile: number): Choice {
+  private score(cap: number, limit: number, early: boolean, tile: number): Choice {
     const { w, costs, tally, kvHeads } = this;
     const shape = costs.tiles[tile]!;
     const overhead = overheadTokens(shape);
-    const runs = chunk(w, cap, limit, overhead, this.ends);
+    const runs = chunk(w, cap, early ? limit : 0, overhead, this.ends);
     tally.reset();
     let rows = 0;
     for (let r = 0, b = 0; r < runs; r++) {
@@ -190,14 +193,14 @@ export class PathPacker {
     const heaviest = tally.heaviest(costs.units, kvHeads, overhead);
     let time = launchTime(costs, shape, kvHeads, w.before[w.length.length]!, tally.tokens, heaviest);
     if (rows > 0) time += costs.launch + rows * w.batch.qHeads * costs.partialRow;
-    return { cap, limit, tile, time };
+    return { cap, limit, early, tile, time };
   }
 
   /** Writes the packs of a choice; `span` > 0 cuts every sequence at its multiples instead (batch-invariant). */
   write(choice: Choice, span: number, out: PackList): void {
     const { w, costs, stream } = this;
     const overhead = overheadTokens(costs.tiles[choice.tile]!);
-    const runs = chunk(w, choice.cap, choice.limit, overhead, this.ends);
+    const runs = chunk(w, choice.cap, choice.early ? choice.limit : 0, overhead, this.ends);
     const writer = new PieceWriter(w, out, this.largestCap);
     for (let r = 0, b = 0; r < runs; r++) {
       const e = this.ends[r]!;

@@ -1,7 +1,7 @@
 /**
- * The predicted time of one launch, from the loads of its packs: the cost model of cost.ts on totals and a histogram, in
- * integers. The heaviest unit is bounded below by the mean and by pigeonhole (with k * units + 1 jobs some unit has k + 1 of
- * them), which longest-first scheduling meets closely.
+ * The predicted time of one launch, from the loads of its packs, in integers. What the heaviest unit has to do: exact
+ * longest-first scheduling while jobs are few; with many, the larger of the mean and the pigeonhole bound (of k * units + 1
+ * jobs some unit has k + 1) on a histogram, which longest-first scheduling then meets closely.
  */
 import type { PlanCosts, TileCost } from '../cost.ts';
 import { IntList } from '../packlist.ts';
@@ -34,6 +34,36 @@ export class LoadTally {
 
   /** Tokens of the heaviest unit; `overhead` is a pack's fixed work in tokens. */
   heaviest(units: number, kvHeads: number, overhead: number): number {
+    const jobs = this.packs * kvHeads;
+    if (jobs <= units) return this.largest + overhead;
+    return jobs <= 4 * units ? this.schedule(units, kvHeads, overhead) : this.bound(units, kvHeads, overhead);
+  }
+
+  /** Longest first, each job to the unit that is free first. */
+  private schedule(units: number, kvHeads: number, overhead: number): number {
+    const sorted = this.loads.view().slice().sort();
+    // A heap of the times at which units become free.
+    const free = new Float64Array(units);
+    let most = 0;
+    for (let p = sorted.length - 1; p >= 0; p--)
+      for (let head = 0; head < kvHeads; head++) {
+        const end = free[0]! + sorted[p]! + overhead;
+        if (end > most) most = end;
+        let i = 0;
+        for (;;) {
+          let child = 2 * i + 1;
+          if (child >= units) break;
+          if (child + 1 < units && free[child + 1]! < free[child]!) child++;
+          if (free[child]! >= end) break;
+          free[i] = free[child]!;
+          i = child;
+        }
+        free[i] = end;
+      }
+    return most;
+  }
+
+  private bound(units: number, kvHeads: number, overhead: number): number {
     const { counts, sums, packs } = this;
     const loads = this.loads.data;
     counts.fill(0);

@@ -1,0 +1,68 @@
+/**
+ * A tile shape for every pack: the smallest row tile that holds it, unless running the packs of a shape together with those of
+ * the next larger one in use is predicted to take less time than a launch of their own.
+ */
+import type { PlanCosts } from '../cost.ts';
+import type { PackList } from '../packlist.ts';
+import { launchTime, LoadTally, overheadTokens } from './score.ts';
+import type { Work } from './work.ts';
+
+/** Tile for that many rows: the smallest m that holds them; n the largest that the mean entry fills twice. */
+export function tileFor(costs: PlanCosts, rows: number, meanEntry: number): number {
+  const { tiles } = costs;
+  let m = tiles.at(-1)!.m;
+  for (const t of tiles)
+    if (t.m >= rows) {
+      m = t.m;
+      break;
+    }
+  let best = -1;
+  for (let i = 0; i < tiles.length; i++) {
+    const t = tiles[i]!;
+    if (t.m === m && (best < 0 || t.n === tiles[best]!.n || 2 * t.n <= meanEntry)) best = i;
+  }
+  return best;
+}
+
+/** Tokens of the mean sequence's own part: what an entry is taken to have. */
+export function meanEntry(w: Work): number {
+  const n = w.length.length;
+  return n === 0 ? 0 : Math.floor(w.before[n]! / n);
+}
+
+/** [packs] an index into `costs.tiles` each. Tiles that the packer asked for are kept. */
+export function assignTiles(list: PackList, costs: PlanCosts, w: Work): Int32Array {
+  const { tiles } = costs;
+  const mean = meanEntry(w);
+  const unique = w.before[w.length.length]!;
+  const tileOf = new Int32Array(list.count);
+  const used = new Uint8Array(tiles.length);
+  let total = 0;
+  for (let p = 0; p < list.count; p++) {
+    const rows = (list.sequenceBegin.data[p + 1]! - list.sequenceBegin.data[p]!) * w.group;
+    const asked = list.tile.data[p]!;
+    tileOf[p] = asked >= 0 ? asked : tileFor(costs, rows, mean);
+    used[tileOf[p]!] = asked >= 0 ? 2 : 1;
+    total += list.load.data[p]!;
+  }
+  const tally = new LoadTally();
+  const time = (tile: number, first: number, second: number): number => {
+    tally.reset();
+    for (let p = 0; p < list.count; p++)
+      if (tileOf[p] === first || tileOf[p] === second) tally.add(list.load.data[p]!);
+    const share = total > 0 ? Math.floor((unique * tally.tokens) / total) : 0;
+    const shape = tiles[tile]!;
+    const heaviest = tally.heaviest(costs.units, w.batch.kvHeads, overheadTokens(shape));
+    return launchTime(costs, shape, w.batch.kvHeads, share, tally.tokens, heaviest);
+  };
+  for (let t = 0; t < tiles.length; t++) {
+    if (used[t] !== 1) continue;
+    let larger = t + 1;
+    while (larger < tiles.length && (used[larger] === 0 || tiles[larger]!.m < tiles[t]!.m)) larger++;
+    if (larger === tiles.length) break;
+    const apart = time(t, t, t) + time(larger, larger, larger) + costs.launch;
+    if (apart < time(larger, t, larger)) continue;
+    for (let p = 0; p < list.count; p++) if (tileOf[p] === t) tileOf[p] = larger;
+  }
+  return tileOf;
+}
