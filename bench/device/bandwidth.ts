@@ -3,7 +3,7 @@ import * as t from '../../compiler/thread/build.ts';
 import type { Stmt, ThreadKernel } from '../../compiler/thread/nodes.ts';
 import type { CudaDevice } from '../../backends/cuda/runtime/device.ts';
 import { Arguments } from '../../backends/cuda/runtime/arguments.ts';
-import { enqueue, timeGraph } from '../../backends/cuda/runtime/stream.ts';
+import { enqueue, runChecked, timeGraph } from '../../backends/cuda/runtime/stream.ts';
 import { Body, buffer, kernel } from '../smoke/build.ts';
 
 const threads = 256;
@@ -56,6 +56,27 @@ export function readKernel(): ThreadKernel {
   return kernel('read_memory', { threads, buffers: [x, out], params }, k);
 }
 
+/** Fills x[rows, rowWords] with hashed indices, one row a block: reading zeros can be faster than reading data. */
+export function noiseKernel(): ThreadKernel {
+  const rows = t.param('rows', 'i32');
+  const x = buffer('x', 'u32', 'write', t.mul(rows, rowWords));
+  const k = new Body();
+  const s = k.span;
+  const j = k.registers.scalar('j', 'i32');
+  const column = t.add(t.varRef(j), t.mul(t.threadId(), 4));
+  const index = t.add(t.mul(t.blockId(0), rowWords), column);
+  const state = k.registers.scalar('state', 'u32');
+  const hash = t.mul(t.xor(t.varRef(state), t.shr(t.varRef(state), 15)), t.constU(0x2c1b3c6d));
+  const words = [0, 1, 2, 3].map((w) => t.xor(t.mul(hash, t.constU(2 * w + 1)), t.shr(hash, 13)));
+  k.push(
+    t.forLoop(s, j, t.constI(0), t.constI(rowWords), threads * 4, true, [
+      t.declare(s, state, t.mul(t.convert('u32', index), t.constU(0x9e3779b1))),
+      { s: 'storeGlobalWords', span: s, buffer: x, index, values: words },
+    ]),
+  );
+  return kernel('write_noise', { threads, buffers: [x], params: [{ name: 'rows', type: 'i32' }] }, k);
+}
+
 export interface Bandwidth {
   /** Best over grid sizes, in TB/s. */
   readonly readTbPerS: number;
@@ -66,14 +87,19 @@ export interface Bandwidth {
 /** Reads a buffer far larger than the caches; medians of graph replays, best over a few grid sizes. */
 export async function measureBandwidth(device: CudaDevice, repeats = 10): Promise<Bandwidth> {
   const { gpu } = device;
-  const [loaded] = await device.code.load([readKernel()]);
+  const [loaded, noise] = await device.code.load([readKernel(), noiseKernel()]);
   const wanted = Math.min(8 * 2 ** 30, Math.floor(gpu.facts.memoryBytes / 4));
   const rows = Math.floor(wanted / (4 * rowWords));
   const bytes = rows * rowWords * 4;
   const x = gpu.allocate(bytes, 'the bandwidth measurement');
   const out = gpu.allocate(16, 'the bandwidth measurement');
   try {
-    gpu.fill(x, 0x5a);
+    const filling = new Arguments(noise!.kernel, { x: x.address }, { rows });
+    try {
+      runChecked(gpu, [{ loaded: noise!, grid: [rows, 1, 1], args: filling }]);
+    } finally {
+      filling.free();
+    }
     let best = Infinity;
     for (const perUnit of [4, 8, 16, 32]) {
       const blocks = perUnit * device.units;

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { noiseKernel, readKernel } from '../../bench/device/bandwidth.ts';
 import { chartSvg } from '../../bench/chart.ts';
 import { bestPeer, geometricMean, readPeers, summarise } from '../../bench/peers.ts';
 import { InputPool } from '../../bench/pool.ts';
@@ -74,6 +75,22 @@ describe('on the simulator', () => {
       const result = await device.run(c.request);
       expect(c.check(result.outputs), c.name).toBeLessThanOrEqual(1);
     }
+  });
+
+  it('the bandwidth kernels write and read every word', async () => {
+    const [rows, words] = [3, 4096];
+    const x = { name: 'x', element: 'u32', data: new Uint32Array(rows * words), output: true } as const;
+    const out = { name: 'out', element: 'u32', data: new Uint32Array(1), output: true } as const;
+    const result = await device.run({
+      kernels: [noiseKernel(), readKernel()],
+      buffers: [x, out],
+      launches: [
+        { kernel: 0, grid: [rows, 1, 1], buffers: { x: 'x' }, scalars: { rows } },
+        { kernel: 1, grid: [2, 1, 1], buffers: { x: 'x', out: 'out' }, scalars: { rows, blocks: 2 } },
+      ],
+      repeats: 0,
+    });
+    expect(new Set(result.outputs.get('x')).size).toBeGreaterThan(rows * words * 0.99);
   });
 
   const options = (): SuiteOptions => ({

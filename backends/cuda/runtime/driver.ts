@@ -24,8 +24,8 @@ export class Driver {
   readonly #library: DriverLibrary;
 
   /** @throws PAT0702 where the library is not there or finds no device. */
-  constructor(path = 'libcuda.so.1') {
-    this.#library = open(path);
+  constructor(path?: string) {
+    this.#library = open(path === undefined ? usualPlaces : [path]);
     const status = this.#library.cuInit(0);
     if (status !== 0)
       fail('PAT0702', `the CUDA driver does not start: ${this.describe(status)}`, {
@@ -77,13 +77,29 @@ export class Driver {
   }
 }
 
-function open(path: string): DriverLibrary {
-  try {
-    return loadDriver(path);
-  } catch (error) {
-    return fail('PAT0702', `the CUDA driver's library ${path} cannot be loaded`, {
-      notes: [{ text: error instanceof Error ? error.message : String(error) }],
-      help: 'run on a machine with an NVIDIA GPU and its driver, or choose --on webgpu or --on cpu',
-    });
+/** By name through the loader's paths, then where containers and WSL mount it. */
+const usualPlaces =
+  process.platform === 'win32'
+    ? ['nvcuda.dll']
+    : [
+        'libcuda.so.1',
+        '/usr/local/nvidia/lib64/libcuda.so.1',
+        '/usr/lib/x86_64-linux-gnu/libcuda.so.1',
+        '/usr/lib64/libcuda.so.1',
+        '/usr/lib/wsl/lib/libcuda.so.1',
+      ];
+
+function open(paths: readonly string[]): DriverLibrary {
+  const reasons: string[] = [];
+  for (const path of paths) {
+    try {
+      return loadDriver(path);
+    } catch (error) {
+      reasons.push(error instanceof Error ? error.message : String(error));
+    }
   }
+  return fail('PAT0702', `the CUDA driver's library ${paths[0]} cannot be loaded`, {
+    notes: [{ text: reasons[0] ?? '' }],
+    help: 'run on a machine with an NVIDIA GPU and its driver, or choose --on webgpu or --on cpu',
+  });
 }

@@ -19,7 +19,7 @@ const compile: Compiler = async (request) => (findNvcc() ? compileCubin(request)
  * @throws PAT0702 where there is none.
  */
 export function openCudaDevice(env: NodeJS.ProcessEnv = process.env): CudaDevice {
-  const driver = new Driver(env['PATC_CUDA_LIBRARY'] || 'libcuda.so.1');
+  const driver = new Driver(env['PATC_CUDA_LIBRARY'] || undefined);
   const ordinal = Number(env['PATC_CUDA_DEVICE'] ?? 0);
   return new CudaDevice(new Gpu(driver, Number.isInteger(ordinal) && ordinal >= 0 ? ordinal : 0), compile);
 }
