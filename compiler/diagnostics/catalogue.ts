@@ -64,6 +64,7 @@ export const catalogue = {
   PAT0706: { name: 'node-too-old', exit: 3 },
   PAT0707: { name: 'device-limit', exit: 1 },
   PAT0708: { name: 'device-call-failed', exit: 3 },
+  PAT0709: { name: 'no-typescript', exit: 3 },
 } as const satisfies Record<string, CatalogueEntry>;
 
 export type Code = keyof typeof catalogue;
