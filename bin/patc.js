@@ -57,10 +57,18 @@ function tooOld() {
   const help =
     'run `npm i -D node@24` in this project (it brings a Node of its own), then the same command again';
   if (process.argv.includes('--json')) {
-    const diagnostic = { code: 'PAT0706', name: 'node-too-old', message, notes: [], help };
+    const diagnostic = {
+      code: 'PAT0706',
+      name: 'node-too-old',
+      severity: 'error',
+      message,
+      calledFrom: [],
+      notes: [],
+      help,
+    };
     process.stdout.write(`${JSON.stringify({ ok: false, diagnostics: [diagnostic] }, null, 2)}\n`);
   } else {
-    process.stderr.write(`error[PAT0706] node-too-old: ${message}\n  help: ${help}\n`);
+    process.stderr.write(`error[PAT0706 node-too-old]: ${message}\n   = help: ${help}\n`);
   }
   process.exitCode = 3;
 }

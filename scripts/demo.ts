@@ -11,7 +11,7 @@ import { Lowering } from '../compiler/cli/lowering.ts';
 import { openRunner } from '../compiler/cli/runners.ts';
 import { planningShape } from '../compiler/cli/units.ts';
 import { chooseVariants } from '../compiler/cli/variants.ts';
-import { renderError } from '../compiler/cli/render.ts';
+import { renderDiagnostics } from '../compiler/diagnostics/terminal.ts';
 import { PatcError } from '../compiler/diagnostics/error.ts';
 import { findTarget } from '../compiler/target.ts';
 import type { DeviceShape, RunOptions } from '../compiler/program.ts';
@@ -120,6 +120,6 @@ try {
   process.exitCode = (await demo()) ? 0 : 1;
 } catch (error) {
   if (!(error instanceof PatcError)) throw error;
-  console.error(renderError(error));
+  console.error(renderDiagnostics(error.diagnostics).trimEnd());
   process.exitCode = error.exitCode;
 }

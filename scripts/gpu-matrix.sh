@@ -4,7 +4,7 @@ on=${1:-cuda}
 fails=0
 one() {
   out=$(node bin/patc.js run pat --on "$on" --verify --json "$@" 2>/tmp/err) || { fails=$((fails+1)); echo "FAIL $*: $(tail -c 300 /tmp/err) $(echo "$out" | tail -c 300)"; return; }
-  echo "$out" | node -e 'const r=JSON.parse(require("fs").readFileSync(0,"utf8"));console.log((r.ok?"ok  ":"BAD ")+process.argv[1], "err", r.relError?.toExponential(2), "launches", r.launches, "us", r.timeUs, "floor", r.floorUs, "packs", r.plan.packs, "splits", r.plan.splits)' "$*"
+  echo "$out" | node -e 'const r=JSON.parse(require("fs").readFileSync(0,"utf8"));console.log((r.ok?"ok  ":"BAD ")+process.argv[1], "err", r.relError?.toExponential(2), "launches", r.launches, "us", r.timeUs, "floor", r.floorUs, "packs", r.plan.packs, "splits", r.plan.splits)' -- "$*"
 }
 R="--workload random:7,batch=48"
 one $R --heads 28/4 --head-dim 128 --page 16 --dtype f16

@@ -4,7 +4,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { PatcError } from '../diagnostics/error.ts';
-import { renderError } from './render.ts';
+import { renderDiagnostics } from '../diagnostics/terminal.ts';
 import { addCompile } from './commands/compile.ts';
 import { addPlan } from './commands/plan.ts';
 import { addRun } from './commands/run.ts';
@@ -52,7 +52,7 @@ function report(error: unknown, out: Output): number {
   const known = error instanceof CommanderError ? usage(error) : error;
   if (known === undefined) return 0;
   if (out.json) out.result(errorDocument(known), () => '');
-  else if (known instanceof PatcError) process.stderr.write(`${renderError(known)}\n`);
+  else if (known instanceof PatcError) process.stderr.write(renderDiagnostics(known.diagnostics));
   else process.stderr.write(`patc: internal error, please report it\n${describe(known)}\n`);
   return known instanceof PatcError ? known.exitCode : 1;
 }

@@ -1,7 +1,8 @@
 /** Where a command's words go: one JSON document or text on stdout, progress on stderr. */
-import { PatcError, type Diagnostic } from '../diagnostics/error.ts';
-import { catalogue } from '../diagnostics/catalogue.ts';
-import type { DiagnosticJson } from './schemas.ts';
+import type { z } from 'zod';
+import { PatcError } from '../diagnostics/error.ts';
+import { diagnosticsJson } from '../diagnostics/json.ts';
+import type { errors } from './schemas.ts';
 
 export interface Output {
   readonly json: boolean;
@@ -24,24 +25,18 @@ export function terminal(json: boolean): Output {
   };
 }
 
-export function diagnosticJson(d: Diagnostic): DiagnosticJson {
-  return {
-    code: d.code,
-    name: catalogue[d.code].name,
-    message: d.message,
-    ...(d.span ? { span: d.span } : {}),
-    notes: (d.notes ?? []).map((n) => ({ text: n.text, ...(n.span ? { span: n.span } : {}) })),
-    ...(d.help === undefined ? {} : { help: d.help }),
-  };
-}
+export const errorDocument = (error: unknown): z.infer<typeof errors> =>
+  error instanceof PatcError
+    ? diagnosticsJson(error.diagnostics)
+    : { ok: false, diagnostics: [{ ...internal, message: describe(error) }] };
 
-export const errorDocument = (error: unknown): { ok: false; diagnostics: DiagnosticJson[] } => ({
-  ok: false,
-  diagnostics:
-    error instanceof PatcError
-      ? error.diagnostics.map(diagnosticJson)
-      : [{ code: 'internal', name: 'internal-error', message: describe(error), notes: [] }],
-});
+const internal = {
+  code: 'internal',
+  name: 'internal-error',
+  severity: 'error' as const,
+  calledFrom: [],
+  notes: [],
+};
 
 export const describe = (error: unknown): string =>
   error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -1,26 +1,13 @@
 /** The JSON documents that `--json` prints, as zod schemas; docs/schemas/ has them as JSON Schema (scripts/schemas.ts). */
 import { z } from 'zod';
+import { diagnosticSchema } from '../diagnostics/json.ts';
 
-const span = z.object({
-  file: z.string(),
-  line: z.number().int(),
-  column: z.number().int(),
-  get chain() {
-    return z.array(span).readonly().optional();
-  },
-});
-
-export const diagnostic = z.object({
+const diagnostic = diagnosticSchema.extend({
   code: z.string().describe('PATnnnn, stable; docs/errors.md explains each. "internal" is a bug in patc'),
-  name: z.string(),
-  message: z.string(),
-  span: span.optional(),
-  notes: z.array(z.object({ text: z.string(), span: span.optional() })),
-  help: z.string().optional(),
 });
 
 export const errors = z
-  .object({ ok: z.literal(false), diagnostics: z.array(diagnostic).min(1) })
+  .strictObject({ ok: z.literal(false), diagnostics: z.array(diagnostic).min(1) })
   .describe('What every command prints with --json when it cannot do what it was asked');
 
 const spec = z.record(z.string(), z.union([z.number(), z.string()]));
@@ -103,6 +90,5 @@ export const run = z.looseObject({
 });
 
 export const schemas = { errors, compile, plan, run } as const;
-export type DiagnosticJson = z.infer<typeof diagnostic>;
 export type CompileJson = z.infer<typeof compile>;
 export type RunJson = z.infer<typeof run>;

@@ -2,12 +2,13 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { fail } from '../../diagnostics/error.ts';
+import { diagnosticJson } from '../../diagnostics/json.ts';
 import type { Spec } from '../../program.ts';
 import type { Target } from '../../target.ts';
 import { loadProgram, type Loaded } from '../loader.ts';
 import type { Rejected } from '../lowering.ts';
 import { checkTile, parseStages, parseTargets, parseTile } from '../options.ts';
-import { bytes, diagnosticJson, showTile, table, type Output } from '../output.ts';
+import { bytes, showTile, table, type Output } from '../output.ts';
 import { filesOf, write, type EmittedFile } from '../emission.ts';
 import { addProgramFlags, settle, type ProgramFlags } from '../program-flags.ts';
 import { resources, type Measured } from '../resources.ts';

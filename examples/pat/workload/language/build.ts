@@ -129,7 +129,7 @@ function firstToken(node: CstNode): IToken | undefined {
   let first: IToken | undefined;
   for (const element of Object.values(node.children).flat()) {
     const t = isToken(element) ? element : firstToken(element);
-    if (t && !Number.isNaN(t.startOffset) && (!first || t.startOffset < first.startOffset)) first = t;
+    if (t && t.startOffset >= 0 && (!first || t.startOffset < first.startOffset)) first = t;
   }
   return first;
 }
