@@ -56,6 +56,7 @@ export function runBlock(r: BlockRunner): boolean {
     if (program.steps() > r.limit) return endless(r, warps);
     const waiting = warps.filter((x) => !x.done);
     if (waiting.length === 0) return true;
+    if (meetSome(r, waiting)) moved = true;
     if (waiting.every((x) => x.site?.info.kind === 'barrier')) {
       meet(r, warps, waiting);
       moved = true;
@@ -73,6 +74,23 @@ function advance(r: BlockRunner, warp: Warp): boolean {
   warp.done = next.done === true;
   warp.site = next.done ? undefined : r.context.sites[next.value];
   return warp.done || warp.site !== before || r.program.steps() !== steps;
+}
+
+/** Barriers of the first threads only: they meet when every warp that takes part and has not left stands there. */
+function meetSome(r: BlockRunner, waiting: readonly Warp[]): boolean {
+  const threads = waiting.find((x) => x.site?.info.threads !== undefined)?.site?.info.threads;
+  if (threads === undefined) return false;
+  const group = waiting.filter((x) => x.w * 32 < threads);
+  if (group.length === 0 || !group.every((x) => x.site?.info.threads === threads)) return false;
+  const seen = new Int32Array(r.context.clocks.of[0]!.length);
+  for (const x of group) r.context.clocks.release(x.w, r.full[x.w]!, seen);
+  for (const x of group) {
+    r.context.clocks.acquire(x.w, r.full[x.w]!, seen);
+    r.context.clocks.advance(x.w);
+    x.site = undefined;
+  }
+  r.passed++;
+  return true;
 }
 
 /** All warps that have not left stand at a barrier. */

@@ -285,7 +285,8 @@ export class KernelCompiler implements LeafWriter, Names {
     this.closing = [];
     switch (s.s) {
       case 'barrier': {
-        const site = this.site({ space: 'none', kind: 'barrier', buffer: '', width: 4, shared: 0 });
+        const some = s.threads === undefined ? {} : { threads: s.threads };
+        const site = this.site({ space: 'none', kind: 'barrier', buffer: '', width: 4, shared: 0, ...some });
         return `if(${m}!==full[w])partial(${site},w,${m});yield ${this.sites.length - 1};\n`;
       }
       case 'mbarrierWait': {

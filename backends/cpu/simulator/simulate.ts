@@ -19,6 +19,8 @@ import { accessesOf, Site } from './site.ts';
 export interface SimulateOptions {
   /** Warp statements after which a launch counts as endless. */
   readonly maxStatements?: number;
+  /** Runs at most this many blocks, evenly spread, the first and the last among them. The outputs are then incomplete. */
+  readonly maxBlocks?: number;
   /**
    * Per array, which elements hold data (1) at the start; reads of others are errors, and writes are noted here. Arrays
    * without an entry hold data, except those that the kernel may only write.
@@ -77,7 +79,7 @@ export function simulate(
   };
   const program = new Function('rt', compiled.source)(rt) as Program;
   const runner: BlockRunner = { context, program, full, shared, copies, barriers, limit, passed: 0 };
-  const blocks = runGrid(runner, grid);
+  const blocks = runGrid(runner, grid, options.maxBlocks ?? Infinity);
   return makeReport(kernel.name, findings, {
     blocks,
     statements: program.steps(),
@@ -89,16 +91,19 @@ export function simulate(
 }
 
 /** Blocks that ran to their end. */
-function runGrid(runner: BlockRunner, [nx, ny, nz]: Grid): number {
+function runGrid(runner: BlockRunner, [nx, ny, nz]: Grid, most: number): number {
   const { block } = runner.context;
-  block.index = 0;
-  for (block.z = 0; block.z < nz; block.z++)
-    for (block.y = 0; block.y < ny; block.y++)
-      for (block.x = 0; block.x < nx; block.x++) {
-        if (!runBlock(runner)) return block.index;
-        block.index++;
-      }
-  return block.index;
+  const blocks = nx * ny * nz;
+  const count = Math.min(blocks, Math.max(1, Math.floor(most)));
+  for (let n = 0; n < count; n++) {
+    const index = count === blocks ? n : Math.round((n * (blocks - 1)) / Math.max(1, count - 1));
+    block.index = index;
+    block.x = index % nx;
+    block.y = Math.floor(index / nx) % ny;
+    block.z = Math.floor(index / (nx * ny));
+    if (!runBlock(runner)) return n;
+  }
+  return count;
 }
 
 /** What is tracked per array; buffers that are bound to one array share it. */

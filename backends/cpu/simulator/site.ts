@@ -11,6 +11,8 @@ export interface SiteInfo {
   readonly width: number;
   /** Id of the shared buffer, from 1; 0 for none. */
   readonly shared: number;
+  /** Of a barrier that only the first threads take part in: how many. */
+  readonly threads?: number;
   /** The innermost condition or loop around it whose lanes may part. */
   readonly control?: Span | undefined;
 }
