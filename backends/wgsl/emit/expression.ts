@@ -1,13 +1,6 @@
 /** Expressions as WGSL text. Every WGSL expression is safe to evaluate speculatively, so guards become selects. */
 import { and, intOf } from '../../../compiler/thread/build.ts';
-import type {
-  BinaryName,
-  Expr,
-  GlobalBuffer,
-  RegType,
-  UnaryName,
-  Var,
-} from '../../../compiler/thread/nodes.ts';
+import type { BinaryName, Expr, GlobalBuffer, RegType, UnaryName } from '../../../compiler/thread/nodes.ts';
 import { isPowerOfTwo, nonNegative, shiftRight } from './address.ts';
 import type { Helpers } from './helpers.ts';
 import { isHalf, type Layout } from './storage.ts';

@@ -9,14 +9,23 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import packaged from '@sparticuz/chromium';
 import * as b from '../../../compiler/thread/build.ts';
-import type * as Runtime from '../../../backends/wgsl/runtime/index.ts';
 import { findSoftwarePackage, unpackArchive } from '../../../backends/wgsl/runtime/software.ts';
 import { at, buffer, kernel, shared } from './kernels.ts';
+
+interface Modules {
+  runtime: typeof import('../../../backends/wgsl/runtime/index.ts');
+  lowering: typeof import('../../../compiler/lower/index.ts');
+  targets: typeof import('../../../compiler/target.ts');
+  example: typeof import('../../../examples/softmax/kernel.ts');
+}
 
 const root = join(import.meta.dirname, '../../..');
 const origin = 'http://localhost';
 const html = `<!doctype html><script type="module">
   globalThis.runtime = await import('/backends/wgsl/runtime/index.ts');
+  globalThis.lowering = await import('/compiler/lower/index.ts');
+  globalThis.targets = await import('/compiler/target.ts');
+  globalThis.example = await import('/examples/softmax/kernel.ts');
 </script>`;
 let browser: Browser;
 let page: Page;
@@ -43,7 +52,7 @@ beforeAll(async () => {
     return route.fulfill({ contentType: 'text/javascript', body: code });
   });
   await page.goto(`${origin}/`);
-  await page.waitForFunction(() => 'runtime' in globalThis);
+  await page.waitForFunction(() => 'example' in globalThis);
 });
 afterAll(() => browser?.close());
 
@@ -90,7 +99,7 @@ it('runs an emitted kernel in a page', { timeout: 60_000 }, async () => {
     async ({ kernels, input }) => {
       const adapter = await navigator.gpu.requestAdapter();
       if (!adapter) return { vendor: 'no adapter', values: [] };
-      const { runOn } = (globalThis as unknown as { runtime: typeof Runtime }).runtime;
+      const { runOn } = (globalThis as unknown as Modules).runtime;
       const { outputs } = await runOn(await adapter.requestDevice(), {
         kernels,
         buffers: [
@@ -108,4 +117,37 @@ it('runs an emitted kernel in a page', { timeout: 60_000 }, async () => {
   expect(result.vendor).toBe('swiftshader');
   const expected = numbers.map((_, n) => 3 * numbers[64 * Math.floor(n / 64) + 63 - (n % 64)]!);
   expect(result.values).toEqual(expected);
+});
+
+it('traces, lowers and runs an author’s kernel in a page', { timeout: 60_000 }, async () => {
+  const [rows, columns] = [5, 192];
+  const x = Array.from({ length: rows * columns }, (_, n) => Math.sin(n * 1.7) * 6);
+  const y = await page.evaluate(
+    async ({ x, rows, columns }) => {
+      const { runtime, lowering, targets, example } = globalThis as unknown as Modules;
+      const template = example.rowSoftmax;
+      const tile = { rows: 2 };
+      const kernel = lowering.lowerKernel(
+        template.trace({ ...template.spec, columns, dtype: 'f32' }, tile),
+        targets.findTarget('wgsl')!,
+      );
+      const device = await (await navigator.gpu.requestAdapter())!.requestDevice();
+      const { outputs } = await runtime.runOn(device, {
+        kernels: [kernel],
+        buffers: [
+          { name: 'x', element: 'f32', data: Float32Array.from(x), output: false },
+          { name: 'y', element: 'f32', data: new Float32Array(x.length), output: true },
+        ],
+        launches: [{ kernel: 0, grid: [3, 1, 1], buffers: { x: 'x', y: 'y' }, scalars: { n: rows } }],
+        repeats: 0,
+      });
+      return [...outputs.get('y')!];
+    },
+    { x, rows, columns },
+  );
+  for (let row = 0; row < rows; row++) {
+    const part = x.slice(row * columns, (row + 1) * columns).map(Math.exp);
+    const sum = part.reduce((a, e) => a + e);
+    part.forEach((e, i) => expect(y[row * columns + i]).toBeCloseTo(e / sum, 6));
+  }
 });
