@@ -52,9 +52,11 @@ function commitOf(given: string | undefined): string {
   }
 }
 
-async function bandwidthOf(device: Device): Promise<{ readTbPerS: number | null; method: string }> {
+/** Keeps the pool that all cases' K and V come from on the device, and measures what floors are computed from. */
+async function readyDevice(device: Device): Promise<{ readTbPerS: number | null; method: string }> {
   const { CudaDevice } = await import('../backends/cuda/runtime/index.ts');
   if (!(device instanceof CudaDevice)) return { readTbPerS: null, method: 'not measured' };
+  device.keepUploads = true;
   const { measureBandwidth } = await import('./device/bandwidth.ts');
   return measureBandwidth(device);
 }
@@ -76,7 +78,7 @@ async function main(): Promise<number> {
   try {
     const target = values.target === undefined ? device.target : findTarget(values.target);
     if (!target) return fail('PAT0602', `there is no target '${values.target}'`);
-    const bandwidth = await bandwidthOf(device);
+    const bandwidth = await readyDevice(device);
     const flags = Object.fromEntries(values.flag.map((f) => f.split('=', 2) as [string, string]));
     process.stderr.write(`${suite.name}: ${cases.length} cases on ${device.description}\n`);
     const [repeats, seed] = [Number(values.repeats), Number(values.seed)];

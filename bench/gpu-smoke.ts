@@ -98,7 +98,7 @@ async function refusals(device: CudaDevice): Promise<Row> {
   } catch (error) {
     second = error instanceof PatcError ? error.message : String(error);
   }
-  const ok = message === 'PAT0707' && second.includes('PAT0707') && device.gpu.allocatedBytes === 0;
+  const ok = message === 'PAT0708' && second.includes('PAT0708') && device.gpu.allocatedBytes === 0;
   return { name: 'refusals', ok, detail: `${message}; ${second}` };
 }
 

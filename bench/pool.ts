@@ -28,6 +28,11 @@ export class InputPool implements InputSource {
     return pool.subarray(offset, offset + length);
   }
 
+  /** Makes the pool large enough for inputs of `length` elements at once, so that it does not grow case by case. */
+  reserve(element: 'f16' | 'bf16', length: number): void {
+    this.#sized(element, length + valueOffset);
+  }
+
   /** Grows by making a new pool: what was handed out before stays valid until it is let go. */
   #sized(element: HostElement, length: number): HostArray {
     if (this.#element !== element || !this.#block) {

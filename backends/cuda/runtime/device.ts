@@ -14,6 +14,7 @@ import { Arguments } from './arguments.ts';
 import { Code, type Compiler, type LoadedKernel } from './code.ts';
 import type { Allocation, Gpu, GpuFacts } from './gpu.ts';
 import { runChecked, time, type PreparedLaunch } from './stream.ts';
+import { Uploads } from './uploads.ts';
 
 const maxGrid = [2 ** 31 - 1, 65535, 65535] as const;
 /** Every half and float that is all ones is a NaN: what no kernel wrote shows. Integers keep what the program put there. */
@@ -47,12 +48,23 @@ export function writtenFirst(request: RunRequest): Set<string> {
   return found;
 }
 
+/** A request on the device: run it, time its launches, read its outputs. */
+export interface Prepared {
+  readonly loaded: readonly LoadedKernel[];
+  readonly launches: readonly PreparedLaunch[];
+  runOnce(): void;
+  outputs(): Map<string, HostArray>;
+}
+
 export class CudaDevice implements Device {
   readonly description: string;
   readonly target: Target;
   readonly units: number;
   readonly gpu: Gpu;
   readonly code: Code;
+  /** Large inputs stay on the device for requests that bring the same array again; its content must not change. */
+  keepUploads = false;
+  readonly #uploads: Uploads;
 
   constructor(gpu: Gpu, compile: Compiler) {
     this.gpu = gpu;
@@ -65,37 +77,69 @@ export class CudaDevice implements Device {
     this.description = gpu.facts.name;
     this.units = gpu.facts.multiprocessors;
     this.code = new Code(gpu, compile);
+    this.#uploads = new Uploads(gpu);
   }
 
   async run(request: RunRequest): Promise<RunResult> {
-    const loaded = await this.code.load(request.kernels);
-    const memory = new Map<string, Allocation>();
-    const prepared: PreparedLaunch[] = [];
-    try {
-      const poisoned = writtenFirst(request);
-      for (const buffer of request.buffers) memory.set(buffer.name, this.#place(buffer, poisoned));
-      for (const launch of request.launches) prepared.push(prepare(launch, loaded, memory));
-      runChecked(this.gpu, prepared);
-      const outputs = new Map<string, HostArray>();
-      for (const b of request.buffers) if (b.output) outputs.set(b.name, this.#fetch(b, memory.get(b.name)!));
-      const timing = request.repeats > 0 ? time(this.gpu, prepared, request.repeats) : undefined;
+    return this.prepared(request, async (prepared) => {
+      prepared.runOnce();
+      const outputs = prepared.outputs();
+      const timing = request.repeats > 0 ? time(this.gpu, prepared.launches, request.repeats) : undefined;
       return {
         device: this.description,
         driver: this.gpu.facts.driver,
         outputs,
         ...(timing ? { timeUs: timing.eventUs, timing } : {}),
-        kernels: loaded.map(resourcesOf),
+        kernels: prepared.loaded.map(resourcesOf),
       };
+    });
+  }
+
+  /** Lends a request whose kernels are loaded and whose buffers are on the device, and releases it. */
+  async prepared<T>(request: RunRequest, use: (prepared: Prepared) => Promise<T>): Promise<T> {
+    const loaded = await this.code.load(request.kernels);
+    const memory = new Map<string, Allocation>();
+    const launches: PreparedLaunch[] = [];
+    const owned: Allocation[] = [];
+    try {
+      const poisoned = writtenFirst(request);
+      const readOnly = neverWritten(request);
+      for (const buffer of request.buffers) {
+        const kept =
+          this.keepUploads && readOnly.has(buffer.name)
+            ? this.#uploads.get(buffer, new Set(memory.values()))
+            : undefined;
+        const allocation = kept ?? this.#place(buffer, poisoned);
+        if (!kept) owned.push(allocation);
+        memory.set(buffer.name, allocation);
+      }
+      for (const launch of request.launches) launches.push(prepare(launch, loaded, memory));
+      return await use({
+        loaded,
+        launches,
+        runOnce: () => runChecked(this.gpu, launches),
+        outputs: () =>
+          new Map(
+            request.buffers
+              .filter((b) => b.output)
+              .map((b): [string, HostArray] => [b.name, this.#fetch(b, memory.get(b.name)!)]),
+          ),
+      });
     } finally {
-      for (const p of prepared) p.args.free();
-      for (const a of memory.values()) this.gpu.free(a);
+      for (const launch of launches) launch.args.free();
+      for (const a of owned) this.gpu.free(a);
     }
   }
 
   #place(buffer: HostBuffer, poisoned: ReadonlySet<string>): Allocation {
     const allocation = this.gpu.allocate(buffer.data.byteLength, `buffer ${buffer.name}`);
-    if (poisoned.has(buffer.name) && isFloat(buffer)) this.gpu.fill(allocation, poison);
-    else this.gpu.upload(allocation, buffer.data, `buffer ${buffer.name}`);
+    try {
+      if (poisoned.has(buffer.name) && isFloat(buffer)) this.gpu.fill(allocation, poison);
+      else this.gpu.upload(allocation, buffer.data, `buffer ${buffer.name}`);
+    } catch (error) {
+      this.gpu.free(allocation);
+      throw error;
+    }
     return allocation;
   }
 
@@ -110,6 +154,18 @@ export class CudaDevice implements Device {
     this.code.close();
     this.gpu.close();
   }
+}
+
+/** Buffers that no launch writes. */
+function neverWritten(request: RunRequest): Set<string> {
+  const written = new Set(
+    request.launches.flatMap((l) =>
+      (request.kernels[l.kernel]?.buffers ?? [])
+        .filter((b) => b.access !== 'read')
+        .map((b) => l.buffers[b.name]),
+    ),
+  );
+  return new Set(request.buffers.map((b) => b.name).filter((name) => !written.has(name)));
 }
 
 /** @throws PAT0708 where a launch does not fit its kernel or the device. */

@@ -103,6 +103,29 @@ describe.skipIf(!compiler)('on the stand-in driver', () => {
     expect(alive()).toEqual([0, 0, 0, 0, 0, 0, 0]);
   });
 
+  it('keeps large inputs on the device when asked to', async () => {
+    const device = fakeDevice();
+    device.keepUploads = true;
+    const count = 1 << 19;
+    const big = Float32Array.from({ length: count }, (_, i) => i % 1000);
+    const withBig = (left: Float32Array) =>
+      request({
+        buffers: [{ name: 'left', element: 'f32', data: left, output: false }, ...request().buffers.slice(1)],
+      });
+    const sumOf = async (left: Float32Array): Promise<number> =>
+      ((await device.run(withBig(left))).outputs.get('sum') as Float32Array)[5]!;
+    expect(await sumOf(big)).toBeCloseTo(5 + 1 / 6);
+    expect(counts().memory).toBe(1);
+    // Nothing is copied again: a change on the host is not seen, as documented.
+    big[5] = 77;
+    expect(await sumOf(big.subarray(0, count - 8))).toBeCloseTo(5 + 1 / 6);
+    expect(counts().memory).toBe(1);
+    expect(await sumOf(big.slice())).toBeCloseTo(77 + 1 / 6);
+    expect(counts().memory).toBe(2);
+    await device.close();
+    expect(alive()).toEqual([0, 0, 0, 0, 0, 0, 0]);
+  });
+
   it('skips empty launches and rejects impossible ones', async () => {
     const device = fakeDevice();
     const before = counts().launches;
