@@ -54,13 +54,8 @@ export function runBlock(r: BlockRunner): boolean {
       if (advance(r, warp)) moved = true;
     }
     if (program.steps() > r.limit) return endless(r, warps);
-    const waiting = warps.filter((x) => !x.done);
-    if (waiting.length === 0) return true;
-    if (meetSome(r, waiting)) moved = true;
-    if (waiting.every((x) => x.site?.info.kind === 'barrier')) {
-      meet(r, warps, waiting);
-      moved = true;
-    }
+    if (warps.every((x) => x.done)) return true;
+    if (meetings(r, warps)) moved = true;
     // Copies that an mbarrier tracks land only when nothing else can happen: as late as the hardware may.
     if (!moved && !r.copies.progress()) return deadlock(r, warps);
   }
@@ -76,25 +71,39 @@ function advance(r: BlockRunner, warp: Warp): boolean {
   return warp.done || warp.site !== before || r.program.steps() !== steps;
 }
 
-/** Barriers of the first threads only: they meet when every warp that takes part and has not left stands there. */
-function meetSome(r: BlockRunner, waiting: readonly Warp[]): boolean {
-  const threads = waiting.find((x) => x.site?.info.threads !== undefined)?.site?.info.threads;
-  if (threads === undefined) return false;
-  const group = waiting.filter((x) => x.w * 32 < threads);
-  if (group.length === 0 || !group.every((x) => x.site?.info.threads === threads)) return false;
-  const seen = new Int32Array(r.context.clocks.of[0]!.length);
-  for (const x of group) r.context.clocks.release(x.w, r.full[x.w]!, seen);
-  for (const x of group) {
-    r.context.clocks.acquire(x.w, r.full[x.w]!, seen);
-    r.context.clocks.advance(x.w);
-    x.site = undefined;
+/** How many warps a barrier is for, from the first. */
+const sizeOf = (site: Site, warps: readonly Warp[]): number =>
+  site.info.threads === undefined ? warps.length : Math.ceil(site.info.threads / 32);
+
+/** Lets go of every barrier that all its warps have reached. */
+function meetings(r: BlockRunner, warps: readonly Warp[]): boolean {
+  const at = warps.filter((x) => x.site?.info.kind === 'barrier');
+  let any = false;
+  for (const size of new Set(at.map((x) => sizeOf(x.site!, warps)))) {
+    const here = at.filter((x) => sizeOf(x.site!, warps) === size);
+    const stranger = here.find((x) => x.w >= size);
+    if (stranger) foreign(r, stranger, size);
+    const members = warps.slice(0, size);
+    if (!members.every((x) => x.done || here.includes(x))) continue;
+    meet(r, members, here, size);
+    any = true;
   }
-  r.passed++;
-  return true;
+  return any;
 }
 
-/** All warps that have not left stand at a barrier. */
-function meet(r: BlockRunner, warps: readonly Warp[], waiting: readonly Warp[]): void {
+function foreign(r: BlockRunner, x: Warp, size: number): void {
+  r.context.findings.add(
+    `barrier foreign ${x.site!.place}`,
+    'PAT0403',
+    `warp ${x.w} of block ${showBlock(r.context)} is at this barrier of the first ${32 * size} threads, and is not among them`,
+    x.site!.span,
+    under(x.site!),
+    'count the warps that reach the barrier',
+  );
+}
+
+/** All warps of a barrier that have not left stand at it, or at another for the same warps. */
+function meet(r: BlockRunner, warps: readonly Warp[], waiting: readonly Warp[], size: number): void {
   const { findings, clocks } = r.context;
   const first = waiting[0]!;
   const block = showBlock(r.context);
@@ -119,7 +128,7 @@ function meet(r: BlockRunner, warps: readonly Warp[], waiting: readonly Warp[]):
       'all threads must reach the same barriers: move it out of the condition',
     );
   for (const x of waiting) x.site = undefined;
-  clocks.barrier();
+  clocks.groupBarrier(size);
   r.passed++;
 }
 

@@ -52,6 +52,26 @@ export class Clocks {
     }
   }
 
+  /** The first `warps` warps of the block. */
+  groupBarrier(warps: number): void {
+    if (warps >= this.warps) return this.barrier();
+    const next = new Int32Array(2 * this.lanes);
+    const seen = new Set<Int32Array>();
+    for (let t = 0; t < warps * 32; t++) {
+      const clock = this.of[t]!;
+      if (!seen.has(clock)) join(next, clock);
+      seen.add(clock);
+    }
+    for (let t = 0; t < warps * 32; t++) {
+      next[t] = this.now[t >> 5]!;
+      this.of[t] = next;
+    }
+    for (let w = 0; w < warps; w++) {
+      this.warpSync[w] = this.now[w]!;
+      this.now[w]!++;
+    }
+  }
+
   /** The lanes of `mask`; the whole warp where mask is `full`. */
   warpBarrier(w: number, mask: number, full: number): void {
     const next = this.joined(w, mask);

@@ -240,3 +240,39 @@ describe('global memory', () => {
     expect(load).toMatchObject({ requests: 2, spent: 64, ideal: 8, worst: 8 });
   });
 });
+
+describe('barriers of some warps', () => {
+  // Warps 0 and 1 exchange; warp 2 goes its own way.
+  const group = (threads: number, warps = 2): SimulationReport => {
+    const inner = [
+      st.store(3, S, b.mul(b.rem(t, 64), 4), [b.loadGlobal(x, t)]),
+      { ...st.barrier(5), threads } as Stmt,
+      st.declare(7, v),
+      st.load(7, [b.lvalue(v)], S, b.mul(next, 4)),
+      st.out(9, out, t, b.varRef(v)),
+    ];
+    return run(
+      {
+        threads: 96,
+        shared: [S],
+        buffers: [x, out],
+        body: [st.if(2, b.lt(t, 32 * warps), inner, [], 'warp')],
+      },
+      { x: input(), out: new Float32Array(1024) },
+    );
+  };
+
+  it('order their warps, and let the others go', () => {
+    expect(group(64).errors).toEqual([]);
+    expect(group(64).statistics.barriers).toBe(1);
+  });
+
+  it('33: the barrier is for fewer warps than exchange', () => {
+    expect(errorsOf(group(32))).toContain('PAT0401 7 3');
+    expect(errorsOf(group(32))).toContain('PAT0403 5 2');
+  });
+
+  it('34: the barrier waits for a warp that never comes', () => {
+    expect(errorsOf(group(96))).toEqual(['PAT0403 5 2']);
+  });
+});
