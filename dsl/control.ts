@@ -67,6 +67,7 @@ function yieldsOf(
         `carried \`${key}\` changes type: it starts as ${showType(type)}, ${what} returns ${showType(value.type)}`,
         {
           span,
+          notes: [tracer.madeHere(value, `\`${key}\` is ${showType(value.type)} here`)],
           help:
             value.type.element !== type.element
               ? `.cast('${type.element}')`

@@ -14,7 +14,7 @@ import {
 import { roundTo } from '../compiler/ir/numeric.ts';
 import { broadcastShapes, literalProblem, type Draft } from '../compiler/ir/rules.ts';
 import type { Span } from '../compiler/ir/span.ts';
-import { fail } from '../compiler/diagnostics/error.ts';
+import { fail, type Note } from '../compiler/diagnostics/error.ts';
 import { callSite, type Place } from './location.ts';
 
 /** What is handed where a tile is expected: an untyped look at Tile, which this file cannot import. */
@@ -44,6 +44,8 @@ export class Tracer {
   /** Regions in which memory may not be written, innermost last. */
   readonly noStores: string[] = [];
 
+  readonly #made = new WeakMap<Value, Span>();
+
   constructor(kernel: string) {
     this.kernel = kernel;
   }
@@ -69,14 +71,21 @@ export class Tracer {
         {
           span,
           notes: [
-            {
-              text: `it is ${showType(value.type)}, made inside a loop, branch or row region that has ended`,
-            },
+            this.madeHere(
+              value,
+              `it is ${showType(value.type)}, made in a loop, branch or row region that has ended`,
+            ),
           ],
           help: 'carry it: return it from the region in the record of carried values, and use the record that the region returns',
         },
       );
     return value;
+  }
+
+  /** A note that points at the op that made a value, where there is one. */
+  madeHere(value: Value, text: string): Note {
+    const span = this.#made.get(value);
+    return span ? { text, span } : { text };
   }
 
   /** A tile, or a JavaScript number (boolean for bool) as a scalar constant of `element`. */
@@ -89,12 +98,12 @@ export class Tracer {
   constant(value: number | boolean, type: TileType, span: Span): Value {
     const problem = literalProblem(type.element, value);
     if (problem)
-      fail('PAT0102', `${value} is not a ${type.element}: ${problem}`, {
+      fail('PAT0102', `${value} cannot be of type ${type.element}: ${problem}`, {
         span,
         help:
           type.element === 'bool'
             ? 'use true or false'
-            : `.cast('f32') the tile first, or use a ${type.element} number`,
+            : `.cast('f32') the tile first, or use a number that ${type.element} holds`,
       });
     const stored =
       typeof value === 'number' && type.element !== 'bool' && Number.isFinite(value)
@@ -116,7 +125,9 @@ export class Tracer {
   }
 
   pure(draft: Draft, declared: TileType, name?: string): Value {
-    return this.builder.pure(draft, declared, name);
+    const value = this.builder.pure(draft, declared, name);
+    this.#made.set(value, draft.span);
+    return value;
   }
 
   append(op: Op): void {
