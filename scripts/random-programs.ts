@@ -2,12 +2,17 @@
  * Runs random tile programs on everything that can run a kernel and prints a JSON record of where they agreed.
  *
  *   node scripts/random-programs.ts --count 2000 --seed 1 [--webgpu] [--only NAME]
+ *   node scripts/random-programs.ts --shrink SEED --only 'cuda:sm_80'
  *
- * Program i has seed `seed + i`. Exits 1 when an executor failed.
+ * Program i has seed `seed + i`; NAME is part of an executor's name. Exits 1 when an executor failed. With --shrink, the
+ * program of one seed is made small while it fails, and printed as it is after the passes.
  */
 import { parseArgs } from 'node:util';
-import { everywhere, judge, openWebGpu, type Case } from '../test/support/executors.ts';
+import { printKernel } from '../compiler/ir/print.ts';
+import { runPasses } from '../compiler/passes/index.ts';
+import { everywhere, judge, openWebGpu } from '../test/support/executors.ts';
 import { seededProgram } from '../test/support/random-program.ts';
+import { caseOf, shrink } from '../test/support/shrink.ts';
 
 const { values } = parseArgs({
   options: {
@@ -15,6 +20,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     webgpu: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
+    shrink: { type: 'string' },
   },
 });
 const [count, first] = [Number(values.count), Number(values.seed)];
@@ -27,6 +33,19 @@ interface Tally {
 
 const webGpu = values.webgpu ? await openWebGpu() : undefined;
 const executors = [...everywhere, ...(webGpu ? [webGpu] : [])].filter((e) => e.name.includes(values.only));
+
+if (values.shrink !== undefined) {
+  for (const executor of executors) {
+    const small = await shrink(seededProgram(Number(values.shrink)), executor);
+    if (!small) continue;
+    process.stdout.write(`${executor.name}: ${small.message}\ntape ${JSON.stringify(small.program.tape)}\n`);
+    process.stdout.write(printKernel(runPasses(small.program.kernel)));
+    break;
+  }
+  await webGpu?.close();
+  process.exit(0);
+}
+
 const tallies = new Map<string, Tally>(executors.map((e) => [e.name, { agreed: 0, refused: 0, failed: 0 }]));
 const failures: { seed: number; executor: string; message: string }[] = [];
 const refusals: Record<string, number> = {};
@@ -34,10 +53,7 @@ const started = performance.now();
 
 for (let seed = first; seed < first + count; seed++) {
   try {
-    const program = seededProgram(seed);
-    const tolerance = Object.fromEntries(program.buffers.map((b) => [b.name, b.tolerance]));
-    const c: Case = { ...program, tolerance };
-    for (const { executor, outcome, message } of await judge(c, executors)) {
+    for (const { executor, outcome, message } of await judge(caseOf(seededProgram(seed)), executors)) {
       tallies.get(executor)![outcome]++;
       if (outcome === 'failed') failures.push({ seed, executor, message });
       if (outcome === 'refused') {
