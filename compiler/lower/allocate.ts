@@ -14,8 +14,12 @@ interface Loop {
   end: number;
 }
 
-/** Sets `offset` of every buffer and returns the arena's bytes. */
-export function allocateShared(buffers: readonly SharedBuffer[], body: readonly Stmt[]): number {
+/** Sets `offset` of every buffer and returns the arena's bytes. Pinned buffers live throughout. */
+export function allocateShared(
+  buffers: readonly SharedBuffer[],
+  body: readonly Stmt[],
+  pinned: ReadonlySet<SharedBuffer> = new Set(),
+): number {
   const lives = new Map<SharedBuffer, Lifetime>();
   let clock = 0;
   const visit = (stmts: readonly Stmt[], loops: readonly Loop[]): void => {
@@ -38,6 +42,7 @@ export function allocateShared(buffers: readonly SharedBuffer[], body: readonly 
   };
   visit(body, []);
   for (const l of lives.values()) spanLoops(l);
+  for (const b of pinned) lives.set(b, { buffer: b, first: 0, last: clock + 1, loops: [] });
   return place(buffers, lives);
 }
 

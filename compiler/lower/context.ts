@@ -11,6 +11,7 @@ import { Emitter, exprKey } from './emitter.ts';
 import { mmaLayout, sameLayout, type Layout } from './layout.ts';
 import type { Point, PointDigit } from './point.ts';
 import type { RegTile, SharedTile } from './values.ts';
+import type { Ring } from './ring.ts';
 import type { LayoutPlan } from './assign-layouts.ts';
 
 export const regTypeOf = (e: Element): RegType => (e === 'f16' || e === 'bf16' ? 'f32' : e);
@@ -31,6 +32,8 @@ export class Context {
   readonly stagedTiles = new Map<string, SharedTile>();
   /** Stage rings whose own accesses are ordered by their pipeline, not by the barrier pass. */
   readonly managed = new Set<SharedBuffer>();
+  /** The kernel's warp-specialised loop, if it has one. */
+  ring: Ring | undefined;
   /** Matrix fragments of loop-invariant operands, by value. */
   readonly fragments = new Map<string, Var>();
   private strides = new Map<string, Expr[]>();
@@ -96,6 +99,12 @@ export class Context {
     };
     this.shared.push(b);
     return b;
+  }
+
+  /** One loop of a kernel may have a producer warp: by default where the target is Hopper, or as the tile says. */
+  get wantsProducer(): boolean {
+    const asked = this.kernel.tile.producer ?? (this.target.features.hopper ? 1 : 0);
+    return asked === 1 && this.ring === undefined;
   }
 
   /** Whether a dot takes its left operand from registers (see dot-mma.ts). */

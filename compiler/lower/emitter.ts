@@ -83,12 +83,18 @@ export class Emitter {
     return depth;
   }
 
-  /** Evaluates `e` once into a register, as far out as possible but not outside `floor`; `key` finds it again. */
-  once(name: string, key: string, e: Expr, floor: Scope): Expr {
+  cached(key: string): Expr | undefined {
     for (const s of this.scopes) {
       const hit = s.cache.get(key);
       if (hit) return hit;
     }
+    return undefined;
+  }
+
+  /** Evaluates `e` once into a register, as far out as possible but not outside `floor`; `key` finds it again. */
+  once(name: string, key: string, e: Expr, floor: Scope): Expr {
+    const hit = this.cached(key);
+    if (hit) return hit;
     const scope = this.scopes[Math.max(this.depthOf(e), this.scopes.indexOf(floor))]!;
     const v = this.registers.scalar(name, e.type);
     scope.stmts.push(declare(this.span, v, e));

@@ -159,13 +159,19 @@ function loadAt(ctx: Context, op: LoadOp, coords: readonly Expr[]): Expr {
   return guard(indexAt(ctx, op.mask, coords), value, other);
 }
 
+/** The cache key of a lazy tile's element in the open instance of its region. */
+export function lazyKey(ctx: Context, v: Value, coords: readonly Expr[]): string {
+  const scope = ctx.emitter.instance(ctx.analysis.definition(v).region);
+  return `${v.id}:${scope.id}@${coords.map(exprKey).join()}`;
+}
+
 /** A lazy tile's element at coordinates. */
 export function lazyAt(ctx: Context, v: Value, coords: readonly Expr[]): Expr {
   if (isScalar(v.type)) return scalar(ctx, v);
   const { op, region } = ctx.analysis.definition(v);
   if (!op || ctx.analysis.anchored.has(v.id)) return spilled(ctx, v);
   const scope = ctx.emitter.instance(region);
-  const key = (): string => `${v.id}:${scope.id}@${coords.map(exprKey).join()}`;
+  const key = (): string => lazyKey(ctx, v, coords);
   switch (op.op) {
     case 'const':
       return constantOf(v.type.element, op.value);
@@ -180,8 +186,10 @@ export function lazyAt(ctx: Context, v: Value, coords: readonly Expr[]): Expr {
     }
     case 'reshape':
       return lazyAt(ctx, op.a, reshapeCoords(op.a.type.shape, v.type.shape, coords));
-    case 'load':
-      return ctx.emitter.once(nameOf(v, op.tensor.name), key(), loadAt(ctx, op, coords), scope);
+    case 'load': {
+      const known = ctx.emitter.cached(key());
+      return known ?? ctx.emitter.once(nameOf(v, op.tensor.name), key(), loadAt(ctx, op, coords), scope);
+    }
     case 'unary':
     case 'cast':
     case 'binary':

@@ -15,6 +15,7 @@ import { LayoutPlan } from './assign-layouts.ts';
 import { insertBarriers } from './barriers.ts';
 import { Context, regTypeOf } from './context.ts';
 import { lowerOps } from './regions.ts';
+import { withProducer } from './ring.ts';
 
 /** Lowers one specialised kernel for a target. PAT03xx when the tile cannot be lowered or does not fit. */
 export function lowerKernel(kernel: Kernel, target: Target): ThreadKernel {
@@ -25,12 +26,13 @@ export function lowerKernel(kernel: Kernel, target: Target): ThreadKernel {
     fail('PAT0304', `${plan.threads} threads a block, ${target.name} allows ${target.maxThreads}`, { span: kernel.span });
   const ctx = new Context(optimised, target, analysis, plan);
   const { stmts } = ctx.emitter.open({ region: optimised.body }, () => lowerOps(ctx, optimised.body));
-  const sharedBytes = allocateShared(ctx.shared, stmts);
+  const sharedBytes = allocateShared(ctx.shared, stmts, ctx.ring ? ctx.managed : undefined);
   if (sharedBytes > target.sharedBytes) overflow(optimised, target, ctx.shared, sharedBytes);
+  const ordered = insertBarriers(stmts, ctx.managed, exchangedTensors(optimised));
   const lowered: ThreadKernel = {
     name: kernel.name,
     target: target.name,
-    threads: plan.threads,
+    threads: plan.threads + (ctx.ring ? 32 : 0),
     minBlocks: 0,
     buffers: [...ctx.buffers.values()],
     params: kernel.params.flatMap((p): ThreadParam[] =>
@@ -38,7 +40,7 @@ export function lowerKernel(kernel: Kernel, target: Target): ThreadKernel {
     ),
     shared: ctx.shared,
     sharedBytes,
-    body: insertBarriers(stmts, ctx.managed, exchangedTensors(optimised)),
+    body: ctx.ring ? withProducer(ctx, ctx.ring, ordered) : ordered,
     spec: kernel.spec,
     tile: kernel.tile,
     span: kernel.span,

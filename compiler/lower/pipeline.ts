@@ -11,6 +11,7 @@ import type { Context } from './context.ts';
 import { nameOf } from './evaluate.ts';
 import { makeIterator, type Iterator } from './iterate.ts';
 import { assignYields, bindCarried, carry, lowerOps } from './regions.ts';
+import { ringConsumer } from './ring.ts';
 import { allThreads, asShared, copyToShared, newSharedTile } from './shared.ts';
 import type { SharedTile } from './values.ts';
 
@@ -32,7 +33,7 @@ export function stagesFor(ctx: Context, op: ForOp | RaggedOp): LoadOp[] {
   );
 }
 
-interface Stage {
+export interface Stage {
   readonly load: LoadOp;
   readonly tile: SharedTile & { stageBytes: number };
 }
@@ -49,6 +50,12 @@ export function pipelinedLoop(ctx: Context, op: ForOp | RaggedOp, params: readon
     return { load, tile };
   });
   ctx.emitter.span = span;
+  if (ctx.analysis.regionOf.get(op) === ctx.kernel.body && ctx.wantsProducer) {
+    const barriers = ctx.addShared('ring_barriers', 'u32', 16 * count, `${count} stages x full, empty x 8 B`, span);
+    ctx.managed.add(barriers);
+    ctx.ring = { op, stages, count, barriers };
+    return ringConsumer(ctx, ctx.ring, params);
+  }
   const ahead = makeIterator(ctx, op, 'next_');
   for (let s = 0; s < count - 1; s++) {
     fill(ctx, op, stages, ahead, constI(s));

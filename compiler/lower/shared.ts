@@ -3,11 +3,12 @@
  * or from registers. Rows that matrix instructions read 16 bytes at a time are swizzled, or padded to an odd number of
  * 16-byte chunks, so that eight consecutive rows fall into different banks; other tiles are padded by one word.
  */
-import { elementBytes, type LoadOp, type Value } from '../ir/nodes.ts';
+import { elementBytes, operandsOf, type LoadOp, type Value } from '../ir/nodes.ts';
 import {
   add,
   constI,
   div,
+  element,
   guard,
   loadGlobal,
   lt,
@@ -20,8 +21,8 @@ import {
   xor,
 } from '../thread/build.ts';
 import type { Expr, MemoryElement } from '../thread/nodes.ts';
-import { isHalf, type Context } from './context.ts';
-import { constantOf, elementIndex, indexAt, nameOf, operandAt } from './evaluate.ts';
+import { isHalf, regTypeOf, type Context } from './context.ts';
+import { constantOf, elementIndex, indexAt, lazyAt, lazyKey, nameOf, operandAt } from './evaluate.ts';
 import { exprKey } from './emitter.ts';
 import { andOf, movesTogether, ownerPredicate } from './registers.ts';
 import type { Layout } from './layout.ts';
@@ -124,7 +125,7 @@ export function copyToShared(ctx: Context, copies: readonly Copy[], by: Copiers,
       copyElements(ctx, load, to, by);
       continue;
     }
-    forEachChunk(ctx, to, run, by, (row, column, inside) => {
+    forEachChunk(ctx, to, run, by, lookupsOf(ctx, group), (row, column, inside) => {
       for (const c of group) {
         ctx.emitter.span = c.load.span;
         if (c.async) copyAsync(ctx, c.load, c.to, run, row, column, inside);
@@ -198,35 +199,73 @@ function storeWords(ctx: Context, to: SharedTile, row: Expr, column: Expr, words
   );
 }
 
-/** Runs over aligned runs of `run` columns, split evenly over the copiers. */
+/** Rounds of a copy that are unrolled together. */
+const batch = 16;
+
+/**
+ * Runs over aligned runs of `run` columns, split evenly over the copiers. `lookups` are loads that the rows' addresses
+ * depend on (a page table): a batch of them is issued before the batch of copies that waits for them.
+ */
 function forEachChunk(
   ctx: Context,
   to: SharedTile,
   run: number,
   by: Copiers,
+  lookups: readonly LoadOp[],
   body: (row: Expr, column: Expr, inside: Expr) => void,
 ): void {
   const perRow = to.columns / run;
   const total = to.rows * perRow;
   const rounds = Math.ceil(total / by.count);
-  const step = (i: Expr): void => {
-    const linear = add(by.id, mul(i, by.count));
-    const inside = total % by.count === 0 ? constantOf('bool', true) : lt(linear, total);
-    const row = div(linear, perRow);
-    const column = mul(rem(linear, perRow), run);
-    const named = (name: string, e: Expr): Expr =>
-      e.e === 'const' || e.e === 'var' ? e : ctx.emitter.once(name, exprKey(e), e, ctx.emitter.scopes[0]!);
-    body(named('row', row), named('column', column), inside);
+  const named = (name: string, e: Expr): Expr =>
+    e.e === 'const' || e.e === 'var' ? e : ctx.emitter.once(name, exprKey(e), e, ctx.emitter.scopes[0]!);
+  const place = (round: Expr): { row: Expr; column: Expr; inside: Expr } => {
+    const linear = add(by.id, mul(round, by.count));
+    return {
+      row: named('row', div(linear, perRow)),
+      column: named('column', mul(rem(linear, perRow), run)),
+      inside: total % by.count === 0 ? constantOf('bool', true) : lt(linear, total),
+    };
   };
-  if (rounds <= 16) ctx.emitter.unrolled('c', rounds, step);
-  else ctx.emitter.loop('c', constI(0), constI(rounds), 1, undefined, step);
+  const group = (first: Expr, count: number): void => {
+    const found = lookups.map((l) => ctx.emitter.array(nameOf(l.result, l.tensor.name), regTypeOf(l.result.type.element), count));
+    if (found.length > 0)
+      ctx.emitter.unrolled('c', count, (i) => {
+        const { row } = place(add(first, i));
+        lookups.forEach((l, n) => ctx.emitter.assign(found[n]!, lazyAt(ctx, l.result, [row]), i));
+      });
+    ctx.emitter.unrolled('c', count, (i) => {
+      const { row, column, inside } = place(add(first, i));
+      lookups.forEach((l, n) => ctx.emitter.top.cache.set(lazyKey(ctx, l.result, [row]), element(found[n]!, i)));
+      body(row, column, inside);
+    });
+  };
+  const size = Math.min(rounds, batch);
+  const whole = Math.floor(rounds / size);
+  if (whole === 1) group(constI(0), size);
+  else ctx.emitter.loop('g', constI(0), constI(whole * size), size, undefined, (first) => group(first, size));
+  if (rounds % size > 0) group(constI(whole * size), rounds % size);
+}
+
+/** Row-indexed table loads that the addresses of these copies depend on. */
+function lookupsOf(ctx: Context, copies: readonly Copy[]): LoadOp[] {
+  const found = new Set<LoadOp>();
+  const visit = (v: Value): void => {
+    const { op } = ctx.analysis.definition(v);
+    if (!op || ctx.analysis.anchored.has(v.id)) return;
+    if (op.op === 'load' && v.type.shape.length === 1) found.add(op);
+    else for (const x of operandsOf(op)) visit(x);
+  };
+  for (const { load, to } of copies)
+    for (const v of load.indices) if (v.type.shape[0] === to.rows && v.type.shape[1] === 1) visit(v);
+  return [...found].filter((l) => l.result.type.shape[0] === copies[0]!.to.rows);
 }
 
 /** The fallback: elements one by one, halves in pairs, wherever vectors are not provably aligned or masked alike. */
 function copyElements(ctx: Context, op: LoadOp, to: SharedTile, by: Copiers): void {
   const type = op.tensor.element;
   const run = isHalf(type) && to.columns % 2 === 0 ? 2 : 1;
-  forEachChunk(ctx, to, run, by, (row, column, inside) => {
+  forEachChunk(ctx, to, run, by, [], (row, column, inside) => {
     const at = (c: Expr): Expr => {
       const coords = [row, c];
       const value = loadGlobal(ctx.buffer(op.tensor), elementIndex(ctx, op, (v) => indexAt(ctx, v, coords)));

@@ -149,8 +149,8 @@ export type Stmt = Base &
         readonly then: readonly Stmt[];
         readonly else: readonly Stmt[];
       }
-    /** All threads of the block; orders shared and global memory among them. */
-    | { readonly s: 'barrier' }
+    /** All threads of the block, or its first `threads` (whole warps); orders shared and global memory among them. */
+    | { readonly s: 'barrier'; readonly threads?: number }
     /** All lanes of a warp; orders their shared memory accesses. */
     | { readonly s: 'warpBarrier' }
     /** dst.length consecutive 32-bit words from a global buffer; element `index` must be aligned to the access. No pred = always. Where pred is false dst gets 0. */

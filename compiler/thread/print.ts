@@ -142,7 +142,7 @@ class Printer {
       case 'assign':
         return `${this.target(s.to)} = ${this.expr(s.value)}`;
       case 'barrier':
-        return 'barrier';
+        return s.threads === undefined ? 'barrier' : `barrier of ${s.threads} threads`;
       case 'warpBarrier':
         return 'warpBarrier';
       case 'loadGlobalWords':

@@ -132,7 +132,9 @@ class Verifier {
       case 'if':
         return this.branch(s, flow);
       case 'barrier':
-        return this.need(flow, 'block', 'a barrier', s.span);
+        if (s.threads !== undefined && (s.threads % 32 !== 0 || s.threads > this.k.threads))
+          bad(`a barrier of ${s.threads} threads in a block of ${this.k.threads}`, s.span);
+        return this.need(flow, s.threads === undefined ? 'block' : 'warp', 'a barrier', s.span);
       case 'warpBarrier':
       case 'shuffleXor':
       case 'ldmatrix':

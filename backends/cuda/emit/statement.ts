@@ -74,7 +74,8 @@ export class Statements {
         this.#branch(s);
         return;
       case 'barrier':
-        writer.line('__syncthreads();');
+        if (s.threads === undefined) writer.line('__syncthreads();');
+        else writer.line(`asm volatile("bar.sync 1, ${s.threads};" ::: "memory");`);
         return;
       case 'warpBarrier':
         writer.line('__syncwarp();');

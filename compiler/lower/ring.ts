@@ -1,0 +1,136 @@
+/**
+ * Warp-specialised loops: a producer warp runs the loop's loads on an iterator of its own into a ring of stages; consumer
+ * warps run everything else, free of each other. A stage has two mbarriers: `full`, completed by the producer's copies as
+ * they land, and `empty`, by one lane of every consumer warp. (The structure of CUTLASS's Hopper mainloops, with cp.async as
+ * the copy, so that any row gather works and sm_80 runs it too.)
+ */
+import type { ForOp, RaggedOp, Value } from '../ir/nodes.ts';
+import { add, constI, eq, lt, mul, noteRange, rem, select, sub, threadId, varRef, xor } from '../thread/build.ts';
+import type { Expr, SharedBuffer, Stmt, Var } from '../thread/nodes.ts';
+import type { Context } from './context.ts';
+import { makeIterator } from './iterate.ts';
+import type { Stage } from './pipeline.ts';
+import { assignYields, bindCarried, carry, lowerOps } from './regions.ts';
+import { copyToShared } from './shared.ts';
+
+export interface Ring {
+  readonly op: ForOp | RaggedOp;
+  readonly stages: readonly Stage[];
+  readonly count: number;
+  /** full[count], then empty[count], 8 bytes each. */
+  readonly barriers: SharedBuffer;
+}
+
+const full = (slot: Expr): Expr => mul(slot, 8);
+const empty = (ring: Ring, slot: Expr): Expr => add(mul(slot, 8), ring.count * 8);
+
+/** A slot of the ring and the parity of its current use. */
+class Cursor {
+  readonly slot: Var;
+  readonly parity: Var;
+  private readonly ctx: Context;
+  private readonly count: number;
+
+  constructor(ctx: Context, count: number, prefix: string) {
+    this.ctx = ctx;
+    this.count = count;
+    this.slot = ctx.emitter.scalar(`${prefix}stage`, 'i32', constI(0));
+    this.parity = ctx.emitter.scalar(`${prefix}parity`, 'i32', constI(0));
+  }
+
+  advance(): void {
+    const last = eq(varRef(this.slot), this.count - 1);
+    this.ctx.emitter.assign(this.parity, select(last, xor(varRef(this.parity), 1), varRef(this.parity)));
+    this.ctx.emitter.assign(this.slot, select(last, constI(0), add(varRef(this.slot), 1)));
+  }
+}
+
+/** The consumers' loop; the producer's is emitted by `withProducer` once the rest of the kernel is done. */
+export function ringConsumer(ctx: Context, ring: Ring, params: readonly Value[]): void {
+  const { op, stages, count, barriers: buffer } = ring;
+  const outer = ctx.emitter.top;
+  const span = op.span;
+  const carried = params.map((p, i) => carry(ctx, p, op.inits[i]!));
+  const it = makeIterator(ctx, op, '');
+  const at = new Cursor(ctx, count, '');
+  const body = ctx.emitter.open({ region: op.body, vars: [...it.vars, at.slot, at.parity] }, (scope) => {
+    const slot = varRef(at.slot);
+    ctx.emitter.emit({ s: 'mbarrierWait', span, buffer, offset: full(slot), parity: varRef(at.parity) });
+    it.bind(scope);
+    params.forEach((p, i) => bindCarried(scope, p, carried[i]!));
+    for (const { load, tile } of stages)
+      ctx.stagedTiles.set(`${load.result.id}:${scope.id}`, { ...tile, base: mul(slot, tile.stageBytes) });
+    lowerOps(ctx, op.body);
+    assignYields(ctx, op.body, carried);
+    ctx.emitter.span = span;
+    ctx.emitter.emit({ s: 'warpBarrier', span });
+    const arrive: Stmt = { s: 'mbarrierArrive', span, buffer, offset: empty(ring, slot) };
+    ctx.emitter.emit({ s: 'if', span, cond: eq(rem(threadId(), 32), 0), uniform: 'none', then: [arrive], else: [] });
+    it.advance();
+    at.advance();
+  });
+  ctx.emitter.emit({ s: 'while', span, cond: it.valid, body: body.stmts });
+  op.results.forEach((r, i) => bindCarried(outer, r, carried[i]!));
+}
+
+function producer(ctx: Context, ring: Ring): Stmt[] {
+  const { op, stages, count, barriers: buffer } = ring;
+  const span = op.span;
+  return ctx.emitter.open({ region: ctx.kernel.body }, () => {
+    ctx.emitter.span = span;
+    const lane = ctx.emitter.scalar('lane', 'i32', sub(threadId(), ctx.threads));
+    noteRange(lane, 0, 31);
+    const ahead = makeIterator(ctx, op, 'next_');
+    const at = new Cursor(ctx, count, 'fill_');
+    const body = ctx.emitter.open({ region: op.body, vars: [...ahead.vars, at.slot, at.parity] }, (scope) => {
+      const slot = varRef(at.slot);
+      // A stage is empty for its first use: the phase before the first counts as complete.
+      const parity = xor(varRef(at.parity), 1);
+      const offset = empty(ring, slot);
+      ctx.emitter.emit({ s: 'mbarrierWait', span, buffer, offset, parity });
+      ahead.bind(scope);
+      const copies = stages.map(({ load, tile }) => ({ load, to: { ...tile, base: mul(slot, tile.stageBytes) } }));
+      copyToShared(ctx, copies, { count: 32, id: varRef(lane) }, false);
+      ctx.emitter.span = span;
+      ctx.emitter.emit({ s: 'mbarrierArriveCpAsync', span, buffer, offset: full(slot) });
+      ahead.advance();
+      at.advance();
+    });
+    ctx.emitter.emit({ s: 'while', span, cond: ahead.valid, body: body.stmts });
+    ctx.emitter.emit({ s: 'cpAsyncCommit', span });
+    ctx.emitter.emit({ s: 'cpAsyncWait', span, pending: 0 });
+  }).stmts;
+}
+
+/** Code of one role: its block barriers are among the role's threads, and conditions hold for its warps at most. */
+const role = (stmts: readonly Stmt[], threads: number): Stmt[] =>
+  stmts.map((s): Stmt => {
+    if (s.s === 'barrier') return { ...s, threads };
+    if (s.s === 'for' || s.s === 'while') return { ...s, body: role(s.body, threads) };
+    if (s.s !== 'if') return s;
+    const uniform = s.uniform === 'block' ? 'warp' : s.uniform;
+    return { ...s, uniform, then: role(s.then, threads), else: role(s.else, threads) };
+  });
+
+/** The whole kernel: barriers made, then each warp to its role. `consumers` already has its block barriers. */
+export function withProducer(ctx: Context, ring: Ring, consumers: readonly Stmt[]): Stmt[] {
+  const span = ring.op.span;
+  const { barriers: buffer, count } = ring;
+  const init: Stmt[] = [];
+  for (let s = 0; s < count; s++) {
+    init.push({ s: 'mbarrierInit', span, buffer, offset: full(constI(s)), count: 32 });
+    init.push({ s: 'mbarrierInit', span, buffer, offset: empty(ring, constI(s)), count: ctx.threads / 32 });
+  }
+  return [
+    { s: 'if', span, cond: eq(threadId(), 0), uniform: 'none', then: init, else: [] },
+    { s: 'barrier', span },
+    {
+      s: 'if',
+      span,
+      cond: lt(threadId(), ctx.threads),
+      uniform: 'warp',
+      then: role(consumers, ctx.threads),
+      else: role(producer(ctx, ring), 32),
+    },
+  ];
+}
