@@ -12,7 +12,9 @@ export interface Program {
   /** For a warp that waits on an mbarrier: the offset and parity of its first lane. */
   readonly waitAt: Int32Array;
   readonly waitParity: Int32Array;
+  /** Statements that warps executed: in this block, and since the start. */
   steps(): number;
+  total(): number;
   block(x: number, y: number, z: number): void;
 }
 
@@ -23,6 +25,7 @@ export interface BlockRunner {
   readonly shared: SharedMemory;
   readonly copies: Copies;
   readonly barriers: MBarriers;
+  /** Statements that the warps of one block may execute. */
   readonly limit: number;
   /** Block barriers that completed. */
   passed: number;

@@ -89,11 +89,12 @@ export class KernelCompiler implements LeafWriter, Names {
       ...this.k.buffers.map((_, i) => `const g${i}=rt.globals[${i}];`),
       ...this.k.params.map((p, i) => `const p${i}=rt.params[${JSON.stringify(p.name)}];`),
       ...this.sites.map((_, i) => `const s${i}=rt.sites[${i}];`),
-      'let bx=0,by=0,bz=0,steps=0;',
+      'let bx=0,by=0,bz=0,steps=0,before=0;',
       ...this.head,
       ...this.functions,
       `function* main(w,m){\n${body}}`,
-      `return {main,waitAt,waitParity,steps:()=>steps,block(x,y,z){bx=x;by=y;bz=z;${tracked.join('')}}};`,
+      `return {main,waitAt,waitParity,steps:()=>steps,total:()=>before+steps,`,
+      `block(x,y,z){bx=x;by=y;bz=z;before+=steps;steps=0;${tracked.join('')}}};`,
     ].join('\n');
     return { warps: this.warps, sites: this.sites, source, shift };
   }

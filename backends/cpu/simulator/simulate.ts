@@ -17,7 +17,7 @@ import { SharedMemory } from './shared.ts';
 import { accessesOf, Site } from './site.ts';
 
 export interface SimulateOptions {
-  /** Warp statements after which a launch counts as endless. */
+  /** Warp statements after which a block counts as endless. */
   readonly maxStatements?: number;
   /** Runs at most this many blocks, evenly spread, the first and the last among them. The outputs are then incomplete. */
   readonly maxBlocks?: number;
@@ -28,7 +28,7 @@ export interface SimulateOptions {
   readonly written?: ReadonlyMap<HostArray, Uint8Array>;
 }
 
-const defaultLimit = 200_000_000;
+const defaultLimit = 20_000_000;
 
 /**
  * Runs a kernel on host arrays, in place. The report has every error with the author's places; the kernel runs on after
@@ -82,7 +82,7 @@ export function simulate(
   const blocks = runGrid(runner, grid, options.maxBlocks ?? Infinity);
   return makeReport(kernel.name, findings, {
     blocks,
-    statements: program.steps(),
+    statements: program.total(),
     barriers: runner.passed,
     sharedBytes: kernel.sharedBytes,
     sharedPeak: shared.peak,

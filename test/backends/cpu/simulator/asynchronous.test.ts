@@ -228,3 +228,34 @@ describe('a producer warp and a ring of mbarriers', () => {
     expect(errorsOf(report)).toEqual(['PAT0401 22 11', 'PAT0401 16 12', 'PAT0401 18 11', 'PAT0401 25 12']);
   });
 });
+
+describe('kernels that do not end', () => {
+  it('35: a loop whose condition never changes', () => {
+    const body = [
+      st.declare(2, sum, b.constF(0)),
+      st.while(3, b.lt(b.varRef(sum), 1), [st.set(4, sum, b.mul(b.varRef(sum), 2))]),
+      st.barrier(5),
+    ];
+    expect(errorsOf(run({ threads: 64, body }, {}, [1, 1, 1], { maxStatements: 10_000 }))).toEqual([
+      'PAT0407 3 3',
+    ]);
+  });
+
+  it('36: a loop that waits for another warp goes on once that has acted', () => {
+    const flag = globalBuffer('flag', 'i32', 1, 'readwrite');
+    const seen = regs.scalar('seen', 'i32');
+    const body = [
+      st.declare(2, seen, b.constI(0)),
+      st.if(
+        3,
+        b.lt(t, 32),
+        [st.while(4, b.eq(b.varRef(seen), 0), [st.set(5, seen, b.loadGlobal(flag, b.constI(0)))])],
+        [st.atomic(7, 'max', flag, b.constI(0), b.constI(1))],
+        'warp',
+      ),
+    ];
+    const report = run({ threads: 64, buffers: [flag], body }, { flag: new Int32Array(1) });
+    // It ends; reading a flag without an atomic is a race all the same.
+    expect(errorsOf(report)).toEqual(['PAT0402 7 5', 'PAT0402 5 7']);
+  });
+});
