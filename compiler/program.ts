@@ -87,6 +87,12 @@ export interface Program {
   readonly kernels: readonly KernelTemplate[];
   /** Command-line flags of the program's own, each with what it means: `rows` is given as `--rows 100`. */
   readonly flags?: Readonly<Record<string, string>>;
+  /** The instance that `patc check` simulates where the command line names none: small, and using every kernel. */
+  readonly small?: {
+    readonly workload?: string;
+    readonly spec?: Spec;
+    readonly flags?: Readonly<Record<string, string>>;
+  };
   /** Concrete inputs, plan tables and launches for one run. */
   instantiate(options: RunOptions): Instance;
   /** Host planning alone, with no inputs made: what `patc plan` prints. For programs that plan. */

@@ -171,6 +171,8 @@ export interface ProgramOptions {
   readonly kernels: readonly KernelTemplate[];
   /** Command-line flags of the program's own, each with what it means. */
   readonly flags?: Readonly<Record<string, string>>;
+  /** What `patc check` simulates where the command line says nothing else. */
+  readonly small?: Program['small'];
 }
 
 /**
@@ -182,6 +184,7 @@ export function program(name: string, options: ProgramOptions, body: (run: Run) 
     name,
     kernels: options.kernels,
     flags: options.flags ?? {},
+    ...(options.small ? { small: options.small } : {}),
     instantiate(runOptions) {
       const run = new Run(runOptions);
       body(run);

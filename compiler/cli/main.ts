@@ -5,7 +5,9 @@
 import { Command, CommanderError } from 'commander';
 import { PatcError } from '../diagnostics/error.ts';
 import { renderDiagnostics } from '../diagnostics/terminal.ts';
+import { addCheck } from './commands/check.ts';
 import { addCompile } from './commands/compile.ts';
+import { addOpt } from './commands/opt.ts';
 import { addPlan } from './commands/plan.ts';
 import { addRun } from './commands/run.ts';
 import { manifest } from './loader-hooks.ts';
@@ -43,7 +45,7 @@ function buildCli(action: Action, out: Output): Command {
       writeErr: (text) => void (out.json || process.stderr.write(text)),
       outputError: () => {},
     });
-  for (const add of [addCompile, addPlan, addRun]) add(cli, action);
+  for (const add of [addCompile, addCheck, addOpt, addPlan, addRun]) add(cli, action);
   for (const command of cli.commands) command.option('--json', 'print one JSON document on stdout');
   return cli;
 }

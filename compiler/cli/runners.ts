@@ -2,29 +2,36 @@
  * What `--on` names: something that runs an instance's launches. The interpreter runs Tile IR; a device runs what the
  * lowering for its target gives.
  */
-import type { HostArray, HostBuffer, RunResult } from '../backend.ts';
+import type { Device, HostArray, HostBuffer, RunResult } from '../backend.ts';
 import { fail } from '../diagnostics/error.ts';
 import type { Kernel } from '../ir/nodes.ts';
 import type { DeviceShape, Instance, KernelTemplate, ProgramLaunch } from '../program.ts';
 import type { ThreadKernel } from '../thread/nodes.ts';
 import { backendOf } from './backends.ts';
-import { specOf } from './options.ts';
+import { parseTargets, specOf } from './options.ts';
 import { tilesOf } from './tiles.ts';
 import { closest } from '../diagnostics/closest.ts';
 
 export interface Runner {
   readonly description: string;
   readonly shape: DeviceShape;
+  /** Timed runs where the command line does not say: none where a run takes seconds. */
+  readonly usualRepeats: number;
   run(instance: Instance, repeats: number): Promise<RunResult>;
   close(): Promise<void>;
 }
 
-export const places = ['cpu', 'webgpu', 'cuda'] as const;
+export const places = ['cpu', 'simulator', 'webgpu', 'cuda'] as const;
 
 /** @throws PatcError PAT0601 for an unknown place, PAT07xx when the device or what it needs is missing */
-export async function openRunner(on: string): Promise<Runner> {
+export async function openRunner(on: string, simulated = 'cuda:sm_80'): Promise<Runner> {
   if (on === 'cpu') return interpreterRunner();
-  if (on === 'webgpu' || on === 'cuda') return deviceRunner(on === 'cuda' ? 'cuda' : 'wgsl');
+  if (on === 'webgpu') return deviceRunner(await (await backendOf('wgsl')).open());
+  if (on === 'cuda') return deviceRunner(await (await backendOf('cuda')).open());
+  if (on === 'simulator') {
+    const { openSimulator } = await import('../../backends/cpu/simulator/index.ts');
+    return deviceRunner(openSimulator(parseTargets(simulated)[0]!));
+  }
   const near = closest(on, places);
   fail('PAT0601', `--on: there is no '${on}'`, {
     notes: [{ text: `places: ${places.join(', ')}` }],
@@ -40,6 +47,7 @@ async function interpreterRunner(): Promise<Runner> {
   const description = 'CPU (Tile IR interpreter)';
   return {
     description,
+    usualRepeats: 0,
     shape: { family: 'cpu', units: interpreterUnits, feasible: (template) => tilesOf(template) },
     async run(instance) {
       const memory = new Map(instance.buffers.map((b): [string, HostArray] => [b.name, b.data.slice()]));
@@ -61,14 +69,14 @@ function bind(kernel: Kernel, launch: ProgramLaunch, memory: Map<string, HostArr
 const outputsOf = (buffers: readonly HostBuffer[], memory: Map<string, HostArray>): Map<string, HostArray> =>
   new Map(buffers.filter((b) => b.output).map((b) => [b.name, memory.get(b.name)!]));
 
-async function deviceRunner(family: 'cuda' | 'wgsl'): Promise<Runner> {
-  const device = await (await backendOf(family)).open();
+async function deviceRunner(device: Device): Promise<Runner> {
   const { Lowering } = await import('./lowering.ts');
   const lowering = new Lowering(device.target);
   return {
     description: device.description,
+    usualRepeats: /software|simulator/i.test(device.description) ? 0 : 20,
     shape: {
-      family,
+      family: device.target.family,
       units: device.units,
       feasible: (template: KernelTemplate, spec) => lowering.feasible(template, spec),
     },

@@ -1,6 +1,6 @@
 /** The JSON documents that `--json` prints, as zod schemas; docs/schemas/ has them as JSON Schema (scripts/schemas.ts). */
 import { z } from 'zod';
-import { diagnosticSchema } from '../diagnostics/json.ts';
+import { diagnosticSchema, placeSchema } from '../diagnostics/json.ts';
 
 const diagnostic = diagnosticSchema.extend({
   code: z.string().describe('PATnnnn, stable; docs/errors.md explains each. "internal" is a bug in patc'),
@@ -89,6 +89,54 @@ export const run = z.looseObject({
   plan: planSummary.optional(),
 });
 
-export const schemas = { errors, compile, plan, run } as const;
+const finding = diagnostic.extend({
+  severity: z.enum(['error', 'warning']),
+  count: z.number().int().describe('how often; the text tells the first time'),
+});
+
+export const check = z.object({
+  ok: z.boolean().describe('no lint, no error of the simulator, and the numbers are right'),
+  program: z.string(),
+  lint: z.array(diagnostic),
+  targets: z.array(
+    z.object({
+      target: z.string(),
+      sharedLimit: z.number().int().describe('bytes of shared memory that a block may use'),
+      kernels: z.array(
+        z.object({
+          kernel: z.string(),
+          tile,
+          threads: z.number().int(),
+          sharedBytes: z.number().int(),
+          buffers: z.array(
+            z.object({ name: z.string(), bytes: z.number().int(), note: z.string(), span: placeSchema }),
+          ),
+        }),
+      ),
+      simulated: z.array(
+        z.object({
+          tile: z.string(),
+          launches: z.number().int(),
+          sharedPeak: z.number().int(),
+          ok: z.boolean(),
+          relError: z.number().nullable(),
+          errors: z.array(finding),
+          warnings: z.array(finding).describe('bank conflicts and uncoalesced access: slow, not wrong'),
+        }),
+      ),
+    }),
+  ),
+});
+
+export const opt = z.object({
+  ok: z.literal(true),
+  kernel: z.string(),
+  passes: z.array(z.string()).describe('what ran, in order'),
+  text: z.string().describe('the kernel after them'),
+});
+
+export const schemas = { check, errors, compile, opt, plan, run } as const;
+export type OptJson = z.infer<typeof opt>;
+export type CheckJson = z.infer<typeof check>;
 export type CompileJson = z.infer<typeof compile>;
 export type RunJson = z.infer<typeof run>;

@@ -3,22 +3,30 @@ import { erf } from '../../compiler/ir/numeric.ts';
 import { program } from '../../dsl/index.ts';
 import { linearGelu } from './kernel.ts';
 
-export default program('gemm', { kernels: [linearGelu], flags: { rows: 'rows of the matrix' } }, (run) => {
-  const { columns, depth, dtype, rows, width } = run.use(linearGelu);
-  const m = run.flag('rows', 200);
-  const x = run.input('x', dtype, m * depth);
-  // Outputs of unit size, whatever the depth.
-  const w = run.input('w', dtype, depth * columns, 1 / Math.sqrt(depth));
-  const bias = run.input('bias', dtype, columns);
-  const y = run.output('y', dtype, m * columns);
-  run.launch(linearGelu, {
-    grid: [Math.ceil(columns / width), Math.ceil(m / rows)],
-    buffers: { x, w, bias, y },
-    scalars: { m },
-  });
-  run.expect(y, () => linearGeluReference(x.values, w.values, bias.values, depth));
-  run.work(2 * m * columns * depth);
-});
+export default program(
+  'gemm',
+  {
+    kernels: [linearGelu],
+    flags: { rows: 'rows of the matrix' },
+    small: { flags: { rows: '33' }, spec: { columns: 72, depth: 80 } },
+  },
+  (run) => {
+    const { columns, depth, dtype, rows, width } = run.use(linearGelu);
+    const m = run.flag('rows', 200);
+    const x = run.input('x', dtype, m * depth);
+    // Outputs of unit size, whatever the depth.
+    const w = run.input('w', dtype, depth * columns, 1 / Math.sqrt(depth));
+    const bias = run.input('bias', dtype, columns);
+    const y = run.output('y', dtype, m * columns);
+    run.launch(linearGelu, {
+      grid: [Math.ceil(columns / width), Math.ceil(m / rows)],
+      buffers: { x, w, bias, y },
+      scalars: { m },
+    });
+    run.expect(y, () => linearGeluReference(x.values, w.values, bias.values, depth));
+    run.work(2 * m * columns * depth);
+  },
+);
 
 /** gelu(x · w + bias) in float64; x [m, depth], w [depth, columns], bias [columns]. */
 export function linearGeluReference(

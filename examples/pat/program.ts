@@ -48,6 +48,7 @@ export function makeProgram(kernels: Kernels, variant: VariantOptions = {}): Pro
     name: variant.name ?? 'pat',
     kernels: [kernels.forward, kernels.merge],
     flags: programFlags,
+    small: { workload: '1,3_24,40', flags: { heads: '4/2', headDim: '64', packing: 'pat' } },
     instantiate: (options) => instantiate(kernels, variant, options),
     plan: (options) => report(prepare(kernels, options)),
   };

@@ -2,16 +2,24 @@
 import { program } from '../../dsl/index.ts';
 import { rmsNorm } from './kernel.ts';
 
-export default program('rmsnorm', { kernels: [rmsNorm], flags: { rows: 'rows of the matrix' } }, (run) => {
-  const { columns, dtype, eps, rows } = run.use(rmsNorm);
-  const n = run.flag('rows', 500);
-  const x = run.input('x', dtype, n * columns);
-  const weight = run.input('weight', dtype, columns);
-  const y = run.output('y', dtype, n * columns);
-  run.launch(rmsNorm, { grid: [Math.ceil(n / rows)], buffers: { x, weight, y }, scalars: { n } });
-  run.expect(y, () => rmsNormReference(x.values, weight.values, eps));
-  run.work(4 * n * columns);
-});
+export default program(
+  'rmsnorm',
+  {
+    kernels: [rmsNorm],
+    flags: { rows: 'rows of the matrix' },
+    small: { flags: { rows: '5' }, spec: { columns: 300 } },
+  },
+  (run) => {
+    const { columns, dtype, eps, rows } = run.use(rmsNorm);
+    const n = run.flag('rows', 500);
+    const x = run.input('x', dtype, n * columns);
+    const weight = run.input('weight', dtype, columns);
+    const y = run.output('y', dtype, n * columns);
+    run.launch(rmsNorm, { grid: [Math.ceil(n / rows)], buffers: { x, weight, y }, scalars: { n } });
+    run.expect(y, () => rmsNormReference(x.values, weight.values, eps));
+    run.work(4 * n * columns);
+  },
+);
 
 /** x / sqrt(mean(x²) + eps) · weight for each row of weight.length numbers, in float64. */
 export function rmsNormReference(x: Float64Array, weight: Float64Array, eps: number): Float64Array {

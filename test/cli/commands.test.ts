@@ -46,6 +46,17 @@ const fine: Record<string, { argv: string[]; schema: keyof typeof schemas }> = {
     ],
     schema: 'compile',
   },
+  'check of a shipped program': {
+    argv: ['check', 'softmax', '--target', 'cuda:sm_80,wgsl'],
+    schema: 'check',
+  },
+  'check of a workload': { argv: ['check', 'pat', '--target', 'wgsl', ...small], schema: 'check' },
+  'run on the simulator': {
+    argv: ['run', 'softmax', '--rows', '3', '--on', 'simulator', '--verify'],
+    schema: 'run',
+  },
+  'a named pass on textual IR': { argv: ['opt', 'fine.tile', '--passes', 'eliminate-dead'], schema: 'opt' },
+  'the pipeline on textual IR': { argv: ['opt', 'fine.tile'], schema: 'opt' },
   "compile of a workload's tiles": {
     argv: ['compile', 'pat', ...small, '--target', 'wgsl', '--out', 'used'],
     schema: 'compile',
@@ -147,6 +158,19 @@ const wrong: Record<string, { argv: string[]; code: string; exit: number; says?:
     says: '64, 80, 96',
   },
   'a malformed .tile file': { argv: ['compile', 'broken.tile'], code: 'PAT0201', exit: 1 },
+  'an unknown pass': {
+    argv: ['opt', 'fine.tile', '--passes', 'eliminate'],
+    code: 'PAT0203',
+    exit: 2,
+    says: 'eliminate-dead',
+  },
+  'passes on a file that is not there': { argv: ['opt', 'absent.tile'], code: 'PAT0604', exit: 1 },
+  'a simulated target that is none': {
+    argv: ['run', 'softmax', '--on', 'simulator', '--target', 'wgs'],
+    code: 'PAT0602',
+    exit: 2,
+    says: "'wgsl'",
+  },
   'a folder that cannot be made': {
     argv: ['compile', 'softmax', '--target', 'wgsl', '--out', 'fine.json/out'],
     code: 'PAT0605',
@@ -175,6 +199,41 @@ const files = {
   'broken.work': 'garbage {',
   'broken.jsonl': '{"timestamp": "late"}\n',
   'broken.tile': 'kernel @x( {',
+  'fine.tile': `kernel copy {
+  input x: f32[32]
+  output y: f32[32]
+
+  %i = iota : tile<32xi32>
+  %v = load x[%i] : tile<32xf32>
+  %0 = const 0 : f32
+  store y[%i] = %v
+}
+`,
+  'package.json': '{ "type": "module" }',
+  'race.ts': `import { kernel, program } from 'patc/dsl';
+const race = kernel('race', {}, (k) => {
+  const x = k.input('x', 'f32', ['n']);
+  const y = k.output('y', 'f32', [32]);
+  const i = k.iota(32);
+  const v = x.load([i.add(k.programId(0).mul(32))]);
+  y.store([i], v);
+});
+export default program('race', { kernels: [race] }, (run) => {
+  const x = run.input('x', 'f32', 64);
+  const y = run.output('y', 'f32', 32);
+  run.launch(race, { grid: [2], buffers: { x, y }, scalars: { n: 64 } });
+  run.expect(y, () => x.values.slice(32));
+});
+`,
+  'condition.ts': `import { kernel } from 'patc/dsl';
+export const lint = kernel('lint', {}, (k) => {
+  const x = k.input('x', 'f32', [32]);
+  const y = k.output('y', 'f32', [32]);
+  const i = k.iota(32);
+  const v = x.load([i]);
+  y.store([i], v.gt(0) ? v : v.neg());
+});
+`,
 };
 
 describe('the command line', () => {
@@ -253,6 +312,30 @@ describe('the command line', () => {
     const [d] = schemas.errors.parse(JSON.parse(ran.stdout)).diagnostics;
     expect([ran.code, d!.code]).toEqual([3, 'PAT0703']);
     expect(d!.help).toContain('driver');
+  });
+
+  test('check names a race and a traced condition with the line, and fails', () => {
+    const ran = session(
+      ['race.ts', 'condition.ts'].map((f) => ['check', f, '--target', 'wgsl', '--json']),
+      at,
+    );
+    const [race, condition] = ran.map((r) => schemas.check.parse(JSON.parse(r.stdout)));
+    expect(ran.map((r) => r.code)).toEqual([1, 1]);
+    const [found] = race!.targets[0]!.simulated[0]!.errors;
+    expect([race!.ok, found!.code, found!.span!.line]).toEqual([false, 'PAT0402', 7]);
+    expect([condition!.ok, condition!.lint[0]!.code, condition!.lint[0]!.span!.line]).toEqual([
+      false,
+      'PAT0103',
+      7,
+    ]);
+  });
+
+  test('a pass takes out what nothing reads', () => {
+    const { text } = schemas.opt.parse(
+      JSON.parse(good[Object.keys(fine).indexOf('a named pass on textual IR')]!.stdout),
+    );
+    expect(text).toContain('%v = load');
+    expect(text).not.toContain('const');
   });
 
   test('docs/schemas are current', async () => {

@@ -13,7 +13,8 @@ import type { RunJson } from '../schemas.ts';
 interface Flags extends ProgramFlags {
   on: string;
   seed: string;
-  repeats: string;
+  repeats?: string;
+  target?: string;
   verify?: boolean;
   dump?: string;
 }
@@ -29,7 +30,8 @@ export const addRun = (
   addProgramFlags(command)
     .option('--on <place>', places.join(', '), 'webgpu')
     .option('--seed <n>', 'of the random inputs', '1')
-    .option('--repeats <n>', 'timed repetitions after the first run', '0')
+    .option('--repeats <n>', 'timed repetitions after the first run (default: 20 on a GPU)')
+    .option('--target <name>', 'what the simulator simulates (default: cuda:sm_80)')
     .option('--verify', 'compare with a float64 reference')
     .option('--dump <dir>', 'write inputs and outputs there')
     .action((program: string, extra: string[], flags: Flags) =>
@@ -45,16 +47,17 @@ async function run(
   out: Output,
 ): Promise<number> {
   const seed = parseCount('--seed', given.seed, 0, 2 ** 32 - 1);
-  const repeats = parseCount('--repeats', given.repeats, 0, 1_000_000);
+  const asked =
+    given.repeats === undefined ? undefined : parseCount('--repeats', given.repeats, 0, 1_000_000);
   const program = await loadRunnable(name);
   const { spec, flags } = settle(command, program, given, extra);
   const verify = given.verify ?? false;
-  const runner = await openRunner(given.on);
+  const runner = await openRunner(given.on, given.target);
   try {
     out.progress(`${program.name} on ${runner.description}`);
     const workload = given.workload === undefined ? {} : { workload: given.workload };
     const instance = program.instantiate({ ...workload, seed, spec, flags, verify, device: runner.shape });
-    const result = await runner.run(instance, repeats);
+    const result = await runner.run(instance, asked ?? runner.usualRepeats);
     if (given.dump !== undefined) {
       if (!instance.dump) fail('PAT0601', `${program.name} has nothing to dump`);
       makeFolder(given.dump);
