@@ -7,6 +7,7 @@ import { PatcError } from '../compiler/diagnostics/error.ts';
 import { openCudaDevice, type CudaDevice } from '../backends/cuda/runtime/index.ts';
 import { Arguments } from '../backends/cuda/runtime/arguments.ts';
 import { runChecked } from '../backends/cuda/runtime/stream.ts';
+import { findNvrtc } from '../backends/cuda/runtime/nvrtc.ts';
 import { measureBandwidth } from './device/bandwidth.ts';
 import { smokeCases, wideColumns } from './smoke/cases.ts';
 import { fillRows, readRows } from './smoke/kernels-scalar.ts';
@@ -102,6 +103,28 @@ async function refusals(device: CudaDevice): Promise<Row> {
   return { name: 'refusals', ok, detail: `${message}; ${second}` };
 }
 
+/** The vector sum once more, compiled by NVRTC where it can be found. */
+async function nvrtc(): Promise<Row> {
+  const name = 'NVRTC';
+  if (!findNvrtc()) return { name, ok: true, detail: 'left out: no libnvrtc.so' };
+  const device = openCudaDevice({ ...process.env, PATC_CUDA_COMPILER: 'nvrtc' });
+  try {
+    const [first, , , matrix] = smokeCases(2);
+    const off = await Promise.all(
+      [first!, matrix!].map(async (c) => c.check((await device.run(c.request)).outputs)),
+    );
+    return {
+      name,
+      ok: off.every((x) => x <= 1),
+      detail: `version ${findNvrtc()!.version}, off ${off.map((x) => x.toPrecision(2)).join(' and ')}`,
+    };
+  } catch (error) {
+    return { name, ok: false, detail: error instanceof Error ? error.message : String(error) };
+  } finally {
+    await device.close();
+  }
+}
+
 async function main(): Promise<number> {
   const json = process.argv.includes('--json');
   const at = process.argv.indexOf('--seed');
@@ -109,7 +132,7 @@ async function main(): Promise<number> {
   const device = openCudaDevice();
   try {
     const { facts } = device.gpu;
-    const rows = [...(await cases(device, seed)), await refusals(device), await wide(device)];
+    const rows = [...(await cases(device, seed)), await refusals(device), await wide(device), await nvrtc()];
     const bandwidth = await measureBandwidth(device);
     const ok = rows.every((r) => r.ok);
     if (json) console.log(JSON.stringify({ ok, device: facts, bandwidth, seed, rows }, null, 1));

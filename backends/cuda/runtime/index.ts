@@ -11,8 +11,11 @@ import { Driver } from './driver.ts';
 import { Gpu } from './gpu.ts';
 import { compileWithNvrtc } from './nvrtc.ts';
 
-/** nvcc where it is there, else NVRTC. */
-const compile: Compiler = async (request) => (findNvcc() ? compileCubin(request) : compileWithNvrtc(request));
+/** nvcc where it is there, else NVRTC; PATC_CUDA_COMPILER=nvcc|nvrtc insists on one. */
+const compilerOf = (env: NodeJS.ProcessEnv): Compiler => {
+  const wanted = env['PATC_CUDA_COMPILER'] || (findNvcc(env) ? 'nvcc' : 'nvrtc');
+  return async (request) => (wanted === 'nvcc' ? compileCubin(request) : compileWithNvrtc(request));
+};
 
 /**
  * The first GPU, or the one that PATC_CUDA_DEVICE numbers. PATC_CUDA_LIBRARY names another driver library.
@@ -21,7 +24,10 @@ const compile: Compiler = async (request) => (findNvcc() ? compileCubin(request)
 export function openCudaDevice(env: NodeJS.ProcessEnv = process.env): CudaDevice {
   const driver = new Driver(env['PATC_CUDA_LIBRARY'] || undefined);
   const ordinal = Number(env['PATC_CUDA_DEVICE'] ?? 0);
-  return new CudaDevice(new Gpu(driver, Number.isInteger(ordinal) && ordinal >= 0 ? ordinal : 0), compile);
+  return new CudaDevice(
+    new Gpu(driver, Number.isInteger(ordinal) && ordinal >= 0 ? ordinal : 0),
+    compilerOf(env),
+  );
 }
 
 export { CudaDevice } from './device.ts';

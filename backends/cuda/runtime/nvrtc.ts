@@ -1,4 +1,5 @@
 /** Compilation by NVRTC, for machines that have the driver and CUDA's run-time compiler but no nvcc. */
+import path from 'node:path';
 import { fail } from '../../../compiler/diagnostics/error.ts';
 import { CodeCache } from '../nvcc/cache.ts';
 import type { CompileRequest, Cubin } from '../nvcc/compile.ts';
@@ -19,16 +20,31 @@ interface Nvrtc {
   readonly cubin: Status;
 }
 
-const names = ['libnvrtc.so', 'libnvrtc.so.13', 'libnvrtc.so.12', 'libnvrtc.so.11.2'];
-let opened: Nvrtc | undefined;
+/** PATC_NVRTC_LIBRARY alone where it is set; else by name through the loader's paths, then the toolkit's folders. */
+function placesOf(env: NodeJS.ProcessEnv): string[] {
+  if (env['PATC_NVRTC_LIBRARY']) return [env['PATC_NVRTC_LIBRARY']];
+  const homes = [env['CUDA_HOME'], env['CUDA_PATH'], '/usr/local/cuda'].filter(
+    (x) => x !== undefined && x !== '',
+  );
+  return [
+    'libnvrtc.so',
+    'libnvrtc.so.13',
+    'libnvrtc.so.12',
+    ...homes.map((home) => path.join(home!, 'lib64', 'libnvrtc.so')),
+  ];
+}
+
+const opened = new Map<string, Nvrtc>();
 
 /** NVRTC where it can be loaded, else undefined. */
-export function findNvrtc(candidates: readonly string[] = names): Nvrtc | undefined {
-  if (opened) return opened;
-  for (const name of candidates) {
+export function findNvrtc(env: NodeJS.ProcessEnv = process.env): Nvrtc | undefined {
+  for (const place of placesOf(env)) {
+    const known = opened.get(place);
+    if (known) return known;
     try {
-      opened = bind(name);
-      return opened;
+      const bound = bind(place);
+      opened.set(place, bound);
+      return bound;
     } catch {
       continue;
     }
@@ -36,8 +52,8 @@ export function findNvrtc(candidates: readonly string[] = names): Nvrtc | undefi
   return undefined;
 }
 
-function bind(path: string): Nvrtc {
-  const library = koffi().load(path);
+function bind(place: string): Nvrtc {
+  const library = koffi().load(place);
   const f = (prototype: string): Status => library.func(prototype) as Status;
   const [major, minor] = [[0], [0]] as [number[], number[]];
   f('int nvrtcVersion(_Out_ int *major, _Out_ int *minor)')(major, minor);
@@ -69,7 +85,7 @@ export function compileWithNvrtc(request: CompileRequest, cache = new CodeCache(
     fail('PAT0701', 'neither nvcc nor NVRTC was found', {
       notes: [
         { text: 'looked for nvcc in CUDA_HOME, CUDA_PATH, PATH and /usr/local/cuda/bin' },
-        { text: `looked for ${names.join(', ')}` },
+        { text: `looked for ${placesOf(process.env).join(', ')}` },
       ],
       help: 'install the CUDA toolkit 12 or newer, or its run-time compiler alone, and put it on LD_LIBRARY_PATH',
     });

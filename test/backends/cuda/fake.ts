@@ -10,16 +10,21 @@ import { koffi } from '../../../backends/cuda/runtime/library.ts';
 
 export const compiler = ['cc', 'gcc', 'clang'].find((c) => spawnSync(c, ['--version']).status === 0);
 
-let built: string | undefined;
+const built = new Map<string, string>();
 
-export function fakeLibrary(): string {
-  if (built) return built;
-  const file = path.join(mkdtempSync(path.join(os.tmpdir(), 'patc-fake-cuda-')), 'libcuda.so.1');
-  const source = path.join(import.meta.dirname, 'fake-driver.c');
-  execFileSync(compiler!, ['-shared', '-fPIC', '-O1', '-w', '-o', file, source]);
-  built = file;
+/** A shared library built from a C file of this folder. */
+function library(source: string, name: string): string {
+  const known = built.get(source);
+  if (known) return known;
+  const file = path.join(mkdtempSync(path.join(os.tmpdir(), 'patc-fake-cuda-')), name);
+  const text = path.join(import.meta.dirname, source);
+  execFileSync(compiler!, ['-shared', '-fPIC', '-O1', '-w', '-o', file, text]);
+  built.set(source, file);
   return file;
 }
+
+export const fakeLibrary = (): string => library('fake-driver.c', 'libcuda.so.1');
+export const fakeNvrtc = (): string => library('fake-nvrtc.c', 'libnvrtc.so');
 
 export interface Counts {
   readonly memory: number;
