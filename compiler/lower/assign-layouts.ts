@@ -49,7 +49,7 @@ export class LayoutPlan {
     const vector = v.type.element === 'bool' ? 4 : 16 / elementBytes(v.type.element);
     // Few elements: spread them over threads before giving one thread a whole vector.
     const perThread = Math.max(1, Math.floor(sizeOf(v.type) / this.threads));
-    return blockedLayout(v.type.shape, this.threads, Math.min(vector, perThread));
+    return blockedLayout(v.type.shape, this.threads, Math.min(vector, 2 ** Math.floor(Math.log2(perThread))));
   }
 
   private set(v: Value, layout: Layout): void {

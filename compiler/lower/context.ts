@@ -101,10 +101,9 @@ export class Context {
     return b;
   }
 
-  /** One loop of a kernel may have a producer warp: by default where the target is Hopper, or as the tile says. */
-  get wantsProducer(): boolean {
-    const asked = this.kernel.tile.producer ?? (this.target.features.hopper ? 1 : 0);
-    return asked === 1 && this.ring === undefined;
+  /** Producer warps for one loop of the kernel, as the tile says. */
+  get producers(): number {
+    return this.ring === undefined ? (this.kernel.tile.producers ?? 0) : 0;
   }
 
   /** Whether a dot takes its left operand from registers (see dot-mma.ts). */

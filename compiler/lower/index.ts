@@ -32,7 +32,7 @@ export function lowerKernel(kernel: Kernel, target: Target): ThreadKernel {
   const lowered: ThreadKernel = {
     name: kernel.name,
     target: target.name,
-    threads: plan.threads + (ctx.ring ? 32 : 0),
+    threads: plan.threads + (ctx.ring ? 32 * ctx.ring.producers : 0),
     minBlocks: 0,
     buffers: [...ctx.buffers.values()],
     params: kernel.params.flatMap((p): ThreadParam[] =>

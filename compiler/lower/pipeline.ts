@@ -50,10 +50,10 @@ export function pipelinedLoop(ctx: Context, op: ForOp | RaggedOp, params: readon
     return { load, tile };
   });
   ctx.emitter.span = span;
-  if (ctx.analysis.regionOf.get(op) === ctx.kernel.body && ctx.wantsProducer) {
+  if (ctx.analysis.regionOf.get(op) === ctx.kernel.body && ctx.producers > 0) {
     const barriers = ctx.addShared('ring_barriers', 'u32', 16 * count, `${count} stages x full, empty x 8 B`, span);
     ctx.managed.add(barriers);
-    ctx.ring = { op, stages, count, barriers };
+    ctx.ring = { op, stages, count, barriers, producers: ctx.producers };
     return ringConsumer(ctx, ctx.ring, params);
   }
   const ahead = makeIterator(ctx, op, 'next_');

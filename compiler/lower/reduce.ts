@@ -19,13 +19,13 @@ export function lowerReduce(ctx: Context, op: ReduceOp): RegTile {
   const from = ctx.layoutOf(op.a);
   const layout = sliceLayout(from, op.axis);
   const type = regTypeOf(op.result.type.element);
-  const tile: RegTile = {
+  const partial: RegTile = {
     form: 'reg',
     layout,
     var: ctx.emitter.array(nameOf(op.result, op.fn), type, regCount(layout)),
   };
-  inThread(ctx, op, from, tile);
-  acrossThreads(ctx, op, from, tile);
+  inThread(ctx, op, from, partial);
+  const tile = acrossThreads(ctx, op, from, partial);
   const half = op.result.type.element;
   if (isHalf(half))
     ctx.forEachPoint(layout, (p) => {
@@ -67,7 +67,7 @@ function inThread(ctx: Context, op: ReduceOp, from: Layout, tile: RegTile): void
   );
 }
 
-function acrossThreads(ctx: Context, op: ReduceOp, from: Layout, tile: RegTile): void {
+function acrossThreads(ctx: Context, op: ReduceOp, from: Layout, tile: RegTile): RegTile {
   let weight = 1;
   const shared: { digit: Digit; weight: number }[] = [];
   for (const d of from.threads) {
@@ -78,7 +78,14 @@ function acrossThreads(ctx: Context, op: ReduceOp, from: Layout, tile: RegTile):
     }
     weight *= d.size;
   }
-  if (shared.length > 0) throughShared(ctx, op, tile, shared);
+  if (tile.layout.shape.length > 0) {
+    if (shared.length > 0) throughShared(ctx, op, tile, shared, tile);
+    return tile;
+  }
+  // A scalar may decide a branch or a bound: all threads read it from one place, so that it is seen to be uniform.
+  const all = { ...tile, var: ctx.emitter.array(nameOf(op.result, op.fn), tile.var.type, 1) };
+  throughShared(ctx, op, tile, shared, all);
+  return all;
 }
 
 function shuffle(ctx: Context, op: ReduceOp, tile: RegTile, mask: number): void {
@@ -91,12 +98,13 @@ function shuffle(ctx: Context, op: ReduceOp, tile: RegTile, mask: number): void 
   });
 }
 
-/** Every group writes its partial to a [row][group] table; all read a row's partials in group order. */
+/** Every group writes its partial to a [row][group] table; all read a row's partials into `to` in group order. */
 function throughShared(
   ctx: Context,
   op: ReduceOp,
   tile: RegTile,
   groups: readonly { digit: Digit; weight: number }[],
+  to: RegTile,
 ): void {
   const count = product(groups.map((g) => g.digit));
   const rows = tile.layout.shape.reduce((a, b) => a * b, 1);
@@ -140,8 +148,8 @@ function throughShared(
         buffer,
         offset: offset(p, constI(g)),
       });
-      const value = g === 0 ? varRef(part) : binaryOf(combine[op.fn], element(tile.var, i), varRef(part));
-      ctx.emitter.assign(tile.var, value, i);
+      const value = g === 0 ? varRef(part) : binaryOf(combine[op.fn], element(to.var, i), varRef(part));
+      ctx.emitter.assign(to.var, value, i);
     }
   });
 }

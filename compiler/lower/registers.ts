@@ -93,8 +93,8 @@ export function vectorWidth(
   const digit = layout.regs.findIndex((d) => d.dim === axis && d.stride === 1);
   if (digit < 0 || axis < 0) return { width: 1, digit: -1 };
   const bytes = elementBytes(op.tensor.element);
-  let width = Math.min(layout.regs[digit]!.size, 16 / bytes);
-  width = width & -width;
+  const { size } = layout.regs[digit]!;
+  let width = Math.min(size & -size, 16 / bytes);
   const start = Math.max(
     1,
     ...layout.threads.filter((d) => d.dim === axis).map((d) => d.stride & -d.stride),

@@ -1,5 +1,5 @@
 /**
- * Warp-specialised loops: a producer warp runs the loop's loads on an iterator of its own into a ring of stages; consumer
+ * Warp-specialised loops: producer warps run the loop's loads on an iterator of their own into a ring of stages; consumer
  * warps run everything else, free of each other. A stage has two mbarriers: `full`, completed by the producer's copies as
  * they land, and `empty`, by one lane of every consumer warp. (The structure of CUTLASS's Hopper mainloops, with cp.async as
  * the copy, so that any row gather works and sm_80 runs it too.)
@@ -17,6 +17,8 @@ export interface Ring {
   readonly op: ForOp | RaggedOp;
   readonly stages: readonly Stage[];
   readonly count: number;
+  /** Warps that copy. */
+  readonly producers: number;
   /** full[count], then empty[count], 8 bytes each. */
   readonly barriers: SharedBuffer;
 }
@@ -79,7 +81,7 @@ function producer(ctx: Context, ring: Ring): Stmt[] {
   return ctx.emitter.open({ region: ctx.kernel.body }, () => {
     ctx.emitter.span = span;
     const lane = ctx.emitter.scalar('lane', 'i32', sub(threadId(), ctx.threads));
-    noteRange(lane, 0, 31);
+    noteRange(lane, 0, 32 * ring.producers - 1);
     const ahead = makeIterator(ctx, op, 'next_');
     const at = new Cursor(ctx, count, 'fill_');
     const body = ctx.emitter.open({ region: op.body, vars: [...ahead.vars, at.slot, at.parity] }, (scope) => {
@@ -90,7 +92,7 @@ function producer(ctx: Context, ring: Ring): Stmt[] {
       ctx.emitter.emit({ s: 'mbarrierWait', span, buffer, offset, parity });
       ahead.bind(scope);
       const copies = stages.map(({ load, tile }) => ({ load, to: { ...tile, base: mul(slot, tile.stageBytes) } }));
-      copyToShared(ctx, copies, { count: 32, id: varRef(lane) }, false);
+      copyToShared(ctx, copies, { count: 32 * ring.producers, id: varRef(lane) }, false);
       ctx.emitter.span = span;
       ctx.emitter.emit({ s: 'mbarrierArriveCpAsync', span, buffer, offset: full(slot) });
       ahead.advance();
@@ -118,7 +120,7 @@ export function withProducer(ctx: Context, ring: Ring, consumers: readonly Stmt[
   const { barriers: buffer, count } = ring;
   const init: Stmt[] = [];
   for (let s = 0; s < count; s++) {
-    init.push({ s: 'mbarrierInit', span, buffer, offset: full(constI(s)), count: 32 });
+    init.push({ s: 'mbarrierInit', span, buffer, offset: full(constI(s)), count: 32 * ring.producers });
     init.push({ s: 'mbarrierInit', span, buffer, offset: empty(ring, constI(s)), count: ctx.threads / 32 });
   }
   return [
@@ -130,7 +132,7 @@ export function withProducer(ctx: Context, ring: Ring, consumers: readonly Stmt[
       cond: lt(threadId(), ctx.threads),
       uniform: 'warp',
       then: role(consumers, ctx.threads),
-      else: role(producer(ctx, ring), 32),
+      else: role(producer(ctx, ring), 32 * ring.producers),
     },
   ];
 }

@@ -52,9 +52,9 @@ export function newSharedTile(
   name: string,
   matrix: boolean,
   stages = 1,
+  element = v.type.element as MemoryElement,
 ): SharedTile & { stageBytes: number } {
   const [rows, columns] = v.type.shape as [number, number];
-  const element = v.type.element as MemoryElement;
   const { pitch, swizzle } = rowPitch(element, columns, matrix);
   const stageBytes = Math.ceil((rows * pitch) / 16) * 16;
   const count = stages > 1 ? `${stages} stages x ` : '';
@@ -191,7 +191,7 @@ function copyWords(
 function storeWords(ctx: Context, to: SharedTile, row: Expr, column: Expr, words: readonly Expr[], inside: Expr): void {
   const span = ctx.emitter.span;
   const pred = inside.e === 'const' ? {} : { pred: inside };
-  const offset = offsetOf(to, row, column);
+  const offset = elementOffset(to, row, column);
   const wide = to.pitch % (4 * words.length) === 0;
   if (wide) return ctx.emitter.emit({ s: 'storeShared', span, buffer: to.buffer, offset, values: words, ...pred });
   words.forEach((w, i) =>
@@ -214,7 +214,7 @@ function forEachChunk(
   lookups: readonly LoadOp[],
   body: (row: Expr, column: Expr, inside: Expr) => void,
 ): void {
-  const perRow = to.columns / run;
+  const perRow = Math.ceil(to.columns / run);
   const total = to.rows * perRow;
   const rounds = Math.ceil(total / by.count);
   const named = (name: string, e: Expr): Expr =>
@@ -264,31 +264,26 @@ function lookupsOf(ctx: Context, copies: readonly Copy[]): LoadOp[] {
 /** The fallback: elements one by one, halves in pairs, wherever vectors are not provably aligned or masked alike. */
 function copyElements(ctx: Context, op: LoadOp, to: SharedTile, by: Copiers): void {
   const type = op.tensor.element;
-  const run = isHalf(type) && to.columns % 2 === 0 ? 2 : 1;
+  const run = isHalf(type) ? 2 : 1;
   forEachChunk(ctx, to, run, by, [], (row, column, inside) => {
     const at = (c: Expr): Expr => {
       const coords = [row, c];
       const value = loadGlobal(ctx.buffer(op.tensor), elementIndex(ctx, op, (v) => indexAt(ctx, v, coords)));
-      const cond = op.mask ? andOf(inside, indexAt(ctx, op.mask, coords)) : inside;
+      const masked = op.mask ? andOf(inside, indexAt(ctx, op.mask, coords)) : inside;
+      const cond = c !== column && to.columns % 2 !== 0 ? andOf(lt(c, to.columns), masked) : masked;
       const other = op.other ? indexAt(ctx, op.other, coords) : constantOf(type, 0);
       return guard(cond, value, other);
     };
     if (!isHalf(type)) return storeWords(ctx, to, row, column, [at(column)], inside);
-    if (run === 2) {
-      const pair = ctx.emitter.scalar('pair', 'u32', pack(type, at(column), at(add(column, 1))));
-      const offset = to.swizzle
-        ? add(offsetOf(to, row, mul(div(column, 8), 8)), mul(rem(column, 8), 2))
-        : offsetOf(to, row, column);
-      return ctx.emitter.emit({
-        s: 'storeShared',
-        span: ctx.emitter.span,
-        buffer: to.buffer,
-        offset,
-        values: [varRef(pair)],
-        ...(inside.e === 'const' ? {} : { pred: inside }),
-      });
-    }
-    storeHalf(ctx, to, row, column, at(column), inside);
+    const pair = ctx.emitter.scalar('pair', 'u32', pack(type, at(column), at(add(column, 1))));
+    ctx.emitter.emit({
+      s: 'storeShared',
+      span: ctx.emitter.span,
+      buffer: to.buffer,
+      offset: elementOffset(to, row, column),
+      values: [varRef(pair)],
+      ...(inside.e === 'const' ? {} : { pred: inside }),
+    });
   });
 }
 
@@ -326,8 +321,12 @@ export function asShared(ctx: Context, v: Value, matrix: boolean): SharedTile {
   return ctx.emitter.at(scope, () => {
     const saved = ctx.emitter.span;
     if (op) ctx.emitter.span = op.span;
-    const tile = newSharedTile(ctx, v, nameOf(v, op?.op === 'load' ? op.tensor.name : 'operand'), matrix);
-    if (op?.op === 'load' && ctx.analysis.staged.has(v.id)) copyToShared(ctx, [{ load: op, to: tile }], allThreads(ctx), true);
+    const staged = op?.op === 'load' && ctx.analysis.staged.has(v.id);
+    // Halves that no thread holds in pairs are kept as f32: targets may lack 16-bit stores.
+    const wide = !matrix && !staged && isHalf(v.type.element) && pairDigit(ctx.layoutOf(v)) < 0;
+    const name = nameOf(v, op?.op === 'load' ? op.tensor.name : 'operand');
+    const tile = newSharedTile(ctx, v, name, matrix, 1, wide ? 'f32' : undefined);
+    if (staged) copyToShared(ctx, [{ load: op, to: tile }], allThreads(ctx), true);
     else storeTile(ctx, v, tile);
     ctx.emitter.span = saved;
     ctx.stagedTiles.set(`${v.id}:${scope.id}`, tile);
@@ -335,13 +334,16 @@ export function asShared(ctx: Context, v: Value, matrix: boolean): SharedTile {
   });
 }
 
+const pairDigit = (layout: Layout): number =>
+  layout.regs.findIndex((d) => d.dim === 1 && d.stride === 1 && d.size % 2 === 0);
+
 /** Registers (or lazy elements) into a shared tile, in pairs where the layout holds pairs. */
 function storeTile(ctx: Context, v: Value, to: SharedTile): void {
   const layout: Layout = ctx.layoutOf(v);
   const owner = ownerPredicate(ctx, layout);
   const pred = owner.e === 'const' ? {} : { pred: owner };
   const type = to.element;
-  const pair = layout.regs.findIndex((d) => d.dim === 1 && d.stride === 1 && d.size % 2 === 0);
+  const pair = pairDigit(layout);
   const span = ctx.emitter.span;
   if (!isHalf(type)) {
     ctx.forEachPoint(layout, (p) => {

@@ -108,7 +108,7 @@ class Plan {
     const had = this.masked.get(v);
     if (had !== undefined) return had === n;
     const op = this.defs.get(v);
-    if (!op || this.spine.has(v) || !this.rowLocal(v, new Set())) return false;
+    if (!op || isRegionOp(op) || this.spine.has(v) || !this.rowLocal(v, new Set())) return false;
     if (this.narrow(op) && this.neutralise((op as { a: Value }).a, n)) return true;
     if (op.op === 'cast' && op.a.type.element === 'f32' && this.neutralise(op.a, n)) return true;
     if (op.op === 'unary' && (op.fn === 'exp2' || op.fn === 'exp') && n === 0 && this.subtracts(op.a)) {
