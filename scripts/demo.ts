@@ -16,9 +16,9 @@ import { PatcError } from '../compiler/diagnostics/error.ts';
 import { findTarget } from '../compiler/target.ts';
 import type { DeviceShape, RunOptions } from '../compiler/program.ts';
 import { buildForest, loadWorkload, pat } from '../examples/pat/index.ts';
-import { demoPage, type Ran } from './demo/page.ts';
+import { planPage, type Ran } from '../examples/pat/draw/page.ts';
 import { drawBytes, drawForest, drawPacks } from './demo/terminal.ts';
-import type { PlanJson } from './demo/picture.ts';
+import type { PlanJson } from '../examples/pat/draw/picture.ts';
 
 const workload = 'random:7,batch=64';
 const flags = { heads: '32/8', headDim: '128', page: '16', dtype: 'f16' };
@@ -87,7 +87,7 @@ async function demo(): Promise<boolean> {
     );
 
     const page = join(out, 'demo.html');
-    writeFileSync(page, demoPage({ workload, flags, group, plan, order, emitted, ran }));
+    writeFileSync(page, planPage({ workload, flags, group, plan, order, emitted, ran }));
     title(`Drawn: ${page}`);
     say(pc.dim(`  ${seconds(begin)} in all`));
     return ran.ok;

@@ -7,6 +7,8 @@ import type { Instance, PlanReport, Program, RunOptions, Spec, Tile } from '../.
 import type { Batch } from './batch.ts';
 import { figuresOf, planCosts, type PlanCosts } from './cost.ts';
 import { checkCoverage } from './coverage.ts';
+import { planPage } from './draw/page.ts';
+import type { PlanJson } from './draw/picture.ts';
 import { dump } from './dump.ts';
 import { makeInputs, usedTokens } from './inputs.ts';
 import { planDocument } from './json.ts';
@@ -50,7 +52,7 @@ export function makeProgram(kernels: Kernels, variant: VariantOptions = {}): Pro
     flags: programFlags,
     small: { workload: '1,3_24,40', flags: { heads: '4/2', headDim: '64', packing: 'pat' } },
     instantiate: (options) => instantiate(kernels, variant, options),
-    plan: (options) => report(prepare(kernels, options)),
+    plan: (options) => report(prepare(kernels, options), options.workload ?? ''),
   };
 }
 
@@ -164,9 +166,22 @@ function scaleOf({ flags }: RunOptions, batch: Batch): number {
   return Math.fround(scale);
 }
 
-function report({ plan, planUs }: Prepared): PlanReport {
+function report({ plan, planUs }: Prepared, workload: string): PlanReport {
   return {
     document: planDocument(plan, planUs),
     text: () => planText(plan, planUs),
+    html: () => {
+      const { batch, forest } = plan;
+      const flags = {
+        heads: `${batch.qHeads}/${batch.kvHeads}`,
+        headDim: String(batch.headDim),
+        page: String(batch.page),
+        dtype: batch.dtype,
+        packing: plan.packing,
+      };
+      const group = batch.qHeads / batch.kvHeads;
+      const document = planDocument(plan, planUs) as unknown as PlanJson;
+      return planPage({ workload, flags, group, plan: document, order: forest.order });
+    },
   };
 }

@@ -1,7 +1,14 @@
 /** The plan in a terminal. Two sequences share a line where there is colour: upper and lower half of a block. */
 import { stripVTControlCharacters } from 'node:util';
 import pc from 'picocolors';
-import { hueOf, segmentsOf, tokensRead, tokensServed, type PackJson, type PlanJson } from './picture.ts';
+import {
+  hueOf,
+  segmentsOf,
+  tokensRead,
+  tokensServed,
+  type PackJson,
+  type PlanJson,
+} from '../../examples/pat/draw/picture.ts';
 
 const plotWidth = 76;
 

@@ -1,4 +1,4 @@
-/** What the demo draws, from the document of `patc plan --json`: the forest as a flame chart coloured by pack. */
+/** What pictures of a plan show, from the document of `patc plan --json`: the forest as a flame chart coloured by pack. */
 export interface PackJson {
   readonly sequences: readonly number[];
   readonly tile: Readonly<Record<string, number>>;

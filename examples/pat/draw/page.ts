@@ -1,4 +1,4 @@
-/** The demo as one self-contained page: the same pictures as in the terminal, drawn. No script, nothing from the network. */
+/** A plan as one self-contained page, and what a run of it gave. No script, nothing from the network. */
 import { hueOf, segmentsOf, tokensRead, tokensServed, type PlanJson } from './picture.ts';
 
 export interface Ran {
@@ -10,7 +10,7 @@ export interface Ran {
   readonly tolerance: number;
 }
 
-export interface DemoPage {
+export interface PlanPage {
   readonly workload: string;
   readonly flags: Readonly<Record<string, string>>;
   /** Query heads per KV head: rows of a pack per sequence. */
@@ -18,8 +18,8 @@ export interface DemoPage {
   readonly plan: PlanJson;
   /** Sequences in forest order. */
   readonly order: Int32Array;
-  readonly emitted: readonly { path: string; lines: number; text: string }[];
-  readonly ran: Ran;
+  readonly emitted?: readonly { path: string; lines: number; text: string }[];
+  readonly ran?: Ran;
 }
 
 const escape = (text: string): string =>
@@ -47,8 +47,8 @@ pre { overflow: auto; max-height: 34rem; margin: 0; padding: .9rem; border-top: 
 .ok { color: light-dark(#15803d, #4ade80); } .bad { color: light-dark(#b91c1c, #f87171); }
 `;
 
-export function demoPage(d: DemoPage): string {
-  const { plan, ran } = d;
+export function planPage(d: PlanPage): string {
+  const { plan, ran, emitted = [] } = d;
   const times = (n: number): string => `${(n / Math.max(1, plan.plan.uniqueKvBytes)).toFixed(2)}×`;
   const facts: [string, string][] = [
     [String(d.order.length), 'sequences'],
@@ -56,7 +56,14 @@ export function demoPage(d: DemoPage): string {
     [String(plan.plan.splits), 'partial results to merge'],
     [times(plan.plan.readKvBytes), 'of the least KV bytes read'],
     [times(plan.plan.separateKvBytes), 'with one query per block'],
-    [`<span class="${ran.ok ? 'ok' : 'bad'}">${ran.ok ? 'verified' : 'wrong'}</span>`, 'against float64'],
+    ...(ran
+      ? [
+          [
+            `<span class="${ran.ok ? 'ok' : 'bad'}">${ran.ok ? 'verified' : 'wrong'}</span>`,
+            'against float64',
+          ] as [string, string],
+        ]
+      : []),
   ];
   const words = (name: string): string => name.replace(/[A-Z]/g, (c) => ` ${c.toLowerCase()}`);
   const given = Object.entries(d.flags).map(([name, value]) => `${words(name)} ${value}`);
@@ -64,8 +71,7 @@ export function demoPage(d: DemoPage): string {
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>patc: ${escape(d.workload)}</title><style>${style}</style>
 <h1>Attention over a forest of shared prefixes</h1>
-<p>Workload <code>${escape(d.workload)}</code>: ${escape(given.join(', '))}. Ran on ${escape(ran.device)} in ${ran.launches}
-launch${ran.launches === 1 ? '' : 'es'}; relative error ${ran.relError.toExponential(2)}, at most ${ran.tolerance}.</p>
+<p>Workload <code>${escape(d.workload)}</code>: ${escape(given.join(', '))}.${ran ? escape(ranText(ran)) : ''}</p>
 <div class="facts">${facts.map(([value, name]) => `<div><b>${value}</b><span>${name}</span></div>`).join('')}</div>
 <h2>The forest, and the packs that read it</h2>
 <p>A line per sequence, tokens to the right; sequences with a common prefix lie next to each other. One colour is one pack. Full
@@ -77,9 +83,8 @@ step.</p>
 ${packsPicture(plan, d.group)}
 <h2>KV bytes read</h2>
 ${bytesPicture(plan)}
-<h2>Emitted code</h2>
-<p>What the compiler wrote for this batch: CUDA C++ for an H100, WGSL for any WebGPU device.</p>
-${d.emitted
+${emitted.length ? '<h2>Emitted code</h2><p>What the compiler wrote for this batch.</p>' : ''}
+${emitted
   .map(
     (f) =>
       `<details><summary>${escape(f.path)} · ${f.lines} lines</summary><pre>${escape(f.text)}</pre></details>`,
@@ -88,6 +93,9 @@ ${d.emitted
 </html>
 `;
 }
+
+const ranText = (r: Ran): string =>
+  ` Ran on ${r.device} in ${r.launches} launch${r.launches === 1 ? '' : 'es'}; relative error ${r.relError.toExponential(2)}, at most ${r.tolerance}.`;
 
 function forestPicture(plan: PlanJson, order: Int32Array): string {
   const segments = segmentsOf(plan.packs, order.length);
