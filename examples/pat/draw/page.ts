@@ -121,13 +121,13 @@ function forestPicture(plan: PlanJson, order: Int32Array): string {
 
 type Segments = ReturnType<typeof segmentsOf>;
 
-/** Equal segments of neighbours in forest order, joined. */
+/** Segments of one entry, joined where its sequences are neighbours in forest order. */
 function rectangles(segments: Segments, order: Int32Array) {
   const open = new Map<string, { s: number; y: number; height: number; g: Segments[number][number] }>();
   const done: { s: number; y: number; height: number; g: Segments[number][number] }[] = [];
   order.forEach((s, y) => {
     for (const g of segments[s]!) {
-      const key = `${g.pack} ${g.from} ${g.to} ${g.readers}`;
+      const key = `${g.pack} ${g.entry}`;
       const last = open.get(key);
       if (last && last.y + last.height === y) last.height++;
       else {

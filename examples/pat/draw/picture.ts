@@ -23,6 +23,8 @@ export interface Segment {
   readonly from: number;
   readonly to: number;
   readonly pack: number;
+  /** Of the pack: sequences with the same entry are read together. */
+  readonly entry: number;
   readonly readers: number;
 }
 
@@ -30,9 +32,9 @@ export interface Segment {
 export function segmentsOf(packs: readonly PackJson[], sequences: number): Segment[][] {
   const segments: Segment[][] = Array.from({ length: sequences }, () => []);
   packs.forEach((pack, p) => {
-    for (const { first, count, from, to } of pack.entries) {
+    for (const [entry, { first, count, from, to }] of pack.entries.entries()) {
       for (const s of pack.sequences.slice(first, first + count)) {
-        segments[s]!.push({ from, to, pack: p, readers: count });
+        segments[s]!.push({ from, to, pack: p, entry, readers: count });
       }
     }
   });
