@@ -25,7 +25,6 @@ interface Arrival {
   readonly thread: number;
   readonly copies: readonly Copy[];
   readonly at: number;
-  readonly site: Site;
 }
 
 /** What the agent of a thread landed: after a wait that covers the group, the thread knows it too. */
@@ -91,12 +90,19 @@ export class Copies {
     const queue = this.queues[w]!;
     const { clocks } = this.context;
     const now = clocks.now[w]!;
+    const covers = (copy: Copy): boolean =>
+      ((mask >>> copy.lane) & 1) !== 0 && copy.group < this.commits[(w << 5) + copy.lane]! - pending;
+    // Copies that an mbarrier tracks arrive there too when they land, so that its waiters know of them.
+    if (queue.some((copy) => copy.tracked && covers(copy)))
+      this.arrivals = this.arrivals.filter((a) => {
+        const due = a.thread >> 5 === w && a.copies.some((copy) => !copy.landed && covers(copy));
+        if (due) this.settle(a);
+        return !due;
+      });
     let kept = 0;
     for (const copy of queue) {
-      const thread = (w << 5) + copy.lane;
-      const covered = ((mask >>> copy.lane) & 1) !== 0 && copy.group < this.commits[thread]! - pending;
-      if (covered && !copy.landed) {
-        this.shared.land(copy.slot, copy.at, copy.data, thread, now);
+      if (!copy.landed && covers(copy)) {
+        this.shared.land(copy.slot, copy.at, copy.data, (w << 5) + copy.lane, now);
         copy.landed = true;
       }
       if (!copy.landed) queue[kept++] = copy;
@@ -114,37 +120,36 @@ export class Copies {
   }
 
   /** Once all earlier copies of each lane have landed, the lane arrives. */
-  arrive(site: Site, w: number, l: number, at: number): void {
+  arrive(w: number, l: number, at: number): void {
     const copies = this.queues[w]!.filter((c) => c.lane === l && !c.landed && !c.tracked);
     for (const c of copies) c.tracked = true;
-    this.arrivals.push({ thread: (w << 5) + l, copies, at, site });
+    this.arrivals.push({ thread: (w << 5) + l, copies, at });
+  }
+
+  /** Lands what an arrival waits for, by the thread's agent, and arrives; true where that completes a phase. */
+  private settle({ thread, copies, at }: Arrival): boolean {
+    const { clocks } = this.context;
+    const time = clocks.agentStep(thread);
+    for (const copy of copies) {
+      if (copy.landed) continue;
+      this.shared.land(copy.slot, copy.at, copy.data, clocks.lanes + thread, time);
+      copy.landed = true;
+      const list = this.landed[thread]!;
+      // Threads that never wait for groups would let this grow.
+      if (list.length >= 64) list.shift();
+      list.push({ group: copy.group, time });
+    }
+    return this.barriers.arriveAgent(thread, at, time);
   }
 
   /** Lands tracked copies until some mbarrier completes a phase; false where nothing is on its way. */
   progress(): boolean {
     if (this.arrivals.length === 0) return false;
     let next = 0;
-    let completed = false;
-    while (next < this.arrivals.length && !completed) {
-      const { thread, copies, at, site } = this.arrivals[next++]!;
-      const { clocks } = this.context;
-      const time = clocks.agentStep(thread);
-      for (const copy of copies) {
-        if (copy.landed) continue;
-        this.shared.land(copy.slot, copy.at, copy.data, clocks.lanes + thread, time);
-        copy.landed = true;
-        const list = this.landed[thread]!;
-        // Threads that never wait for groups would let this grow.
-        if (list.length >= 64) list.shift();
-        list.push({ group: copy.group, time });
-      }
-      completed = this.barriers.arriveAgent(site, thread, at, time);
-    }
+    while (next < this.arrivals.length && !this.settle(this.arrivals[next++]!));
     this.arrivals = this.arrivals.slice(next);
-    for (const w of new Set(this.queues.keys())) {
-      const queue = this.queues[w]!;
-      if (queue.some((c) => c.landed)) this.queues[w] = queue.filter((c) => !c.landed);
-    }
+    for (let w = 0; w < this.queues.length; w++)
+      if (this.queues[w]!.some((c) => c.landed)) this.queues[w] = this.queues[w]!.filter((c) => !c.landed);
     return true;
   }
 }

@@ -75,7 +75,7 @@ export class MBarriers {
   }
 
   /** The agent of a thread arrives: it has seen its copies alone. True where that completes a phase. */
-  arriveAgent(_site: Site, thread: number, at: number, time: number): boolean {
+  arriveAgent(thread: number, at: number, time: number): boolean {
     const barrier = this.barriers.get(at);
     if (!barrier) return false;
     const agent = this.context.clocks.lanes + thread;

@@ -93,7 +93,7 @@ export function leaf(s: Stmt, k: LeafWriter): string {
       return `${lanes(`A[l]=${k.expr(s.offset)};`)}B.arrive(${sharedSite(s, k, 'mbarrier', 8)},w,m,A);`;
     case 'mbarrierArriveCpAsync': {
       const site = sharedSite(s, k, 'mbarrier', 8);
-      return lanes(`C.arrive(${site},w,l,B.locate(${site},w,l,${k.expr(s.offset)}));`);
+      return lanes(`C.arrive(w,l,B.locate(${site},w,l,${k.expr(s.offset)}));`);
     }
     default:
       return globalLeaf(s, k, pred);

@@ -131,6 +131,7 @@ interface Ring {
   waitFull?: (n: Expr) => Stmt[];
   waitEmpty?: (n: Expr) => Stmt[];
   beforeUse?: Stmt[];
+  drain?: Stmt[];
 }
 
 /** Warp 2 copies tiles into a ring of slots; warps 0 and 1 read them, free of each other. */
@@ -141,6 +142,7 @@ function ring(change: Ring) {
     waitFull = (n) => [st.await(22, bars, full(n), parity(n))],
     waitEmpty = (n) => [st.await(16, bars, empty(n), b.rem(b.add(parity(n), 1), 2))],
     beforeUse = [st.barrier(13)],
+    drain = [],
   } = change;
   const n = b.varRef(k);
   const j = regs.scalar('j', 'i32');
@@ -155,6 +157,7 @@ function ring(change: Ring) {
       st.copy(17, S, b.add(slot(n), b.mul(lane, 8)), x, b.add(b.mul(n, 64), b.mul(lane, 2)), 8),
       st.arriveCopy(18, bars, full(n)),
     ]),
+    ...drain,
   ];
   const consumer: Stmt[] = [
     st.declare(20, sum, b.constF(0)),
@@ -180,6 +183,12 @@ function ring(change: Ring) {
 describe('a producer warp and a ring of mbarriers', () => {
   it('runs, and is silent', () => {
     const { report, got } = ring({});
+    expect(report.errors).toEqual([]);
+    expect(got).toEqual(expected());
+  });
+
+  it('may wait for its last copies itself', () => {
+    const { report, got } = ring({ drain: [st.commit(19), st.wait(19, 0)] });
     expect(report.errors).toEqual([]);
     expect(got).toEqual(expected());
   });

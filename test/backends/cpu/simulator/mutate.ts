@@ -1,5 +1,5 @@
 /** Mistakes planted into lowered kernels, one at a time. */
-import { add, mapStmts, rem, walkStmts } from '../../../../compiler/thread/build.ts';
+import { add, mapStmts, rem, sub, walkStmts } from '../../../../compiler/thread/build.ts';
 import type { Stmt, ThreadKernel } from '../../../../compiler/thread/nodes.ts';
 
 /** Gives what stands in a statement's place, or undefined where the mistake does not apply to it. */
@@ -9,6 +9,11 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
   'barrier removed': (s) => (s.s === 'barrier' ? [] : undefined),
   'wait shortened': (s) => (s.s === 'cpAsyncWait' ? [{ ...s, pending: s.pending + 1 }] : undefined),
   'wait removed': (s) => (s.s === 'cpAsyncWait' ? [] : undefined),
+  'arrival removed': (s) => (s.s === 'mbarrierArrive' || s.s === 'mbarrierArriveCpAsync' ? [] : undefined),
+  'mbarrier wait removed': (s) => (s.s === 'mbarrierWait' ? [] : undefined),
+  'parity flipped': (s) => (s.s === 'mbarrierWait' ? [{ ...s, parity: sub(1, s.parity) }] : undefined),
+  'one arrival too many expected': (s) =>
+    s.s === 'mbarrierInit' ? [{ ...s, count: s.count + 1 }] : undefined,
   'copy shifted by a row of 16 B': (s) =>
     s.s === 'cpAsync' ? [{ ...s, offset: add(s.offset, 16) }] : undefined,
   'copy source shifted past the end': (s) =>
