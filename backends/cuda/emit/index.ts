@@ -44,12 +44,18 @@ export function emitCuda(
       signature: emitKernel(kernel, symbols[i]!, writer, (h) => void used.add(h)),
     }));
   const settings = { lines: options.lines ?? false, file: `${program}.cu` };
-  // The first pass finds the helpers that come before the kernels.
-  emitBodies(new Writer(settings));
+  // The kernels are written first: what helpers they use is known then.
+  let bodies = new Writer(settings);
+  let emitted = emitBodies(bodies);
   const writer = new Writer(settings);
   writer.raw(title(program, kernels, target));
   writer.raw(prelude(used));
-  const emitted = emitBodies(writer);
+  if (settings.lines) {
+    // `#line` counts lines of the whole file.
+    bodies = new Writer({ ...settings, above: writer.length });
+    emitted = emitBodies(bodies);
+  }
+  writer.append(bodies);
   if (options.launchers ?? true) writer.raw(emitLaunchers(program, emitted).trimEnd());
   return { ...writer.source(), kernels: emitted, header: emitHeader(program, emitted) };
 }

@@ -13,6 +13,8 @@ export interface WriterOptions {
   readonly lines: boolean;
   /** Name of the file being written, to return to after a `#line`. */
   readonly file: string;
+  /** Lines of the file that will stand above. */
+  readonly above?: number;
 }
 
 export class Writer {
@@ -51,6 +53,15 @@ export class Writer {
     this.#depth--;
   }
 
+  get length(): number {
+    return this.#lines.length;
+  }
+
+  append(other: Writer): void {
+    for (const line of other.#lines) this.#lines.push(line);
+    for (const span of other.#spans) this.#spans.push(span);
+  }
+
   /** What follows comes from `span`; says so in a comment where the author's line changes. */
   from(span: Span): void {
     this.#span = span;
@@ -67,7 +78,9 @@ export class Writer {
     this.#span = undefined;
     this.#shown = '';
     if (this.#options.lines)
-      this.raw(`#line ${this.#lines.length + 2} ${JSON.stringify(this.#options.file)}`);
+      this.raw(
+        `#line ${(this.#options.above ?? 0) + this.#lines.length + 2} ${JSON.stringify(this.#options.file)}`,
+      );
   }
 
   source(): Source {
