@@ -2,6 +2,7 @@
  * What tsc says about shapes and elements. Never run: shapes.types.test.ts type-checks it. Every `@ts-expect-error` is a
  * mistake that tsc underlines; every line without one must pass, in particular with extents of type number.
  */
+/* eslint-disable @typescript-eslint/no-unused-vars -- values are made here for their types */
 import { kernel, tune, type Tile } from '../../dsl/index.ts';
 
 type Is<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
