@@ -39,6 +39,19 @@ function normalise(file: string): string {
   return path.replaceAll('\\', '/');
 }
 
+/** The same lines come again and again: a kernel is traced many times over, and a loop calls from one place. */
+const parsed = new Map<string, Frame | undefined>();
+
+function parse(text: string): Frame | undefined {
+  if (parsed.has(text)) return parsed.get(text);
+  const match = framePattern.exec(text.trim());
+  const frame = match
+    ? { file: normalise(match[1]!), line: Number(match[2]), column: Number(match[3]) }
+    : undefined;
+  parsed.set(text, frame);
+  return frame;
+}
+
 function frames(): Frame[] {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = stackLimit;
@@ -47,8 +60,8 @@ function frames(): Frame[] {
   if (typeof stack !== 'string') return [];
   const result: Frame[] = [];
   for (const text of stack.split('\n')) {
-    const match = framePattern.exec(text.trim());
-    if (match) result.push({ file: normalise(match[1]!), line: Number(match[2]), column: Number(match[3]) });
+    const frame = parse(text);
+    if (frame) result.push(frame);
   }
   return result;
 }
