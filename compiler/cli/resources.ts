@@ -1,7 +1,8 @@
 /** Registers and spills of emitted kernels, from the target's own compiler where it is installed. */
 import type { Target } from '../target.ts';
-import type { ThreadKernel } from '../thread/nodes.ts';
+import type { Rejected } from './lowering.ts';
 import type { Output } from './output.ts';
+import type { Variant } from './variants.ts';
 
 export interface Measured {
   readonly registers: number;
@@ -14,7 +15,7 @@ export interface Measured {
  */
 export async function resources(
   program: string,
-  kernels: readonly ThreadKernel[],
+  variants: readonly Variant[],
   target: Target,
   out: Output,
 ): Promise<ReadonlyMap<string, Measured>> {
@@ -29,7 +30,7 @@ export async function resources(
   out.progress(`${target.name}: asking nvcc for registers and spills`);
   const arch = target.name.replace('cuda:', '');
   await Promise.all(
-    kernels.map(async (kernel) => {
+    variants.map(async ({ kernel }) => {
       const { text, spans } = emitCuda(program, [kernel], target.name, { launchers: false });
       const cubin = await compileCubin({ program, text, spans, arch });
       for (const r of cubin.resources.values()) {
@@ -38,4 +39,30 @@ export async function resources(
     }),
   );
   return found;
+}
+
+/** A shape that spills does not fit the registers; a kernel all of whose shapes spill keeps the one that spills least. */
+export function withoutSpills(
+  candidates: readonly Variant[],
+  measured: ReadonlyMap<string, Measured>,
+): { variants: Variant[]; spilled: Rejected[] } {
+  const spills = (v: Variant): number => measured.get(v.kernel.name)?.spillBytes ?? 0;
+  const kept = (v: Variant): boolean => {
+    const family = candidates.filter((c) => c.template === v.template);
+    return spills(v) <= Math.min(...family.map(spills));
+  };
+  const [variants, rest] = [candidates.filter(kept), candidates.filter((v) => !kept(v))];
+  return {
+    variants,
+    spilled: rest.map((v) => ({
+      kernel: v.template.name,
+      tile: v.tile,
+      diagnostic: {
+        code: 'PAT0308',
+        message: `nvcc spills ${spills(v)} bytes of registers at ${measured.get(v.kernel.name)!.registers} registers a thread`,
+        span: v.kernel.span,
+        help: 'smaller tiles need fewer registers; --tile compiles this one all the same',
+      },
+    })),
+  };
 }

@@ -37,7 +37,7 @@ export function chooseVariants(
       if (!known) chosen.push({ template, tile, spec: instance.spec });
     }
   } else {
-    const word = Object.keys(flags)[0];
+    const word = Object.keys(flags).find((name) => !loaded.kernels.some((k) => name in k.spec));
     if (word !== undefined) {
       fail('PAT0601', `'${word}' says something about a batch, and there is none`, {
         help: 'compile the shapes of a batch with --workload, or give the facts of the model with --spec',

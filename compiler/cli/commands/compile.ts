@@ -11,7 +11,7 @@ import { checkTile, parseStages, parseTargets, parseTile } from '../options.ts';
 import { bytes, showTile, table, type Output } from '../output.ts';
 import { filesOf, write, type EmittedFile } from '../emission.ts';
 import { addProgramFlags, settle, type ProgramFlags } from '../program-flags.ts';
-import { resources, type Measured } from '../resources.ts';
+import { resources, withoutSpills, type Measured } from '../resources.ts';
 import type { CompileJson } from '../schemas.ts';
 import type { Variant } from '../variants.ts';
 
@@ -67,16 +67,26 @@ async function compile(
   const compiled: Compiled[] = [];
   for (const target of targets) {
     const lowering = new Lowering(target);
-    const variants = chooseVariants(loaded, settled, tile, flags.workload, lowering);
-    out.progress(`${target.name}: ${variants.length} kernel${variants.length === 1 ? '' : 's'}`);
+    const candidates = chooseVariants(loaded, settled, tile, flags.workload, lowering);
+    out.progress(`${target.name}: ${candidates.length} kernel${candidates.length === 1 ? '' : 's'}`);
+    const measured = flags.nvcc
+      ? await resources(loaded.name, candidates, target, out)
+      : new Map<string, Measured>();
+    const asked = flags.tile !== undefined || flags.workload !== undefined;
+    const { variants, spilled } = asked
+      ? { variants: candidates, spilled: [] }
+      : withoutSpills(candidates, measured);
     const alone = targets.filter((t) => t.family === target.family).length === 1;
     const folder = alone ? '' : target.name.replace(/^cuda:/, '').replace(/\W+/g, '-');
     const files = await filesOf(loaded.name, variants, stages, target);
-    const kernels = variants.map((v) => v.kernel);
-    const measured = flags.nvcc
-      ? await resources(loaded.name, kernels, target, out)
-      : new Map<string, Measured>();
-    compiled.push({ target, variants, files, folder, measured, rejected: lowering.rejected });
+    compiled.push({
+      target,
+      variants,
+      files,
+      folder,
+      measured,
+      rejected: [...lowering.rejected, ...spilled],
+    });
   }
   const document = describeAll(loaded, settled.spec, compiled, flags.out);
   if (flags.out !== '-') {
