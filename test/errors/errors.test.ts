@@ -24,10 +24,10 @@ describe('the error manual', () => {
   });
 });
 
-describe('errors of the language and of textual Tile IR', () => {
-  it('have an example for every code that they raise', () => {
+describe('examples of errors', () => {
+  it('there is one for every code of the language and of textual Tile IR', () => {
     const codes = Object.keys(catalogue).filter((code) => /^PAT0(1|20[12])/.test(code));
-    expect(exampleCodes).toEqual(codes);
+    expect(exampleCodes).toEqual(expect.arrayContaining(codes));
   });
 
   it.each(exampleCodes)(

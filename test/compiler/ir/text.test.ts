@@ -5,6 +5,13 @@ import { parseKernel } from '../../../compiler/ir/parse.ts';
 import { printKernel } from '../../../compiler/ir/print.ts';
 import { walk } from '../../../compiler/ir/rewrite.ts';
 import { showSpan } from '../../../compiler/ir/span.ts';
+import type { Kernel } from '../../../compiler/ir/nodes.ts';
+import { runPasses } from '../../../compiler/passes/index.ts';
+import { linearGelu } from '../../../examples/gemm/kernel.ts';
+import { forward } from '../../../examples/pat/forward.ts';
+import { merge } from '../../../examples/pat/merge.ts';
+import { rmsNorm } from '../../../examples/rmsnorm/kernel.ts';
+import { rowSoftmax as softmax } from '../../../examples/softmax/kernel.ts';
 import { everything, rowSoftmax } from '../../dsl/kernels.ts';
 import { randomPrograms } from '../../support/random-program.ts';
 
@@ -41,6 +48,18 @@ describe('textual Tile IR', () => {
       }),
       { numRuns: 200, verbose: 1 },
     );
+  });
+
+  it('prints what it parsed of every example, as traced and after every pass', () => {
+    for (const template of [softmax, rmsNorm, linearGelu, forward, merge]) {
+      const check = (kernel: Kernel): void => {
+        const text = printKernel(kernel);
+        expect(printKernel(parseKernel(text, 'k.tile'))).toBe(text);
+      };
+      const kernel = template.trace({}, {});
+      check(kernel);
+      runPasses(kernel, { after: (_, after) => check(after) });
+    }
   });
 
   it('gives ops without a location their place in the text', () => {
