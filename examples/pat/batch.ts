@@ -47,7 +47,11 @@ export const batchSchema = z.strictObject({
   poolPages: count.optional(),
   sequences: z.array(
     z.strictObject({
-      length: z.number().int().min(0).max(0x7fffffff),
+      length: z
+        .number()
+        .int()
+        .min(0)
+        .max(1 << 30),
       pages: z.array(z.number()),
       queries: count.optional(),
     }),

@@ -25,6 +25,8 @@ class Trie {
   readonly to: Int32Array;
   /** A sequence on whose table the node's pages are read. */
   readonly table: Int32Array;
+  /** Page id at `from`: unique among siblings. */
+  readonly key: Int32Array;
   readonly firstChild: Int32Array;
   readonly lastChild: Int32Array;
   readonly next: Int32Array;
@@ -44,6 +46,7 @@ class Trie {
     this.from = new Int32Array(n);
     this.to = new Int32Array(n);
     this.table = new Int32Array(n);
+    this.key = new Int32Array(n);
     this.firstChild = column(none);
     this.lastChild = column(none);
     this.next = column(none);
@@ -53,7 +56,7 @@ class Trie {
     this.lastEnd = column(none);
     this.nextEnd = new Int32Array(sequences).fill(none);
     let size = 16;
-    while (size < 2 * n) size *= 2;
+    while (size < n + n / 2) size *= 2;
     this.slots = new Int32Array(size).fill(none);
     this.mask = size - 1;
   }
@@ -74,23 +77,27 @@ function insert(t: Trie, batch: Batch, s: number): void {
   let depth = 0;
   while (depth < length) {
     const index = (depth / page) | 0;
-    const slot = find(t, pages, page, node, pages[base + index]!);
-    const child = t.slots[slot]!;
-    if (child === none) {
-      const leaf = create(t, depth, length, base);
-      append(t, node, leaf);
-      t.slots[slot] = leaf;
-      node = leaf;
-      break;
+    const key = pages[base + index]!;
+    // Most often the first child, a prompt that all share: no need to hash.
+    let child = t.firstChild[node]!;
+    if (child === none || t.key[child] !== key) {
+      const slot = find(t, node, key);
+      child = t.slots[slot]!;
+      if (child === none) {
+        const leaf = create(t, depth, length, base, key);
+        append(t, node, leaf);
+        t.slots[slot] = leaf;
+        node = leaf;
+        break;
+      }
     }
     const to = t.to[child]!;
     const stop = Math.min(to, length);
     const last = Math.ceil(stop / page);
     const other = t.table[child]!;
-    let i = index + 1;
-    while (i < last && pages[base + i] === pages[other + i]) i++;
+    const i = mismatch(pages, base, other, index + 1, last);
     const matched = i < last ? i * page : stop;
-    node = matched === to ? child : split(t, batch, slot, child, matched);
+    node = matched === to ? child : split(t, batch, find(t, node, key), child, matched);
     depth = matched;
   }
   const lastEnd = t.lastEnd[node]!;
@@ -99,24 +106,46 @@ function insert(t: Trie, batch: Batch, s: number): void {
   t.lastEnd[node] = s;
 }
 
+/** The first i from `i` on where the lists at a and b differ, or `end`. Eight at a time: most runs are equal throughout. */
+function mismatch(pages: Int32Array, a: number, b: number, i: number, end: number): number {
+  while (i + 8 <= end) {
+    const x = a + i;
+    const y = b + i;
+    const low =
+      (pages[x]! ^ pages[y]!) |
+      (pages[x + 1]! ^ pages[y + 1]!) |
+      (pages[x + 2]! ^ pages[y + 2]!) |
+      (pages[x + 3]! ^ pages[y + 3]!);
+    const high =
+      (pages[x + 4]! ^ pages[y + 4]!) |
+      (pages[x + 5]! ^ pages[y + 5]!) |
+      (pages[x + 6]! ^ pages[y + 6]!) |
+      (pages[x + 7]! ^ pages[y + 7]!);
+    if ((low | high) !== 0) break;
+    i += 8;
+  }
+  while (i < end && pages[a + i] === pages[b + i]) i++;
+  return i;
+}
+
 /** Where the child of `node` whose first page is `id` is, or belongs, in the hash slots. */
-function find(t: Trie, pages: Int32Array, page: number, node: number, id: number): number {
+function find(t: Trie, node: number, id: number): number {
   let slot = (Math.imul(node, 0x9e3779b1) ^ Math.imul(id, 0x85ebca6b)) >>> 0;
   slot = (slot ^ (slot >>> 15)) & t.mask;
   for (;;) {
     const child = t.slots[slot]!;
     if (child === none) return slot;
-    if (t.parent[child] === node && pages[t.table[child]! + ((t.from[child]! / page) | 0)] === id)
-      return slot;
+    if (t.parent[child] === node && t.key[child] === id) return slot;
     slot = (slot + 1) & t.mask;
   }
 }
 
-function create(t: Trie, from: number, to: number, table: number): number {
+function create(t: Trie, from: number, to: number, table: number, key: number): number {
   const node = t.count++;
   t.from[node] = from;
   t.to[node] = to;
   t.table[node] = table;
+  t.key[node] = key;
   return node;
 }
 
@@ -131,7 +160,7 @@ function append(t: Trie, parent: number, node: number): void {
 
 /** Cuts `child` at `depth`: a new node takes its place (and hash slot) and has it as its only child. */
 function split(t: Trie, batch: Batch, slot: number, child: number, depth: number): number {
-  const top = create(t, t.from[child]!, depth, t.table[child]!);
+  const top = create(t, t.from[child]!, depth, t.table[child]!, t.key[child]!);
   const parent = t.parent[child]!;
   const previous = t.previous[child]!;
   const next = t.next[child]!;
@@ -147,8 +176,9 @@ function split(t: Trie, batch: Batch, slot: number, child: number, depth: number
   t.next[child] = none;
   append(t, top, child);
   const key = batch.pages[t.table[child]! + ((depth / batch.page) | 0)]!;
+  t.key[child] = key;
   // `child` is not in the slots any more, so this finds a free one.
-  t.slots[find(t, batch.pages, batch.page, top, key)] = child;
+  t.slots[find(t, top, key)] = child;
   return top;
 }
 

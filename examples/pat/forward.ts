@@ -10,7 +10,11 @@ export const forward = kernel(
   'pat_forward',
   {
     spec: { headDim: 128, group: 4, kvHeads: 8, page: 16, dtype: 'f16' },
-    tile: { m: tune(64, 16, 32, 128, 8), n: tune(64, 32, 16, 128, 8), stages: tune(3, 2, 4, 1) },
+    tile: {
+      m: tune(64, 16, 32, 128, 8),
+      n: tune(64, 32, 16, 128, 8),
+      stages: tune(3, 2, 4, 1),
+    },
   },
   (k, { headDim, group, kvHeads, page, dtype, m, n }) => {
     const heads = group * kvHeads;

@@ -23,6 +23,7 @@ export {
 } from './plan.ts';
 export { predict } from './predict.ts';
 export { makeProgram, type VariantOptions } from './program.ts';
+export { Planner } from './repair.ts';
 export { reference } from './reference.ts';
 export { summarise, type PlanSummary } from './summary.ts';
 export type { PlanTables } from './tables.ts';

@@ -38,6 +38,8 @@ export interface Plan {
   readonly packing: Packing;
   readonly costs: PlanCosts;
   readonly forest: Forest;
+  /** The forest before batch-invariant mode rounds shared lengths down; else the same. */
+  readonly exact: Forest;
   readonly work: Work;
   readonly tables: PlanTables;
   /** What `auto` chose. */
@@ -62,6 +64,7 @@ export function makePlan(batch: Batch, costs: PlanCosts, options: PlanOptions = 
       packing,
       costs,
       forest: packer.work.forest,
+      exact: packer.work.forest,
       work: packer.work,
       ...finish(packer.work, costs, list, choice),
     };
@@ -71,20 +74,22 @@ export function makePlan(batch: Batch, costs: PlanCosts, options: PlanOptions = 
   if (packing === 'pat') packPaper(work, costs, list);
   else if (packing === 'node') packNodes(work, costs, list);
   else packSingles(work, costs, list);
-  return { batch, packing, costs, forest, work, ...finish(work, costs, list) };
+  return { batch, packing, costs, forest, exact: forest, work, ...finish(work, costs, list) };
 }
 
-/** Siblings as they come; for a few sequences also by length, either way, where packs come out more even. */
+/**
+ * Siblings as they come; for a few sequences also shortest first, longest first, and short and long in turn, where packs come
+ * out more even.
+ */
 function cheapest(batch: Batch, costs: PlanCosts): { packer: PathPacker; choice: Choice } {
   const packer = new PathPacker(measure(batch, buildForest(batch)), costs);
   let best = { packer, choice: packer.choose() };
   const n = batch.lengths.length;
   if (n > fewSequences) return best;
   const pages = (s: number) => Math.ceil(batch.lengths[s]! / batch.page);
-  for (const sign of [1, -1]) {
-    const order = Int32Array.from({ length: n }, (_, s) => s).sort(
-      (a, b) => sign * (pages(a) - pages(b)) || a - b,
-    );
+  const rising = Int32Array.from({ length: n }, (_, s) => s).sort((a, b) => pages(a) - pages(b) || a - b);
+  const folded = rising.map((_, i) => rising[i % 2 === 0 ? i >> 1 : n - 1 - (i >> 1)]!);
+  for (const order of [rising, rising.toReversed(), folded]) {
     const other = new PathPacker(measure(batch, buildForest(batch, order)), costs);
     const choice = other.choose();
     if (choice.time < best.choice.time) best = { packer: other, choice };
@@ -107,7 +112,7 @@ function invariantPlan(batch: Batch, all: PlanCosts, wanted: number): Plan {
   const packer = new PathPacker(work, costs);
   const choice = packer.choose(false);
   packer.write(choice, span, list);
-  return { batch, packing: 'auto', costs, forest: floored, work, ...finish(work, costs, list, choice) };
+  return { batch, packing: 'auto', costs, forest: floored, exact: forest, work, ...finish(work, costs, list, choice) };
 }
 
 function finish(work: Work, costs: PlanCosts, list: PackList, choice?: Choice) {

@@ -18,7 +18,11 @@ export function chunk(w: Work, cap: number, limit: number, overhead: number, end
     if (e < n) {
       let best = e;
       for (let x = e - 1; x >= b + ((e - b + 1) >> 1) && x > b; x--)
-        if ((shared[x]! + overhead) * (best - b) < (shared[best]! + overhead) * (x - b)) best = x;
+        if (
+          shared[x]! < shared[best]! &&
+          (shared[x]! + overhead) * (best - b) < (shared[best]! + overhead) * (x - b)
+        )
+          best = x;
       e = best;
     }
     ends[runs++] = e;

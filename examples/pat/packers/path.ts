@@ -42,9 +42,18 @@ export const fewSequences = 16;
 
 /** Pieces that a pack of that load is cut into under a limit: none unless it is an eighth above. */
 export const pieceCount = (load: number, limit: number, align: number): number =>
-  limit === 0 || load <= limit + (limit >> 3)
+  limit === 0 || load <= limit + Math.floor(limit / 8)
     ? 1
     : Math.max(1, Math.min(Math.ceil(load / limit), Math.floor(load / Math.max(align, smallestPiece))));
+
+/** A cap with packs uncut, and what cutting them could reach at best. */
+interface Whole {
+  readonly cap: number;
+  readonly tile: number;
+  readonly largest: number;
+  readonly mean: number;
+  readonly ideal: number;
+}
 
 const cheaper = (a: Choice, b: Choice): Choice => (b.time < a.time ? b : a);
 
@@ -121,29 +130,34 @@ export class PathPacker {
     const few = w.length.length <= fewSequences;
     const longest = w.length.reduce((most, length) => Math.max(most, length), 0);
     let best: Choice | undefined;
+    const wholes: Whole[] = [];
     for (const cap of this.caps()) {
       const tile = this.tile(cap);
-      const whole = this.score(cap, 0, true, tile);
-      best = best ? cheaper(best, whole) : whole;
-      if (!cuts) continue;
+      const shape = costs.tiles[tile]!;
+      const choice = this.score(cap, 0, true, tile);
+      best = best ? cheaper(best, choice) : choice;
       const { tokens, packs, largest } = this.tally;
-      const overhead = overheadTokens(costs.tiles[tile]!);
+      const overhead = overheadTokens(shape);
       const mean = Math.max(1, Math.ceil(((tokens + overhead * packs) * kvHeads) / costs.units));
-      // Evenly full already: nothing to gain from cutting.
-      if (this.tally.heaviest(costs.units, kvHeads, overhead) <= mean + (mean >> 4)) continue;
-      const numerators = few ? finerLimits : limits;
-      for (const numerator of numerators) {
-        const limit = Math.max(w.align, Math.floor((mean * numerator) / 12) - overhead);
-        best = cheaper(best, this.score(cap, limit, true, tile));
+      const ideal = launchTime(costs, shape, kvHeads, w.before[w.length.length]!, tokens, mean);
+      wholes.push({ cap, tile, largest, mean, ideal });
+    }
+    if (!cuts) return best!;
+    for (const { cap, tile, largest, mean, ideal } of wholes) {
+      // Even if cutting made every unit equal, it would gain too little.
+      if (ideal >= best!.time - (few ? 0 : Math.floor(best!.time / 64))) continue;
+      const overhead = overheadTokens(costs.tiles[tile]!);
+      const offer = (wanted: number): void => {
+        const limit = Math.max(w.align, wanted);
+        best = cheaper(best!, this.score(cap, limit, true, tile));
         if (few) best = cheaper(best, this.score(cap, limit, false, tile));
-      }
+      };
+      for (const numerator of few ? finerLimits : limits)
+        offer(Math.floor((mean * numerator) / 12) - overhead);
       if (!few) continue;
       // Up to the longest sequence whole; then the heaviest pack in 2 to 8 parts.
-      for (let parts = 1; parts <= 8; parts++) {
-        const limit = Math.max(w.align, parts === 1 ? longest : Math.ceil(largest / parts));
-        best = cheaper(best, this.score(cap, limit, true, tile));
-        best = cheaper(best, this.score(cap, limit, false, tile));
-      }
+      offer(longest);
+      for (let parts = 2; parts <= 8; parts++) offer(Math.ceil(largest / parts));
     }
     return best!;
   }

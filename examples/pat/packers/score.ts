@@ -7,6 +7,8 @@ import type { PlanCosts, TileCost } from '../cost.ts';
 import { IntList } from '../packlist.ts';
 
 const buckets = 64;
+/** Exact scheduling up to this many packs. */
+const fewPacks = 24;
 
 /** Loads in tokens of one KV head; every pack runs once per KV head. */
 export class LoadTally {
@@ -36,7 +38,9 @@ export class LoadTally {
   heaviest(units: number, kvHeads: number, overhead: number): number {
     const jobs = this.packs * kvHeads;
     if (jobs <= units) return this.largest + overhead;
-    return jobs <= 4 * units ? this.schedule(units, kvHeads, overhead) : this.bound(units, kvHeads, overhead);
+    return jobs <= 4 * units && this.packs <= fewPacks
+      ? this.schedule(units, kvHeads, overhead)
+      : this.bound(units, kvHeads, overhead);
   }
 
   /** Longest first, each job to the unit that is free first. */
@@ -68,9 +72,10 @@ export class LoadTally {
     const loads = this.loads.data;
     counts.fill(0);
     sums.fill(0);
-    const scale = this.largest + 1;
+    let shift = 0;
+    while (this.largest >> shift >= buckets) shift++;
     for (let i = 0; i < packs; i++) {
-      const bucket = Math.floor((loads[i]! * buckets) / scale);
+      const bucket = loads[i]! >> shift;
       counts[bucket] = counts[bucket]! + 1;
       sums[bucket] = sums[bucket]! + loads[i]!;
     }

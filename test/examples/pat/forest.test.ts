@@ -39,8 +39,8 @@ describe('prefix forest', () => {
     expect([...buildForest(batch).lcp]).toEqual([0, 0]);
   });
 
-  it('agrees with comparing every pair of neighbours token by token, on 500 random forests', () => {
-    for (let seed = 0; seed < 500; seed++) {
+  it('agrees with comparing every pair of neighbours token by token, on 200 random forests', () => {
+    for (let seed = 0; seed < 200; seed++) {
       const { input, heads } = generateForest(seed);
       const batch = makeBatch(input, heads);
       const { order, lcp } = buildForest(batch);
@@ -60,7 +60,8 @@ describe('prefix forest', () => {
         const own = shared(s, order[i - 1]!);
         expect(lcp[i], `seed ${seed}, position ${i}`).toBe(own);
         // Depth-first: nobody before the neighbour shares more.
-        for (let j = 0; j < i - 1; j++) expect(shared(s, order[j]!)).toBeLessThanOrEqual(own);
+        for (let j = 0; j < i - 1; j++)
+          if (shared(s, order[j]!) > own) expect.fail(`seed ${seed}: ${order[j]} shares more`);
       });
     }
   });

@@ -2,6 +2,7 @@ import { Random } from '../../../compiler/ir/random.ts';
 import { makeBatch, type Batch, type SequenceInput } from '../../../examples/pat/batch.ts';
 import { figuresOf, planCosts, type PlanCosts, type TileShape } from '../../../examples/pat/cost.ts';
 import type { AttentionInputs } from '../../../examples/pat/execute.ts';
+import type { PlanTables } from '../../../examples/pat/tables.ts';
 import type { Heads } from '../../../examples/pat/heads.ts';
 
 export const tile = (m: number, n: number, stages = 2): TileShape => ({ m, n, stages });
@@ -47,3 +48,13 @@ export function randomInputs(batch: Batch, seed: number): AttentionInputs {
     scale: 1 / Math.sqrt(batch.headDim),
   };
 }
+
+/** Tables as text: equal bytes, equal text. Much faster to compare than element by element. */
+export const bytesOf = (t: PlanTables | undefined): string =>
+  t === undefined
+    ? 'no tables'
+    : [
+        ...[t.packs, t.packSequences, t.packSlots, t.entries, t.merges].map((a) => a.join()),
+        t.slots,
+        JSON.stringify(t.shapes),
+      ].join('\n');

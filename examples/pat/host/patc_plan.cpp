@@ -1,0 +1,1056 @@
+// patc_plan: the host planner. The order of this file is the order of planning: forest, work, packs, scores, choice, tiles,
+// tables. Everything that decides is integer arithmetic, the same as in the TypeScript planner (examples/pat/*.ts), which
+// explains each step.
+#include "patc_plan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <new>
+#include <vector>
+
+namespace {
+
+using Ints = std::vector<int32_t>;
+
+constexpr int32_t none = -1;
+constexpr int few_sequences = 16;
+constexpr int few_packs = 24;
+constexpr int64_t smallest_piece = 64;
+constexpr int limits[] = {24, 12, 6};
+constexpr int finer_limits[] = {96, 60, 48, 36, 30, 24, 22, 20, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4};
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/** The page size: most are powers of two, and a shift is several times faster than a division. */
+struct Page {
+  int32_t size = 1, shift = -1;
+
+  explicit Page(int32_t tokens = 1) : size(tokens) {
+    if ((tokens & (tokens - 1)) != 0) return;
+    for (shift = 0; 1 << shift < tokens; shift++) {}
+  }
+  int32_t of(int32_t token) const { return shift >= 0 ? token >> shift : token / size; }
+  int32_t count(int32_t tokens) const { return of(tokens + size - 1); }
+  int32_t up(int32_t tokens) const { return count(tokens) * size; }
+};
+
+// ---------------------------------------------------------------- forest
+
+struct Node {
+  int32_t from, to, table, key, first_child, last_child, next, previous, parent, first_end, last_end;
+  int32_t unused;
+};
+
+struct Trie {
+  std::vector<Node> nodes;
+  Ints next_end, slots;
+  uint32_t mask = 0;
+  int32_t count = 0;
+  Page page;
+
+  void reset(int32_t sequences, Page pages) {
+    page = pages;
+    size_t most = 2 * static_cast<size_t>(sequences) + 2;
+    if (nodes.size() < most) nodes.resize(most);
+    next_end.assign(sequences, none);
+    size_t size = 16;
+    while (size < most + most / 2) size *= 2;
+    slots.assign(size, none);
+    mask = static_cast<uint32_t>(size - 1);
+    count = 0;
+    create(0, 0, 0, none);
+  }
+
+  int32_t create(int32_t from, int32_t to, int32_t table, int32_t key) {
+    nodes[count] = {from, to, table, key, none, none, none, none, none, none, none, 0};
+    return count++;
+  }
+
+  void append(int32_t parent, int32_t node) {
+    Node &p = nodes[parent];
+    nodes[node].parent = parent;
+    nodes[node].previous = p.last_child;
+    if (p.last_child == none) p.first_child = node;
+    else nodes[p.last_child].next = node;
+    p.last_child = node;
+  }
+
+  uint32_t find(int32_t node, int32_t id) const {
+    uint32_t slot = (static_cast<uint32_t>(node) * 0x9e3779b1u) ^ (static_cast<uint32_t>(id) * 0x85ebca6bu);
+    slot = (slot ^ (slot >> 15)) & mask;
+    for (;;) {
+      int32_t child = slots[slot];
+      if (child == none) return slot;
+      const Node &c = nodes[child];
+      if (c.parent == node && c.key == id) return slot;
+      slot = (slot + 1) & mask;
+    }
+  }
+
+  int32_t split(const patc_batch &b, uint32_t slot, int32_t child, int32_t depth) {
+    Node &c = nodes[child];
+    int32_t top = create(c.from, depth, c.table, c.key);
+    Node &t = nodes[top];
+    t.parent = c.parent;
+    t.previous = c.previous;
+    t.next = c.next;
+    if (t.previous == none) nodes[t.parent].first_child = top;
+    else nodes[t.previous].next = top;
+    if (t.next == none) nodes[t.parent].last_child = top;
+    else nodes[t.next].previous = top;
+    slots[slot] = top;
+    c.from = depth;
+    c.key = b.pages[c.table + page.of(depth)];
+    c.next = none;
+    append(top, child);
+    slots[find(top, c.key)] = child;
+    return top;
+  }
+
+  /** Returns how many pages of the sequence were looked at. */
+  int32_t insert(const patc_batch &b, int32_t s) {
+    int32_t base = b.table_begin[s], length = b.lengths[s], node = 0, depth = 0, seen = 0;
+    while (depth < length) {
+      int32_t index = page.of(depth);
+      seen = index;
+      int32_t key = b.pages[base + index];
+      // Most often the first child, a prompt that all share: no need to hash.
+      int32_t child = nodes[node].first_child;
+      if (child == none || nodes[child].key != key) {
+        uint32_t slot = find(node, key);
+        child = slots[slot];
+        if (child == none) {
+          int32_t leaf = create(depth, length, base, key);
+          append(node, leaf);
+          slots[slot] = leaf;
+          node = leaf;
+          break;
+        }
+      }
+      const Node &c = nodes[child];
+      int32_t stop = std::min(c.to, length);
+      int32_t last = page.count(stop);
+      int32_t i = index + 1;
+      const int32_t *mine = b.pages + base, *other = b.pages + c.table;
+      // Whole runs of pages are mostly equal; memcmp reads them fastest.
+      if (i < last && std::memcmp(mine + i, other + i, sizeof(int32_t) * (last - i)) == 0) i = last;
+      while (i < last && mine[i] == other[i]) i++;
+      int32_t matched = i < last ? i * b.page : stop;
+      node = matched == c.to ? child : split(b, find(node, key), child, matched);
+      depth = matched;
+    }
+    Node &end = nodes[node];
+    if (end.last_end == none) end.first_end = s;
+    else next_end[end.last_end] = s;
+    end.last_end = s;
+    return seen;
+  }
+
+  void depth_first(Ints &order, Ints &lcp) const {
+    int32_t at = 0, shared = 0, node = 0;
+    while (node != none) {
+      for (int32_t s = nodes[node].first_end; s != none; s = next_end[s]) {
+        order[at] = s;
+        lcp[at++] = shared;
+        shared = nodes[node].to;
+      }
+      int32_t next = nodes[node].first_child;
+      if (next == none) {
+        while (node != none && (next = nodes[node].next) == none) node = nodes[node].parent;
+        if (next != none) shared = nodes[next].from;
+      }
+      node = next;
+    }
+  }
+};
+
+// ---------------------------------------------------------------- work
+
+struct Work {
+  const patc_batch *batch = nullptr;
+  Ints order, lcp, length, shared;
+  std::vector<int64_t> before;
+  int32_t group = 1, align = 1;
+  Page page;
+
+  void measure(const patc_batch &b) {
+    batch = &b;
+    page = Page(b.page);
+    int32_t n = b.sequences;
+    group = b.q_heads / b.kv_heads;
+    align = b.page * ((16 + b.page - 1) / b.page);
+    length.resize(n);
+    shared.resize(n);
+    before.resize(n + 1);
+    int64_t sum = 0;
+    before[0] = 0;
+    for (int32_t i = 0; i < n; i++) {
+      length[i] = page.up(b.lengths[order[i]]);
+      shared[i] = page.up(lcp[i]);
+      sum += length[i] - shared[i];
+      before[i + 1] = sum;
+    }
+  }
+
+  int32_t size() const { return static_cast<int32_t>(length.size()); }
+  int64_t unique() const { return before[size()]; }
+  int64_t load(int32_t b, int32_t e) const { return shared[b] + before[e] - before[b]; }
+  int64_t mean_entry() const { return size() == 0 ? 0 : unique() / size(); }
+};
+
+// ---------------------------------------------------------------- packs
+
+/** What a packer writes; columns of packs, rows and entries. */
+struct PackList {
+  Ints sequence_begin, sequences, entry_begin, entries, load;
+  // Where the private tail of a sequence is in `entries`; none where it has no tail of its own.
+  Ints tail;
+
+  void reset(int32_t n) {
+    sequence_begin.assign(1, 0);
+    entry_begin.assign(1, 0);
+    sequences.clear();
+    entries.clear();
+    load.clear();
+    tail.assign(n, none);
+  }
+  int32_t count() const { return static_cast<int32_t>(load.size()); }
+  void entry(int32_t base, int32_t from, int32_t to, int32_t first, int32_t rows) {
+    const int32_t row[] = {base, from, to, first, rows};
+    entries.insert(entries.end(), row, row + 5);
+  }
+  void close(int64_t tokens) {
+    sequence_begin.push_back(static_cast<int32_t>(sequences.size()));
+    entry_begin.push_back(static_cast<int32_t>(entries.size() / 5));
+    load.push_back(static_cast<int32_t>(tokens));
+  }
+};
+
+/** Runs of sequences in depth-first order, one path pack each: packers/chunk.ts. */
+int32_t chunk(const Work &w, int32_t cap, int64_t limit, int64_t overhead, Ints &ends) {
+  int32_t n = w.size(), runs = 0, b = 0;
+  while (b < n) {
+    int32_t e = std::min(n, b + cap);
+    if (limit > 0) {
+      int64_t start = w.shared[b] - w.before[b];
+      for (int32_t i = b + 1; i < e; i++)
+        if (start + w.before[i + 1] > limit && int64_t{w.shared[i]} * 4 <= limit) {
+          e = i;
+          break;
+        }
+    }
+    if (e < n) {
+      int32_t best = e;
+      for (int32_t x = e - 1; x >= b + ((e - b + 1) >> 1) && x > b; x--)
+        if (w.shared[x] < w.shared[best] && (w.shared[x] + overhead) * (best - b) < (w.shared[best] + overhead) * (x - b)) best = x;
+      e = best;
+    }
+    ends[runs++] = e;
+    b = e;
+  }
+  return runs;
+}
+
+struct Rectangle {
+  int32_t from, to, left, count;
+};
+
+/** The maximal (token range, run of sequences) rectangles of a chunk, leaves first: packers/stream.ts. */
+struct Stream {
+  std::vector<Rectangle> items;
+  std::vector<std::pair<int32_t, int32_t>> stack;
+  int32_t size = 0;
+
+  void reserve(int32_t cap) {
+    items.resize(2 * static_cast<size_t>(cap) + 2);
+    stack.resize(2 * static_cast<size_t>(cap) + 2);
+  }
+
+  void fill(const Work &w, int32_t b, int32_t e) {
+    int32_t top = 0;
+    size = 0;
+    for (int32_t i = b; i <= e; i++) {
+      int32_t shared = i == b || i == e ? 0 : w.lcp[i], left = i - b;
+      while (top > 0 && stack[top - 1].first > shared) {
+        top--;
+        left = stack[top].second;
+        int32_t below = top > 0 ? stack[top - 1].first : 0;
+        items[size++] = {std::max(below, shared), stack[top].first, left, i - b - left};
+      }
+      if (i == e) break;
+      if (shared > 0 && (top == 0 || stack[top - 1].first < shared)) stack[top++] = {shared, left};
+      int32_t length = w.batch->lengths[w.order[i]];
+      if (length > shared) stack[top++] = {length, i - b};
+    }
+  }
+};
+
+int64_t piece_count(int64_t load, int64_t limit, int64_t align) {
+  if (limit == 0 || load <= limit + limit / 8) return 1;
+  return std::max<int64_t>(1, std::min(ceil_div(load, limit), load / std::max(align, smallest_piece)));
+}
+
+/** Pieces of about equal load; `sink.add` for parts of entries, `sink.next` between pieces: packers/cut.ts. */
+template <class Sink>
+void equal_pieces(const Stream &s, Page page, int32_t align, int64_t load, int64_t k, Sink &sink) {
+  int64_t slack = load / (8 * k), done = 0, j = 1;
+  bool filled = false;
+  for (int32_t i = s.size - 1; i >= 0; i--) {
+    int32_t from = s.items[i].from, to = s.items[i].to, left = s.items[i].left, count = s.items[i].count;
+    int32_t begin = page.up(from), size = page.up(to) - begin;
+    for (; j < k; j++) {
+      int64_t target = load * j / k;
+      if (target >= done + size - slack && target - done > slack) break;
+      int32_t at = target - done <= slack ? from : static_cast<int32_t>((begin + target - done) / align * align);
+      if (at > from) {
+        sink.add(from, at, left, count, at - page.up(from));
+        filled = true;
+        from = at;
+      }
+      if (filled) sink.next();
+      filled = false;
+    }
+    sink.add(from, to, left, count, page.up(to) - page.up(from));
+    filled = true;
+    done += size;
+  }
+}
+
+template <class Sink>
+void fixed_pieces(const Stream &s, Page page, int64_t span, Sink &sink) {
+  int32_t longest = 0;
+  for (int32_t i = 0; i < s.size; i++) longest = std::max(longest, s.items[i].to);
+  for (int64_t low = 0; low < longest; low += span) {
+    if (low > 0) sink.next();
+    int64_t high = low + span;
+    for (int32_t i = s.size - 1; i >= 0; i--) {
+      int32_t from = static_cast<int32_t>(std::max<int64_t>(low, s.items[i].from));
+      int32_t to = static_cast<int32_t>(std::min<int64_t>(high, s.items[i].to));
+      if (from < to) sink.add(from, to, s.items[i].left, s.items[i].count, page.up(to) - page.up(from));
+    }
+  }
+}
+
+/** One pack: local rows, shared entries, then private ones round-robin over 16-row groups: packers/piece.ts. */
+struct PieceWriter {
+  const Work *w = nullptr;
+  PackList *out = nullptr;
+  Ints local, private_from, private_to;
+  std::vector<unsigned char> touched;
+  std::vector<Rectangle> items;
+  int32_t per_group = 1, chunk_begin = 0, chunk_size = 0, size = 0;
+  int64_t load = 0;
+
+  void prepare(const Work &work, PackList &list, int32_t cap) {
+    w = &work;
+    out = &list;
+    per_group = std::max(1, 16 / work.group);
+    local.resize(cap);
+    private_from.resize(cap);
+    private_to.resize(cap);
+    touched.resize(cap);
+    items.resize(2 * static_cast<size_t>(cap) + 2);
+  }
+  void begin(int32_t b, int32_t e, bool all) {
+    chunk_begin = b;
+    chunk_size = e - b;
+    std::fill(touched.begin(), touched.begin() + chunk_size, all ? 1 : 0);
+    size = 0;
+    load = 0;
+  }
+  void add(int32_t from, int32_t to, int32_t left, int32_t count, int64_t tokens) {
+    items[size++] = {from, to, left, count};
+    load += tokens;
+    std::fill(touched.begin() + left, touched.begin() + left + count, 1);
+  }
+  /** A chunk in one piece: every sequence is a row, in order. */
+  void whole(const Stream &s, int32_t b, int32_t e, int64_t tokens) {
+    int32_t rows = e - b;
+    const int32_t *order = w->order.data() + b, *table_begin = w->batch->table_begin, *lengths = w->batch->lengths;
+    out->sequences.insert(out->sequences.end(), order, order + rows);
+    std::fill(private_to.begin(), private_to.begin() + rows, 0);
+    size_t at = out->entries.size();
+    if (out->entries.capacity() < at + 10 * static_cast<size_t>(rows) + 5) out->entries.reserve(2 * at + 10 * static_cast<size_t>(rows) + 5);
+    out->entries.resize(at + 5 * static_cast<size_t>(s.size));
+    int32_t *entry = out->entries.data() + at;
+    auto put = [&](int32_t base, int32_t from, int32_t to, int32_t first, int32_t count) {
+      entry[0] = base, entry[1] = from, entry[2] = to, entry[3] = first, entry[4] = count;
+      entry += 5;
+    };
+    for (int32_t k = s.size - 1; k >= 0; k--) {
+      const Rectangle &r = s.items[k];
+      if (r.count > 1) put(table_begin[order[r.left]], r.from, r.to, r.left, r.count);
+      else private_from[r.left] = r.from, private_to[r.left] = r.to;
+    }
+    for (int32_t r = 0; r < per_group && r < rows; r++)
+      for (int32_t row = r; row < rows; row += per_group) {
+        if (private_to[row] == 0) continue;
+        int32_t sequence = order[row];
+        if (private_to[row] == lengths[sequence]) out->tail[sequence] = static_cast<int32_t>((entry - out->entries.data()) / 5);
+        put(table_begin[sequence], private_from[row], private_to[row], row, 1);
+      }
+    out->close(tokens);
+  }
+  void next() {
+    end();
+    begin(chunk_begin, chunk_begin + chunk_size, false);
+  }
+  void add_empty() {
+    for (int32_t i = 0; i < chunk_size; i++)
+      if (w->batch->lengths[w->order[chunk_begin + i]] == 0) touched[i] = 1;
+  }
+  void end() {
+    const int32_t *order = w->order.data() + chunk_begin;
+    int32_t rows = 0, first = static_cast<int32_t>(out->sequences.size());
+    for (int32_t i = 0; i < chunk_size; i++) {
+      if (!touched[i]) continue;
+      out->sequences.push_back(order[i]);
+      private_to[rows] = 0;
+      local[i] = rows++;
+    }
+    for (int32_t k = 0; k < size; k++) {
+      const Rectangle &r = items[k];
+      int32_t row = local[r.left];
+      if (r.count > 1) out->entry(w->batch->table_begin[order[r.left]], r.from, r.to, row, r.count);
+      else private_from[row] = r.from, private_to[row] = r.to;
+    }
+    for (int32_t r = 0; r < per_group && r < rows; r++)
+      for (int32_t row = r; row < rows; row += per_group) {
+        if (private_to[row] == 0) continue;
+        int32_t sequence = out->sequences[first + row];
+        if (private_to[row] == w->batch->lengths[sequence])
+          out->tail[sequence] = static_cast<int32_t>(out->entries.size() / 5);
+        out->entry(w->batch->table_begin[sequence], private_from[row], private_to[row], row, 1);
+      }
+    out->close(load);
+  }
+};
+
+// ---------------------------------------------------------------- scores
+
+/** Loads of a launch's packs, and what the heaviest unit has to do: packers/score.ts. */
+struct Tally {
+  Ints loads, sorted;
+  std::vector<int64_t> free_at;
+  int64_t tokens = 0, largest = 0;
+
+  void reset() {
+    loads.clear();
+    tokens = largest = 0;
+  }
+  void add(int64_t load) {
+    loads.push_back(static_cast<int32_t>(load));
+    tokens += load;
+    largest = std::max(largest, load);
+  }
+  int64_t packs() const { return static_cast<int64_t>(loads.size()); }
+
+  int64_t heaviest(int64_t units, int64_t kv_heads, int64_t overhead) {
+    int64_t jobs = packs() * kv_heads;
+    if (jobs <= units) return largest + overhead;
+    return jobs <= 4 * units && packs() <= few_packs ? schedule(units, kv_heads, overhead) : bound(units, kv_heads, overhead);
+  }
+
+  int64_t schedule(int64_t units, int64_t kv_heads, int64_t overhead) {
+    sorted = loads;
+    std::sort(sorted.begin(), sorted.end());
+    free_at.assign(units, 0);
+    int64_t most = 0;
+    for (int64_t p = packs() - 1; p >= 0; p--)
+      for (int64_t head = 0; head < kv_heads; head++) {
+        int64_t end = free_at[0] + sorted[p] + overhead;
+        most = std::max(most, end);
+        int64_t i = 0;
+        for (;;) {
+          int64_t child = 2 * i + 1;
+          if (child >= units) break;
+          if (child + 1 < units && free_at[child + 1] < free_at[child]) child++;
+          if (free_at[child] >= end) break;
+          free_at[i] = free_at[child];
+          i = child;
+        }
+        free_at[i] = end;
+      }
+    return most;
+  }
+
+  int64_t bound(int64_t units, int64_t kv_heads, int64_t overhead) {
+    constexpr int buckets = 64;
+    int64_t counts[buckets] = {}, sums[buckets] = {};
+    int shift = 0;
+    while (largest >> shift >= buckets) shift++;
+    for (int32_t load : loads) {
+      int32_t bucket = load >> shift;
+      counts[bucket]++;
+      sums[bucket] += load;
+    }
+    int64_t most = std::max(largest + overhead, ceil_div((tokens + overhead * packs()) * kv_heads, units));
+    int64_t above = 0;
+    int bucket = buckets - 1;
+    for (int64_t k = 1;; k++) {
+      int64_t rank = k * units / kv_heads;
+      if (rank >= packs()) return most;
+      while (above + counts[bucket] <= rank) above += counts[bucket--];
+      most = std::max(most, (k + 1) * (sums[bucket] / counts[bucket] + overhead));
+    }
+  }
+};
+
+struct Costs {
+  patc_costs c{};
+  std::vector<patc_tile> tiles;
+};
+
+int64_t launch_time(const Costs &costs, const patc_tile &tile, int64_t kv_heads, int64_t unique, int64_t loaded, int64_t heaviest) {
+  int64_t tokens = unique * kv_heads, h = tokens * costs.c.memory_token;
+  if (tokens <= costs.c.cached_tokens) h = h * 3 / 5;
+  int64_t t = loaded * kv_heads * costs.c.cache_token;
+  int64_t m = heaviest * (tile.token + tile.step / tile.n);
+  return tile.start + (tile.w_max * std::max({h, m, t}) + tile.w_min * std::min(h, m)) / 256;
+}
+
+int64_t overhead_tokens(const patc_tile &t) { return t.pack / t.token; }
+
+/** The smallest m for that many rows, the largest n that the mean entry fills twice: packers/tiles.ts. */
+int32_t tile_for(const Costs &costs, int64_t rows, int64_t mean_entry) {
+  int32_t m = costs.tiles.back().m;
+  for (const patc_tile &t : costs.tiles)
+    if (t.m >= rows) {
+      m = t.m;
+      break;
+    }
+  int32_t best = none;
+  for (int32_t i = 0; i < static_cast<int32_t>(costs.tiles.size()); i++) {
+    const patc_tile &t = costs.tiles[i];
+    if (t.m == m && (best < 0 || t.n == costs.tiles[best].n || 2 * int64_t{t.n} <= mean_entry)) best = i;
+  }
+  return best;
+}
+
+// ---------------------------------------------------------------- choice
+
+struct Choice {
+  int32_t cap;
+  int64_t limit;
+  bool early;
+  int32_t tile;
+  int64_t time;
+};
+
+/** Counts the parts of a chunk's sequences while its pieces go by. */
+struct Partials {
+  Tally *tally = nullptr;
+  Ints parts, mark;
+  int32_t piece = 0;
+  int64_t load = 0;
+
+  void begin() {
+    std::fill(parts.begin(), parts.end(), 0);
+    load = 0;
+    piece++;
+  }
+  void add(int32_t, int32_t, int32_t left, int32_t count, int64_t tokens) {
+    load += tokens;
+    for (int32_t i = left; i < left + count; i++)
+      if (mark[i] != piece) {
+        mark[i] = piece;
+        parts[i]++;
+      }
+  }
+  void next() {
+    tally->add(load);
+    load = 0;
+    piece++;
+  }
+  int64_t end() {
+    next();
+    int64_t rows = 0;
+    for (int32_t p : parts)
+      if (p > 1) rows += p;
+    return rows;
+  }
+};
+
+/** A cap with packs uncut: what cutting them could gain at best. */
+struct Whole {
+  int32_t cap, tile;
+  int64_t largest, mean, ideal;
+};
+
+struct Packer {
+  const Costs *costs = nullptr;
+  const Work *w = nullptr;
+  Ints ends, caps;
+  std::vector<Whole> whole;
+  Tally tally;
+  Stream stream;
+  Partials partials;
+  PieceWriter writer;
+  int32_t largest_cap = 1;
+
+  void prepare(const Work &work, const Costs &device) {
+    w = &work;
+    costs = &device;
+    largest_cap = std::max(1, std::min(work.size(), device.tiles.back().m / work.group));
+    ends.resize(work.size());
+    stream.reserve(largest_cap);
+    partials.tally = &tally;
+    partials.parts.assign(largest_cap, 0);
+    partials.mark.assign(largest_cap, -1);
+    partials.piece = 0;
+  }
+
+  void list_caps() {
+    int32_t n = w->size();
+    caps.clear();
+    for (auto t = costs->tiles.rbegin(); t != costs->tiles.rend(); ++t) {
+      int32_t cap = std::min(n, t->m / w->group);
+      if (caps.empty() || caps.back() != cap) caps.push_back(cap);
+    }
+    if (n <= few_sequences) {
+      int32_t most = caps[0];
+      caps.clear();
+      for (int32_t cap = most; cap > 0; cap--) caps.push_back(cap);
+      return;
+    }
+    int32_t cap = caps.back();
+    while (cap > 1 && ceil_div(n, cap) * w->batch->kv_heads < 8 * int64_t{costs->c.units}) caps.push_back(cap >>= 1);
+  }
+
+  Choice score(int32_t cap, int64_t limit, bool early, int32_t tile) {
+    const patc_tile &shape = costs->tiles[tile];
+    int64_t overhead = overhead_tokens(shape), rows = 0;
+    int32_t runs = chunk(*w, cap, early ? limit : 0, overhead, ends);
+    tally.reset();
+    for (int32_t r = 0, b = 0; r < runs; b = ends[r++]) {
+      int64_t load = w->load(b, ends[r]), k = piece_count(load, limit, w->align);
+      if (k == 1) {
+        tally.add(load);
+        continue;
+      }
+      stream.fill(*w, b, ends[r]);
+      partials.begin();
+      equal_pieces(stream, w->page, w->align, load, k, partials);
+      rows += partials.end();
+    }
+    int64_t heaviest = tally.heaviest(costs->c.units, w->batch->kv_heads, overhead);
+    int64_t time = launch_time(*costs, shape, w->batch->kv_heads, w->unique(), tally.tokens, heaviest);
+    if (rows > 0) time += costs->c.launch + rows * w->batch->q_heads * costs->c.partial_row;
+    return {cap, limit, early, tile, time};
+  }
+
+  Choice choose(bool cuts) {
+    bool few = w->size() <= few_sequences, found = false;
+    int64_t units = costs->c.units, kv_heads = w->batch->kv_heads, align = w->align;
+    int64_t longest = 0;
+    for (int32_t length : w->length) longest = std::max<int64_t>(longest, length);
+    Choice best{};
+    auto offer = [&](const Choice &c) {
+      if (!found || c.time < best.time) best = c;
+      found = true;
+    };
+    list_caps();
+    whole.clear();
+    for (int32_t cap : caps) {
+      int32_t tile = tile_for(*costs, int64_t{cap} * w->group, w->mean_entry());
+      const patc_tile &shape = costs->tiles[tile];
+      offer(score(cap, 0, true, tile));
+      int64_t overhead = overhead_tokens(shape);
+      int64_t mean = std::max<int64_t>(1, ceil_div((tally.tokens + overhead * tally.packs()) * kv_heads, units));
+      int64_t ideal = launch_time(*costs, shape, kv_heads, w->unique(), tally.tokens, mean);
+      whole.push_back({cap, tile, tally.largest, mean, ideal});
+    }
+    if (!cuts) return best;
+    for (const Whole &c : whole) {
+      // Even if cutting made every unit equal, it would gain too little.
+      if (c.ideal >= best.time - (few ? 0 : best.time / 64)) continue;
+      int64_t overhead = overhead_tokens(costs->tiles[c.tile]);
+      auto offer_limit = [&](int64_t limit) {
+        limit = std::max(align, limit);
+        offer(score(c.cap, limit, true, c.tile));
+        if (few) offer(score(c.cap, limit, false, c.tile));
+      };
+      if (few) {
+        for (int numerator : finer_limits) offer_limit(c.mean * numerator / 12 - overhead);
+        offer_limit(longest);
+        for (int64_t parts = 2; parts <= 8; parts++) offer_limit(ceil_div(c.largest, parts));
+      } else {
+        for (int numerator : limits) offer_limit(c.mean * numerator / 12 - overhead);
+      }
+    }
+    return best;
+  }
+
+  void write(const Choice &choice, int64_t span, PackList &out) {
+    int64_t overhead = overhead_tokens(costs->tiles[choice.tile]);
+    int32_t runs = chunk(*w, choice.cap, choice.early ? choice.limit : 0, overhead, ends);
+    out.reset(w->size());
+    writer.prepare(*w, out, largest_cap);
+    for (int32_t r = 0, b = 0; r < runs; b = ends[r++]) {
+      int64_t load = w->load(b, ends[r]), k = span > 0 ? 0 : piece_count(load, choice.limit, w->align);
+      stream.fill(*w, b, ends[r]);
+      if (k == 1) {
+        writer.whole(stream, b, ends[r], load);
+        continue;
+      }
+      writer.begin(b, ends[r], false);
+      writer.add_empty();
+      if (span > 0) fixed_pieces(stream, w->page, span, writer);
+      else equal_pieces(stream, w->page, w->align, load, k, writer);
+      writer.end();
+    }
+  }
+};
+
+// ---------------------------------------------------------------- tiles and tables
+
+/** A tile for every pack; shapes that do not pay for their launch join the next larger one: packers/tiles.ts. */
+void assign_tiles(const PackList &list, const Costs &costs, const Work &w, Tally &tally, Ints &tile_of) {
+  int32_t tiles = static_cast<int32_t>(costs.tiles.size()), kv_heads = w.batch->kv_heads;
+  std::vector<char> used(tiles, 0);
+  int64_t total = 0;
+  tile_of.resize(list.count());
+  int32_t last_rows = none, last_tile = none;
+  for (int32_t p = 0; p < list.count(); p++) {
+    int32_t rows = (list.sequence_begin[p + 1] - list.sequence_begin[p]) * w.group;
+    if (rows != last_rows) last_tile = tile_for(costs, rows, w.mean_entry());
+    last_rows = rows;
+    tile_of[p] = last_tile;
+    used[last_tile] = 1;
+    total += list.load[p];
+  }
+  auto time = [&](int32_t tile, int32_t first, int32_t second) {
+    tally.reset();
+    for (int32_t p = 0; p < list.count(); p++)
+      if (tile_of[p] == first || tile_of[p] == second) tally.add(list.load[p]);
+    int64_t share = total > 0 ? w.unique() * tally.tokens / total : 0;
+    const patc_tile &shape = costs.tiles[tile];
+    int64_t heaviest = tally.heaviest(costs.c.units, kv_heads, overhead_tokens(shape));
+    return launch_time(costs, shape, kv_heads, share, tally.tokens, heaviest);
+  };
+  for (int32_t t = 0; t < tiles; t++) {
+    if (!used[t]) continue;
+    int32_t larger = t + 1;
+    while (larger < tiles && (!used[larger] || costs.tiles[larger].m < costs.tiles[t].m)) larger++;
+    if (larger == tiles) break;
+    if (time(t, t, t) + time(larger, larger, larger) + costs.c.launch < time(larger, t, larger)) continue;
+    for (int32_t &tile : tile_of)
+      if (tile == t) tile = larger;
+  }
+}
+
+struct Tables {
+  Ints packs, slots, merges, parts;
+  std::vector<patc_shape> shapes;
+  std::vector<uint64_t> keys;
+  int32_t slot_count = 0;
+
+  void build(const PackList &list, const Costs &costs, const Ints &tile_of, int32_t sequences) {
+    int32_t n = list.count(), done = 0;
+    packs.assign(4 * (static_cast<size_t>(n) + 1), 0);
+    shapes.clear();
+    for (int32_t t = static_cast<int32_t>(costs.tiles.size()) - 1; t >= 0; t--) {
+      keys.clear();
+      // Longest first, then in the order they were made.
+      for (int32_t p = 0; p < n; p++)
+        if (tile_of[p] == t) keys.push_back(static_cast<uint64_t>(0x7fffffff - list.load[p]) << 21 | static_cast<uint64_t>(p));
+      if (keys.empty()) continue;
+      std::sort(keys.begin(), keys.end());
+      int32_t count = static_cast<int32_t>(keys.size());
+      for (int32_t i = 0; i < count; i++) {
+        int32_t p = static_cast<int32_t>(keys[i] & 0x1fffff), *row = &packs[4 * static_cast<size_t>(done + i)];
+        row[0] = list.sequence_begin[p];
+        row[1] = list.sequence_begin[p + 1] - row[0];
+        row[2] = list.entry_begin[p];
+        row[3] = list.entry_begin[p + 1];
+      }
+      const patc_tile &tile = costs.tiles[t];
+      shapes.push_back({tile.m, tile.n, tile.stages, done, count});
+      done += count;
+    }
+    merges.clear();
+    slot_count = 0;
+    slots.assign(list.sequences.size(), -1);
+    // Every sequence is in a pack, so more rows than sequences means partials.
+    if (list.sequences.size() == static_cast<size_t>(sequences)) return;
+    parts.assign(sequences, 0);
+    for (int32_t s : list.sequences) parts[s]++;
+    for (int32_t s = 0; s < sequences; s++) {
+      int32_t count = parts[s];
+      parts[s] = count > 1 ? slot_count : -1;
+      if (count <= 1) continue;
+      merges.insert(merges.end(), {s, slot_count, count});
+      slot_count += count;
+    }
+    for (size_t i = 0; i < list.sequences.size(); i++) {
+      int32_t s = list.sequences[i];
+      if (parts[s] >= 0) slots[i] = parts[s]++;
+    }
+  }
+};
+
+}  // namespace
+
+// ---------------------------------------------------------------- planner
+
+struct patc_planner {
+  Costs given, costs;
+  int64_t span = 0, invariant_n = 0;
+  int32_t group = 0;
+  Trie trie;
+  Work work[2];
+  Packer packer;
+  PackList list;
+  Ints tile_of;
+  // Shared lengths before batch-invariant mode rounds them down.
+  Ints exact;
+  Tables tables;
+  // For repair: what was planned, and between which lengths (exclusive, inclusive) each sequence's entries only end elsewhere.
+  Ints lengths, low, high;
+  int32_t page = 0, q_heads = 0, kv_heads = 0;
+  bool planned = false;
+
+  /** Tiles that hold a KV head's rows; with one n in batch-invariant mode. */
+  bool select_tiles(int32_t wanted) {
+    if (wanted == group) return !costs.tiles.empty();
+    group = wanted;
+    costs.c = given.c;
+    costs.tiles.clear();
+    for (const patc_tile &t : given.tiles)
+      if (t.m >= wanted) costs.tiles.push_back(t);
+    if (costs.tiles.empty() || span == 0) return !costs.tiles.empty();
+    auto count = [&](int32_t n) { return std::count_if(costs.tiles.begin(), costs.tiles.end(), [n](const patc_tile &t) { return t.n == n; }); };
+    int32_t best = costs.tiles[0].n;
+    for (const patc_tile &t : costs.tiles)
+      if (count(t.n) >= count(best)) best = t.n;
+    costs.tiles.erase(std::remove_if(costs.tiles.begin(), costs.tiles.end(), [best](const patc_tile &t) { return t.n != best; }), costs.tiles.end());
+    invariant_n = best;
+    return true;
+  }
+
+  static constexpr int32_t ahead = 3;
+
+  static void prefetch(const int32_t *from, int32_t count) {
+#if defined(__GNUC__)
+    for (int32_t i = 0; i <= count && i < 512; i += 32) __builtin_prefetch(from + i);
+#else
+    (void)from, (void)count;
+#endif
+  }
+
+  void forest(const patc_batch &b, const int32_t *sequences, Work &w) {
+    trie.reset(b.sequences, Page(b.page));
+    int32_t depth = 0;
+    for (int32_t i = 0; i < b.sequences; i++) {
+      // What the sequence before had to read, the one after next probably must too.
+      if (i + ahead < b.sequences) prefetch(b.pages + b.table_begin[sequences ? sequences[i + ahead] : i + ahead], depth);
+      depth = trie.insert(b, sequences ? sequences[i] : i);
+    }
+    w.order.resize(b.sequences);
+    w.lcp.resize(b.sequences);
+    trie.depth_first(w.order, w.lcp);
+  }
+
+  void plan(const patc_batch &b) {
+    planned = false;
+    int32_t n = b.sequences;
+    int best = 0;
+    list.reset(n);
+    tile_of.clear();
+    work[0].order.clear();
+    if (n > 0) {
+      forest(b, nullptr, work[0]);
+      exact = work[0].lcp;
+      if (span > 0)
+        for (int32_t &shared : work[0].lcp) shared = static_cast<int32_t>(shared / invariant_n * invariant_n);
+      work[0].measure(b);
+      packer.prepare(work[0], costs);
+      Choice choice = packer.choose(span == 0);
+      if (n <= few_sequences && span == 0) best = try_orders(b, choice);
+      if (best != 0 || packer.w != &work[0]) packer.prepare(work[best], costs);
+      packer.write(choice, fixed_span(b.page), list);
+    }
+    if (n > 0) assign_tiles(list, costs, work[best], packer.tally, tile_of);
+    tables.build(list, costs, tile_of, n);
+    if (span == 0) exact = work[best].lcp;
+    remember(b, work[best]);
+  }
+
+  /** For a few sequences: siblings shortest first, longest first, and short and long in turn. Returns which work is best. */
+  int try_orders(const patc_batch &b, Choice &choice) {
+    int32_t n = b.sequences;
+    int best = 0;
+    Ints rising(n), sequence(n);
+    for (int32_t i = 0; i < n; i++) rising[i] = i;
+    const Page size(b.page);
+    auto pages = [&](int32_t s) { return size.count(b.lengths[s]); };
+    std::stable_sort(rising.begin(), rising.end(), [&](int32_t x, int32_t y) { return pages(x) < pages(y); });
+    for (int kind = 0; kind < 3; kind++) {
+      for (int32_t i = 0; i < n; i++)
+        sequence[i] = kind == 0 ? rising[i] : kind == 1 ? rising[n - 1 - i] : rising[i % 2 == 0 ? i >> 1 : n - 1 - (i >> 1)];
+      Work &other = work[1 - best];
+      forest(b, sequence.data(), other);
+      other.measure(b);
+      packer.prepare(other, costs);
+      Choice second = packer.choose(true);
+      if (second.time >= choice.time) continue;
+      choice = second;
+      best = 1 - best;
+    }
+    return best;
+  }
+
+  int64_t fixed_span(int32_t tokens) const {
+    if (span == 0) return 0;
+    int64_t a = invariant_n, b = tokens;
+    while (b > 0) {
+      int64_t rest = a % b;
+      a = b;
+      b = rest;
+    }
+    int64_t step = invariant_n / a * tokens;
+    return ceil_div(span, step) * step;
+  }
+
+  void remember(const patc_batch &b, const Work &w) {
+    int32_t n = b.sequences;
+    lengths.assign(b.lengths, b.lengths + n);
+    low.resize(n);
+    high.resize(n);
+    page = b.page;
+    q_heads = b.q_heads;
+    kv_heads = b.kv_heads;
+    for (int32_t i = 0; i < n; i++) {
+      int32_t s = w.order[i], length = b.lengths[s];
+      int32_t shared = std::max(exact[i], i + 1 < n ? exact[i + 1] : 0);
+      bool own = length > shared && list.tail[s] != none;
+      high[s] = own ? w.length[i] : length;
+      low[s] = own ? std::max(w.length[i] - page, shared) : length - 1;
+    }
+    planned = true;
+  }
+
+  /** Patches ends of entries; false where a sequence left its page or shares its end. */
+  bool patch(const patc_batch &b) {
+    int32_t n = b.sequences;
+    if (n != static_cast<int32_t>(lengths.size()) || b.page != page || b.q_heads != q_heads || b.kv_heads != kv_heads) return false;
+    bool inside = true;
+    for (int32_t s = 0; s < n; s++) inside &= b.lengths[s] > low[s] && b.lengths[s] <= high[s];
+    if (!inside) return false;
+    int32_t *entries = list.entries.data();
+    for (int32_t s = 0; s < n; s++) {
+      if (list.tail[s] != none) entries[5 * static_cast<size_t>(list.tail[s]) + 2] = b.lengths[s];
+      lengths[s] = b.lengths[s];
+    }
+    return true;
+  }
+
+  void show(patc_tables *t) const {
+    t->pack_count = list.count();
+    t->row_count = static_cast<int32_t>(list.sequences.size());
+    t->entry_count = static_cast<int32_t>(list.entries.size() / 5);
+    t->merge_count = static_cast<int32_t>(tables.merges.size() / 3);
+    t->slot_count = tables.slot_count;
+    t->shape_count = static_cast<int32_t>(tables.shapes.size());
+    t->packs = tables.packs.data();
+    t->pack_sequences = list.sequences.data();
+    t->pack_slots = tables.slots.data();
+    t->entries = list.entries.data();
+    t->merges = tables.merges.data();
+    t->shapes = tables.shapes.data();
+  }
+};
+
+namespace {
+
+bool valid(const patc_batch *b) {
+  if (!b || b->sequences < 0 || b->sequences > 1 << 20 || b->page < 1 || b->page > 1 << 20 || b->kv_heads < 1 || b->q_heads < b->kv_heads ||
+      b->q_heads % b->kv_heads != 0)
+    return false;
+  if (b->sequences > 0 && (!b->lengths || !b->table_begin)) return false;
+  bool ok = true;
+  for (int32_t s = 0; s < b->sequences; s++) ok &= b->lengths[s] >= 0 && b->lengths[s] <= 1 << 30 && b->table_begin[s] >= 0;
+  return ok;
+}
+
+}  // namespace
+
+extern "C" {
+
+patc_planner *patc_planner_create(const patc_costs *costs, int32_t invariant_span) {
+  if (!costs || costs->units < 1 || costs->tile_count < 0 || invariant_span < 0) return nullptr;
+  try {
+    patc_planner *planner = new patc_planner;
+    planner->given.c = *costs;
+    planner->given.c.tiles = nullptr;
+    planner->given.tiles.assign(costs->tiles, costs->tiles + costs->tile_count);
+    planner->span = invariant_span;
+    return planner;
+  } catch (...) {
+    return nullptr;
+  }
+}
+
+void patc_planner_destroy(patc_planner *planner) { delete planner; }
+
+int patc_plan(patc_planner *planner, const patc_batch *batch, patc_tables *tables) {
+  if (!planner || !tables || !valid(batch)) return PATC_BAD_BATCH;
+  try {
+    if (!planner->select_tiles(batch->q_heads / batch->kv_heads)) return PATC_NO_TILE;
+    planner->plan(*batch);
+    planner->show(tables);
+    return PATC_OK;
+  } catch (...) {
+    planner->planned = false;
+    return PATC_NO_MEMORY;
+  }
+}
+
+int patc_repair(patc_planner *planner, const patc_batch *batch, patc_tables *tables) {
+  if (!planner || !tables || !batch) return PATC_BAD_BATCH;
+  if (!planner->planned) return PATC_NO_PLAN;
+  if (!planner->patch(*batch)) return patc_plan(planner, batch, tables);
+  planner->show(tables);
+  return PATC_REPAIRED;
+}
+
+void patc_costs_h100(int32_t units, int32_t head_dim, int32_t element_bytes, const int32_t (*shapes)[3], int32_t tile_count,
+                     patc_tile *tiles, patc_costs *costs) {
+  struct Kernel {
+    int32_t m;
+    double page_ns, pack_pages, step_ns, start_ns, w_max, w_min;
+  };
+  static const Kernel kernels[] = {
+      {16, 270, 4, 6, 2300, 0.73, 0.7},
+      {32, 285, 4, 6, 2300, 0.73, 0.7},
+      {64, 300, 4, 6, 2300, 0.73, 0.7},
+      {128, 720, 4, 8, 3500, 0.8, 0.24},
+  };
+  auto round = [](double x) { return static_cast<int64_t>(std::floor(x + 0.5)); };
+  auto ps = [&](double ns) { return std::max<int64_t>(1, round(ns * 1000)); };
+  double bytes = 2.0 * head_dim * element_bytes;
+  for (int32_t i = 0; i < tile_count; i++) {
+    const Kernel *k = std::find_if(kernels, kernels + 3, [&](const Kernel &c) { return c.m >= shapes[i][0]; });
+    double scale = std::max(1.0, static_cast<double>(shapes[i][0]) / k->m);
+    tiles[i] = {shapes[i][0], shapes[i][1], shapes[i][2], std::max<int64_t>(1, round(k->page_ns * 1000 * scale * bytes / 16384)),
+                round(k->step_ns * 1000), round(k->page_ns * 1000 * k->pack_pages), round(k->start_ns * 1000), round(k->w_max * 256),
+                round(k->w_min * 256)};
+  }
+  *costs = {units, tile_count, tiles, ps(bytes / 3000), ps(bytes / 5000), ps(0.85 * head_dim / 128), ps(2500),
+            static_cast<int64_t>(std::floor(45e6 / bytes))};
+}
+
+const char *patc_message(int result) {
+  switch (result) {
+    case PATC_OK: return "planned";
+    case PATC_REPAIRED: return "repaired";
+    case PATC_BAD_BATCH: return "the batch is malformed: sizes, heads that do not divide, or a length outside 0..2^30";
+    case PATC_NO_TILE: return "no tile shape holds the query heads of one KV head";
+    case PATC_NO_MEMORY: return "out of memory";
+    case PATC_NO_PLAN: return "nothing was planned yet";
+    default: return "unknown result";
+  }
+}
+
+}  // extern "C"

@@ -1,0 +1,99 @@
+/*
+ * patc_plan: plans prefix-aware decode attention on the host. C ABI, no dependencies, no exceptions.
+ *
+ * From a batch (page tables and lengths) to the tables that the forward and merge kernels read; byte for byte what the
+ * TypeScript planner makes. See docs/planner.md. A planner keeps its memory between calls: after the first few calls it does
+ * not allocate. One planner per thread.
+ */
+#ifndef PATC_PLAN_H
+#define PATC_PLAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Results. Negative values are errors, and leave the planner as it was before the call or without a plan. */
+enum {
+  PATC_OK = 0,        /* planned anew */
+  PATC_REPAIRED = 1,  /* patc_repair: only ends of entries changed */
+  PATC_BAD_BATCH = -1,
+  PATC_NO_TILE = -2,  /* no tile holds the query heads of one KV head */
+  PATC_NO_MEMORY = -3,
+  PATC_NO_PLAN = -4   /* patc_repair before patc_plan */
+};
+
+/* A compiled tile shape and its costs: picoseconds for one KV head, weights in 1/256. */
+typedef struct patc_tile {
+  int32_t m, n, stages;
+  int64_t token; /* one token on one unit */
+  int64_t step;  /* a step of n tokens */
+  int64_t pack;  /* fixed work of a pack */
+  int64_t start; /* fixed time of a launch */
+  int64_t w_max, w_min;
+} patc_tile;
+
+/* Device numbers. Tiles ascend by m, then n, then stages. */
+typedef struct patc_costs {
+  int32_t units; /* SMs or compute units */
+  int32_t tile_count;
+  const patc_tile *tiles;
+  int64_t memory_token; /* one token of one KV head from memory, whole machine */
+  int64_t cache_token;  /* the same from L2 */
+  int64_t partial_row;
+  int64_t launch;
+  int64_t cached_tokens; /* unique tokens (all heads) below which KV stays in L2 */
+} patc_costs;
+
+/* A decode batch. `table_begin[s]` is where sequence s's page list begins in `pages`; lengths are at most 2^30. */
+typedef struct patc_batch {
+  int32_t sequences, page, q_heads, kv_heads;
+  const int32_t *lengths;
+  const int32_t *table_begin;
+  const int32_t *pages;
+} patc_batch;
+
+typedef struct patc_shape {
+  int32_t m, n, stages, pack_base, pack_count;
+} patc_shape;
+
+/* Plan tables. They belong to the planner and are valid until its next call. */
+typedef struct patc_tables {
+  int32_t pack_count, row_count, entry_count, merge_count, slot_count, shape_count;
+  const int32_t *packs;          /* [pack_count + 1][4] seq_begin, seq_count, entry_begin, entry_end; last row zero */
+  const int32_t *pack_sequences; /* [row_count] */
+  const int32_t *pack_slots;     /* [row_count] partial slot, -1: writes the output */
+  const int32_t *entries;        /* [entry_count][5] page_base, from, to, first, count */
+  const int32_t *merges;         /* [merge_count][3] sequence, slot_begin, slot_count */
+  const patc_shape *shapes;      /* [shape_count] in launch order */
+} patc_tables;
+
+typedef struct patc_planner patc_planner;
+
+/* Copies the costs. `invariant_span` > 0: cut every sequence at its multiples, whatever its neighbours are. NULL: no memory. */
+patc_planner *patc_planner_create(const patc_costs *costs, int32_t invariant_span);
+void patc_planner_destroy(patc_planner *planner);
+
+/* Plans a batch. `pages` must stay valid for patc_repair only where it plans anew. */
+int patc_plan(patc_planner *planner, const patc_batch *batch, patc_tables *tables);
+
+/*
+ * The same batch at other lengths, its page lists unchanged or appended to; `batch` as it is now. Where lengths changed only
+ * inside last pages that nobody shares, entries are patched (PATC_REPAIRED); otherwise the batch is planned anew (PATC_OK). The
+ * tables equal those of patc_plan either way.
+ */
+int patc_repair(patc_planner *planner, const patc_batch *batch, patc_tables *tables);
+
+/* Costs of an NVIDIA H100 for tiles of (m, n, stages); what `patc plan` assumes. Writes `tile_count` costs to `tiles`. */
+void patc_costs_h100(int32_t units, int32_t head_dim, int32_t element_bytes, const int32_t (*shapes)[3], int32_t tile_count,
+                     patc_tile *tiles, patc_costs *costs);
+
+const char *patc_message(int result);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

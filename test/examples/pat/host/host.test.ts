@@ -1,0 +1,109 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeBatch } from '../../../../examples/pat/batch.ts';
+import { makePlan } from '../../../../examples/pat/plan.ts';
+import { generateForest } from '../../../../examples/pat/workload/generate.ts';
+import { figuresOf, planCosts } from '../../../../examples/pat/cost.ts';
+import { bytesOf, costsFor, heads, tile, tileSets } from '../helpers.ts';
+import { decodeSteps } from '../steps.ts';
+import { hasCompiler, HostPlanner, type Case } from './planner.ts';
+
+if (!hasCompiler) console.warn('g++ is not here: the C++ planner is not tested');
+
+describe.skipIf(!hasCompiler)('C++ planner', () => {
+  let planner: HostPlanner;
+  beforeAll(() => {
+    // Undefined behaviour and bad accesses end the program.
+    planner = new HostPlanner(['-O1', '-fsanitize=undefined,address', '-fno-sanitize-recover=all']);
+  });
+  afterAll(() => planner.close());
+
+  const equalToTypeScript = (cases: readonly Case[]) => {
+    const outcomes = planner.run(cases);
+    const results: number[] = [];
+    cases.forEach((c, i) =>
+      c.steps.forEach(({ batch }, j) => {
+        const { tables, result } = outcomes[i]![j]!;
+        results.push(result);
+        expect(bytesOf(tables), `case ${i}, step ${j}`).toBe(
+          bytesOf(makePlan(batch, c.costs, { invariantSpan: c.span }).tables),
+        );
+      }),
+    );
+    return results;
+  };
+
+  it('makes the same bytes as TypeScript on 2,000 random forests, several by one planner', () => {
+    const cases: Case[] = [];
+    for (let seed = 0; seed < 2000; seed += 4) {
+      const first = generateForest(seed);
+      // The same heads throughout a case: costs depend on them.
+      const steps = [0, 1, 2, 3].map((i) => ({
+        batch: makeBatch(generateForest(seed + i).input, first.heads),
+        repair: i === 3,
+      }));
+      const costs = costsFor(
+        first.heads,
+        tileSets[(seed / 4) % 5]!,
+        [1, 16, 132][(seed / 4) % 3]!,
+        seed % 8 ? 'cuda' : 'wgsl',
+      );
+      cases.push({ costs, span: seed % 20 === 0 ? 256 : 0, steps });
+    }
+    equalToTypeScript(cases);
+  });
+
+  it('repairs over decode steps to what TypeScript plans anew', () => {
+    const cases = [...Array(150).keys()].map((seed): Case => {
+      const batches = decodeSteps(seed, 8);
+      const costs = costsFor(batches[0]!, tileSets[seed % 5]!, [4, 132][seed % 2]!);
+      return {
+        costs,
+        span: seed % 5 === 0 ? 256 : 0,
+        steps: batches.map((batch, i) => ({ batch, repair: i > 0 })),
+      };
+    });
+    const results = equalToTypeScript(cases);
+    expect(results.filter((r) => r === 1).length).toBeGreaterThan(100);
+  });
+
+  it('plans large forests alike', () => {
+    const cases = [1500, 5000].map((sequences, i): Case => {
+      const input = {
+        page: 16,
+        sequences: [...Array(sequences).keys()].map((s) => ({
+          length: 70 + ((s * 37) % 900),
+          pages: [0, 1, 2, 3, ...Array.from({ length: 57 }, (_, j) => 4 + s * 57 + j)],
+        })),
+      };
+      const batch = makeBatch(input, heads(['32/8', '28/4'][i]!));
+      return { costs: costsFor(batch), span: 0, steps: [{ batch, repair: false }] };
+    });
+    equalToTypeScript(cases);
+  });
+
+  it('refuses malformed batches with a code', () => {
+    const good = makeBatch({ page: 16, sequences: [{ length: 20, pages: [0, 1] }] }, heads('32/8'));
+    const costs = costsFor(good);
+    const step = (change: object) => ({ batch: { ...good, ...change }, repair: false });
+    const steps = [
+      step({ page: 0 }),
+      step({ qHeads: 31 }),
+      step({ kvHeads: 0 }),
+      step({ lengths: Int32Array.of(-1) }),
+      step({ lengths: Int32Array.of(0x7fffffff) }),
+      step({ qHeads: 8 * 200 }),
+    ];
+    const outcomes = planner.run([{ costs, span: 0, steps }]);
+    expect(outcomes[0]!.map((o) => o.result)).toEqual([-1, -1, -1, -1, -1, -2]);
+    expect(planner.run([{ costs, span: 0, steps: [{ batch: good, repair: true }] }])[0]![0]!.result).toBe(-4);
+  });
+
+  it('knows the same costs of an H100', () => {
+    for (const headDim of [64, 80, 96, 128, 192, 256])
+      for (const dtype of ['f16', 'f32'] as const) {
+        const shapes = [tile(16, 64, 3), tile(32, 32), tile(64, 64), tile(128, 64), tile(256, 64)];
+        const costs = planCosts(figuresOf('cuda'), 132, shapes, { ...heads('8/1', headDim), dtype });
+        expect(planner.h100(headDim, dtype === 'f32' ? 4 : 2, 132, shapes)).toEqual(costs);
+      }
+  });
+});

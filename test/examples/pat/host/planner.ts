@@ -1,0 +1,160 @@
+/** The C++ planner from tests and scripts: compiled with g++ where that is, fed through files. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Batch } from '../../../../examples/pat/batch.ts';
+import type { PlanCosts, TileShape } from '../../../../examples/pat/cost.ts';
+import type { PlanTables } from '../../../../examples/pat/tables.ts';
+
+export interface Step {
+  readonly batch: Batch;
+  readonly repair: boolean;
+}
+
+export interface Case {
+  readonly costs: PlanCosts;
+  readonly span: number;
+  /** Batches that one planner sees one after another. */
+  readonly steps: readonly Step[];
+}
+
+export interface Outcome {
+  /** PATC_OK, PATC_REPAIRED or an error. */
+  readonly result: number;
+  readonly tables?: PlanTables;
+}
+
+const host = join(import.meta.dirname, '../../../../examples/pat/host');
+
+export const hasCompiler = (() => {
+  try {
+    execFileSync('g++', ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
+export class HostPlanner {
+  private readonly folder = mkdtempSync(join(tmpdir(), 'patc-host-'));
+  private readonly program = join(this.folder, 'driver');
+
+  constructor(flags: readonly string[] = ['-O2']) {
+    const warnings = ['-Wall', '-Wextra', '-Werror'];
+    const sources = [join(import.meta.dirname, 'driver.cpp'), join(host, 'patc_plan.cpp')];
+    execFileSync('g++', ['-std=c++17', ...flags, ...warnings, '-I', host, ...sources, '-o', this.program]);
+  }
+
+  /** One outcome per step of every case. */
+  run(cases: readonly Case[]): Outcome[][] {
+    const [input, output] = [join(this.folder, 'in'), join(this.folder, 'out')];
+    writeFileSync(input, Float64Array.from(encode(cases)));
+    execFileSync(this.program, [input, output]);
+    const bytes = readFileSync(output);
+    const values = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+    let at = 0;
+    const take = (n: number) => values.slice(at, (at += n));
+    return cases.map((c) => c.steps.map(() => decode(take)));
+  }
+
+  /** patc_costs_h100 through the driver. */
+  h100(headDim: number, bytes: number, units: number, shapes: readonly TileShape[]): PlanCosts {
+    const numbers = [units, headDim, bytes, ...shapes.flatMap((t) => [t.m, t.n, t.stages])].map(String);
+    const [c, ...tiles] = execFileSync(this.program, ['h100', ...numbers], { encoding: 'utf8' })
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' ').map(Number));
+    const [memoryToken, cacheToken, partialRow, launch, cachedTokens] = c as [
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
+    return {
+      units,
+      tiles: tiles.map((t) => {
+        const [m, n, stages, token, step, pack, start, wMax, wMin] = t as [
+          number,
+          number,
+          number,
+          number,
+          number,
+          number,
+          number,
+          number,
+          number,
+        ];
+        return { m, n, stages, token, step, pack, start, wMax, wMin };
+      }),
+      memoryToken,
+      cacheToken,
+      partialRow,
+      launch,
+      cachedTokens,
+    };
+  }
+
+  close(): void {
+    rmSync(this.folder, { recursive: true });
+  }
+}
+
+function encode(cases: readonly Case[]): number[] {
+  const out: number[] = [cases.length];
+  for (const { costs, span, steps } of cases) {
+    out.push(costs.tiles.length);
+    for (const t of costs.tiles)
+      out.push(t.m, t.n, t.stages, t.token, t.step, t.pack, t.start, t.wMax, t.wMin);
+    out.push(
+      costs.units,
+      costs.memoryToken,
+      costs.cacheToken,
+      costs.partialRow,
+      costs.launch,
+      costs.cachedTokens,
+      span,
+    );
+    out.push(steps.length);
+    for (const { batch: b, repair } of steps) {
+      out.push(repair ? 1 : 0, b.lengths.length, b.page, b.qHeads, b.kvHeads);
+      for (const list of [b.lengths, b.tableBegin]) for (const x of list) out.push(x);
+      out.push(b.pages.length);
+      for (const x of b.pages) out.push(x);
+    }
+  }
+  return out;
+}
+
+function decode(take: (n: number) => Int32Array): Outcome {
+  const result = take(1)[0]!;
+  if (result < 0) return { result };
+  const [packs, rows, entries, merges, slots, shapes] = take(6) as unknown as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const tables = {
+    packs: take(4 * (packs + 1)),
+    packSequences: take(rows),
+    packSlots: take(rows),
+    entries: take(5 * entries),
+    merges: take(3 * merges),
+    slots,
+    shapes: Array.from({ length: shapes }, () => {
+      const [m, n, stages, packBase, packCount] = take(5) as unknown as [
+        number,
+        number,
+        number,
+        number,
+        number,
+      ];
+      return { tile: { m, n, stages }, packBase, packCount };
+    }),
+  };
+  return { result, tables };
+}
