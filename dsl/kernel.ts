@@ -58,10 +58,10 @@ export function kernel<
   const tile: Record<string, readonly number[]> = {};
   for (const [key, values] of Object.entries<number | readonly number[]>(options.tile ?? {})) {
     tile[key] = typeof values === 'number' ? [values] : [...values];
-    if (tile[key].length === 0 || !tile[key].every((v) => Number.isInteger(v) && v > 0))
+    if (tile[key].length === 0 || !tile[key].every((v) => Number.isInteger(v) && v >= 0))
       fail(
         'PAT0107',
-        `kernel \`${name}\`: tile number \`${key}\` has candidates [${tile[key].join(', ')}]; positive integers are needed`,
+        `kernel \`${name}\`: tile number \`${key}\` has candidates [${tile[key].join(', ')}]; integers from 0 are needed`,
         { span },
       );
     if (key in spec)
@@ -71,15 +71,26 @@ export function kernel<
     name,
     spec,
     tile,
-    trace: (givenSpec, givenTile) => {
+    trace: (givenSpec, givenTile, reads) => {
       const specNumbers = checkSpec(name, spec, givenSpec, span);
       const tileNumbers = checkTile(name, tile, givenTile, span);
       return trace(name, specNumbers, tileNumbers, span, (k) =>
-        body(k, { ...specNumbers, ...tileNumbers } as Numbers<S, T>),
+        body(k, watched({ ...specNumbers, ...tileNumbers }, tile, reads) as Numbers<S, T>),
       );
     },
   };
 }
+
+/** The numbers, noting in `reads` which of the tile's are looked at. */
+const watched = (numbers: object, tile: KernelTemplate['tile'], reads: Set<string> | undefined): object =>
+  reads === undefined
+    ? numbers
+    : new Proxy(numbers, {
+        get(target, key, receiver) {
+          if (typeof key === 'string' && key in tile) reads.add(key);
+          return Reflect.get(target, key, receiver) as unknown;
+        },
+      });
 
 function trace(
   name: string,

@@ -34,8 +34,18 @@ export interface Definition {
   readonly region: Region;
 }
 
-const elementwise = new Set(['unary', 'binary', 'compare', 'select', 'cast', 'broadcast', 'reshape', 'transpose']);
-export const isView = (op: Op): boolean => op.op === 'broadcast' || op.op === 'reshape' || op.op === 'transpose';
+const elementwise = new Set([
+  'unary',
+  'binary',
+  'compare',
+  'select',
+  'cast',
+  'broadcast',
+  'reshape',
+  'transpose',
+]);
+export const isView = (op: Op): boolean =>
+  op.op === 'broadcast' || op.op === 'reshape' || op.op === 'transpose';
 export const isElementwise = (op: Op): boolean => elementwise.has(op.op);
 
 export class Analysis {
@@ -154,11 +164,14 @@ export class Analysis {
     else if (op.op === 'load') {
       if (this.isStaged(op)) this.staged.add(result.id);
       else if (this.neededAsData(result) || !this.readOnly(op.tensor)) this.anchored.add(result.id);
-    } else if (isElementwise(op) && operandsOf(op).some((v) => this.anchored.has(v.id))) this.anchored.add(result.id);
+    } else if (isElementwise(op) && operandsOf(op).some((v) => this.anchored.has(v.id)))
+      this.anchored.add(result.id);
   }
 
   private isStaged(op: LoadOp): boolean {
-    return op.result.type.shape.length === 2 && this.usesOf(op.result).length > 0 && this.feedsOnlyDots(op.result);
+    return (
+      op.result.type.shape.length === 2 && this.usesOf(op.result).length > 0 && this.feedsOnlyDots(op.result)
+    );
   }
 
   /** Whether `inner` is `outer` or nested in it. */

@@ -15,7 +15,14 @@ import {
 } from '../ir/nodes.ts';
 import type { Target } from '../target.ts';
 import { Analysis } from './analysis.ts';
-import { blockedLayout, collapseLayout, permuteLayout, reshapeLayout, sliceLayout, type Layout } from './layout.ts';
+import {
+  blockedLayout,
+  collapseLayout,
+  permuteLayout,
+  reshapeLayout,
+  sliceLayout,
+  type Layout,
+} from './layout.ts';
 import { planDots, type BlockPlan } from './plan-dots.ts';
 
 type Edge = { readonly to: Value; readonly map: (l: Layout) => Layout | undefined };

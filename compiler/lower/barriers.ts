@@ -28,7 +28,13 @@ export function insertBarriers(
     const out: Access[] = [];
     if ('buffer' in s && 'offset' in s) {
       const b = s.buffer;
-      out.push({ space: 'shared', name: `${b.id}`, lo: b.offset, hi: b.offset + b.bytes, write: sharedWrites.has(s.s) });
+      out.push({
+        space: 'shared',
+        name: `${b.id}`,
+        lo: b.offset,
+        hi: b.offset + b.bytes,
+        write: sharedWrites.has(s.s),
+      });
     } else if ('buffer' in s && exchanged.has(s.buffer.name))
       out.push({ space: 'global', name: s.buffer.name, lo: 0, hi: 1, write: globalWrites.has(s.s) });
     for (const e of exprsOf(s))

@@ -187,4 +187,3 @@ function divisorOf(e: Expr): number {
   if (e.e === 'binary' && e.fn === 'mul') return divisorOf(e.a) * divisorOf(e.b);
   return 1;
 }
-

@@ -89,11 +89,15 @@ export class Divisibility {
         return this.along(op.a, axis).kind === 'none' ? { kind: 'none' } : { kind: 'other' };
       case 'compare':
       case 'select':
-        return [op.a, op.b, ...(op.op === 'select' ? [op.cond] : [])].every((x) => this.along(x, axis).kind === 'none')
+        return [op.a, op.b, ...(op.op === 'select' ? [op.cond] : [])].every(
+          (x) => this.along(x, axis).kind === 'none',
+        )
           ? { kind: 'none' }
           : { kind: 'other' };
       case 'load':
-        return [...op.indices, ...(op.mask ? [op.mask] : [])].every((x) => this.along(x, axis).kind === 'none')
+        return [...op.indices, ...(op.mask ? [op.mask] : [])].every(
+          (x) => this.along(x, axis).kind === 'none',
+        )
           ? { kind: 'none' }
           : { kind: 'other' };
       default:

@@ -3,7 +3,21 @@
  * walks along k over both operands in shared memory, two k at a time where halves are packed along k.
  */
 import type { DotOp } from '../ir/nodes.ts';
-import { add, bitcast, constI, div, element, eq, fma, lvalue, mul, rem, select, unpack, varRef } from '../thread/build.ts';
+import {
+  add,
+  bitcast,
+  constI,
+  div,
+  element,
+  eq,
+  fma,
+  lvalue,
+  mul,
+  rem,
+  select,
+  unpack,
+  varRef,
+} from '../thread/build.ts';
 import type { Expr, Var } from '../thread/nodes.ts';
 import { isHalf, type Context } from './context.ts';
 import { regCount, sliceLayout, type Layout } from './layout.ts';
@@ -59,7 +73,11 @@ function readOperand(
     }
     for (let s = 0; s < step; s++) {
       const kk = add(k, s);
-      ctx.emitter.assign(into, alongK ? loadElement(ctx, t, outer, kk) : loadElement(ctx, t, kk, outer), add(at, s));
+      ctx.emitter.assign(
+        into,
+        alongK ? loadElement(ctx, t, outer, kk) : loadElement(ctx, t, kk, outer),
+        add(at, s),
+      );
     }
   });
 }

@@ -93,7 +93,14 @@ function rightFragment(ctx: Context, t: SharedTile, w: WarpBlock, kk: Expr, j: E
   return loadFragment(ctx, 'b', t, offset, !t.transposed, matrices);
 }
 
-function loadFragment(ctx: Context, name: string, t: SharedTile, offset: Expr, trans: boolean, count: number): Var {
+function loadFragment(
+  ctx: Context,
+  name: string,
+  t: SharedTile,
+  offset: Expr,
+  trans: boolean,
+  count: number,
+): Var {
   const v = ctx.emitter.array(name, 'u32', count);
   const dst: LValue[] = Array.from({ length: count }, (_, i) => lvalue(v, i));
   ctx.emitter.emit({ s: 'ldmatrix', span: ctx.emitter.span, dst, buffer: t.buffer, offset, trans });
@@ -144,14 +151,29 @@ function leftOperand(ctx: Context, op: DotOp, w: WarpBlock, half: HalfType): Lef
   return (kk) => (i) => [0, 1, 2, 3].map((r) => element(frags, add(mul(add(mul(kk, w.tilesM), i), 4), r)));
 }
 
-function leftFragment(ctx: Context, t: SharedTile, w: WarpBlock, kk: Expr, i: Expr, into: Var, at: Expr): void {
+function leftFragment(
+  ctx: Context,
+  t: SharedTile,
+  w: WarpBlock,
+  kk: Expr,
+  i: Expr,
+  into: Var,
+  at: Expr,
+): void {
   const matrix = div(lane(), 8);
   const inner = rem(lane(), 8);
   const m = add(add(w.row, mul(i, 16)), mul(rem(matrix, 2), 8));
   const k = add(mul(kk, 16), mul(div(matrix, 2), 8));
   const offset = t.transposed ? offsetOf(t, add(k, inner), m) : offsetOf(t, add(m, inner), k);
   const dst: LValue[] = [0, 1, 2, 3].map((r) => lvalue(into, add(at, r)));
-  ctx.emitter.emit({ s: 'ldmatrix', span: ctx.emitter.span, dst, buffer: t.buffer, offset, trans: t.transposed });
+  ctx.emitter.emit({
+    s: 'ldmatrix',
+    span: ctx.emitter.span,
+    dst,
+    buffer: t.buffer,
+    offset,
+    trans: t.transposed,
+  });
 }
 
 /** Fragment register r of an accumulator-shaped operand: r & 1 is the row half, r >> 1 the n8 tile of the k16 pair. */
@@ -176,7 +198,9 @@ function accPoint(ctx: Context, layout: Layout, i: Expr, j: Expr, h: number, b: 
   };
   const digits = layout.regs.map((d) => ({ ...d, at: place(d.dim, d.stride) }));
   const coords = [0, 1].map((dim) =>
-    digits.filter((d) => d.dim === dim).reduce((c, d) => add(c, mul(d.at, d.stride)), ctx.threadBase(layout, dim)),
+    digits
+      .filter((d) => d.dim === dim)
+      .reduce((c, d) => add(c, mul(d.at, d.stride)), ctx.threadBase(layout, dim)),
   );
   return { shape: layout.shape, coords, digits, threads: layout.threads };
 }

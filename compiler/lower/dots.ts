@@ -12,7 +12,8 @@ import type { RegTile } from './values.ts';
 export function lowerDot(ctx: Context, op: DotOp): RegTile {
   const plan = ctx.plan.block.dots.get(op)!;
   const name = nameOf(op.result, 'dot');
-  if (plan.kind === 'mma') return lowerMma(ctx, op, plan.layout, () => accumulator(ctx, op, plan.layout, name));
+  if (plan.kind === 'mma')
+    return lowerMma(ctx, op, plan.layout, () => accumulator(ctx, op, plan.layout, name));
   return lowerFma(ctx, op, plan.layout, () => accumulator(ctx, op, plan.layout, name));
 }
 

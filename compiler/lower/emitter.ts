@@ -48,7 +48,10 @@ export class Emitter {
   }
 
   /** Runs `build` in a new scope and returns the scope. With `inline`, statements go to the enclosing scope's list. */
-  open(options: { region?: Region; inline?: boolean; vars?: readonly Var[] }, build: (s: Scope) => void): Scope {
+  open(
+    options: { region?: Region; inline?: boolean; vars?: readonly Var[] },
+    build: (s: Scope) => void,
+  ): Scope {
     const scope: Scope = {
       id: this.nextScope++,
       stmts: options.inline ? this.top.stmts : [],
@@ -65,7 +68,8 @@ export class Emitter {
 
   /** The innermost open instance of a region. */
   instance(region: Region): Scope {
-    for (let i = this.scopes.length - 1; i >= 0; i--) if (this.scopes[i]!.region === region) return this.scopes[i]!;
+    for (let i = this.scopes.length - 1; i >= 0; i--)
+      if (this.scopes[i]!.region === region) return this.scopes[i]!;
     throw new Error('region is not open');
   }
 
@@ -144,7 +148,14 @@ export class Emitter {
   }
 
   /** A rolled loop over lo, lo+step, … < hi. */
-  loop(name: string, lo: Expr, hi: Expr, step: number, region: Region | undefined, body: (i: Expr) => void): void {
+  loop(
+    name: string,
+    lo: Expr,
+    hi: Expr,
+    step: number,
+    region: Region | undefined,
+    body: (i: Expr) => void,
+  ): void {
     const iv = this.registers.scalar(name, 'i32');
     noteLoopRange(iv, lo, hi);
     const scope = this.open({ vars: [iv], ...(region ? { region } : {}) }, () => body(varRef(iv)));

@@ -28,7 +28,14 @@ import { isElementwise } from './analysis.ts';
 import { isHalf, regTypeOf, type Context } from './context.ts';
 import { exprKey, type Scope } from './emitter.ts';
 import { unitReshape } from './layout.ts';
-import { collapsePoint, layoutOfPoint, permutePoint, registerAt, renumberPoint, type Point } from './point.ts';
+import {
+  collapsePoint,
+  layoutOfPoint,
+  permutePoint,
+  registerAt,
+  renumberPoint,
+  type Point,
+} from './point.ts';
 import { convertTile, regTile } from './registers.ts';
 
 export function constantOf(type: Element, value: number | boolean): Expr {
@@ -78,6 +85,18 @@ const isLeaf = (e: Expr): boolean =>
 
 export const nameOf = (v: Value, other: string): string => v.name ?? other;
 
+const operatorNames: Readonly<Record<string, string>> = {
+  add: 'sum',
+  sub: 'difference',
+  mul: 'product',
+  div: 'quotient',
+  rem: 'remainder',
+};
+
+/** What to call a value that the author gave no name: what it was read from, or what the operator makes. */
+export const fallbackName = (op: Op): string =>
+  op.op === 'load' ? `${op.tensor.name}_at` : 'fn' in op ? (operatorNames[op.fn] ?? op.fn) : op.op;
+
 /** A scalar value, computed once in the scope that its region is open in. */
 export function scalar(ctx: Context, v: Value): Expr {
   const { op, region } = ctx.analysis.definition(v);
@@ -95,7 +114,7 @@ export function scalar(ctx: Context, v: Value): Expr {
     let e = scalarOp(ctx, op);
     const uses = ctx.analysis.usesOf(v).length;
     if (!isLeaf(e) && (uses > 1 || op.op === 'load' || hasLoad(e)))
-      e = ctx.emitter.once(nameOf(v, op.op), `s${v.id}:${scope.id}`, e, scope);
+      e = ctx.emitter.once(nameOf(v, fallbackName(op)), `s${v.id}:${scope.id}`, e, scope);
     ctx.emitter.span = saved;
     scope.values.set(v.id, { form: 'scalar', expr: e });
     return e;
@@ -153,7 +172,10 @@ export const indexAt = (ctx: Context, v: Value, coords: readonly Expr[]): Expr =
   isScalar(v.type) ? scalar(ctx, v) : lazyAt(ctx, v, collapse(v, coords));
 
 function loadAt(ctx: Context, op: LoadOp, coords: readonly Expr[]): Expr {
-  const value = loadGlobal(ctx.buffer(op.tensor), elementIndex(ctx, op, (v) => indexAt(ctx, v, coords)));
+  const value = loadGlobal(
+    ctx.buffer(op.tensor),
+    elementIndex(ctx, op, (v) => indexAt(ctx, v, coords)),
+  );
   if (!op.mask) return value;
   const other = op.other ? indexAt(ctx, op.other, coords) : constantOf(op.result.type.element, 0);
   return guard(indexAt(ctx, op.mask, coords), value, other);
@@ -200,8 +222,9 @@ export function lazyAt(ctx: Context, v: Value, coords: readonly Expr[]): Expr {
         op,
         args.map((x) => lazyAt(ctx, x, coords)),
       );
-      const costly = ctx.analysis.usesOf(v).length > 1 || (op.op === 'binary' && (op.fn === 'div' || op.fn === 'rem'));
-      return isLeaf(e) || !costly ? e : ctx.emitter.once(nameOf(v, op.op), key(), e, scope);
+      const costly =
+        ctx.analysis.usesOf(v).length > 1 || (op.op === 'binary' && (op.fn === 'div' || op.fn === 'rem'));
+      return isLeaf(e) || !costly ? e : ctx.emitter.once(nameOf(v, fallbackName(op)), key(), e, scope);
     }
     default:
       return fail('PAT0303', `${op.op} cannot be evaluated at single coordinates`, { span: op.span });

@@ -23,7 +23,9 @@ export function lowerKernel(kernel: Kernel, target: Target): ThreadKernel {
   const analysis = new Analysis(optimised);
   const plan = new LayoutPlan(optimised, target, analysis);
   if (plan.threads > target.maxThreads)
-    fail('PAT0304', `${plan.threads} threads a block, ${target.name} allows ${target.maxThreads}`, { span: kernel.span });
+    fail('PAT0304', `${plan.threads} threads a block, ${target.name} allows ${target.maxThreads}`, {
+      span: kernel.span,
+    });
   const ctx = new Context(optimised, target, analysis, plan);
   const { stmts } = ctx.emitter.open({ region: optimised.body }, () => lowerOps(ctx, optimised.body));
   const sharedBytes = allocateShared(ctx.shared, stmts, ctx.ring ? ctx.managed : undefined);

@@ -54,7 +54,14 @@ function ragged(ctx: Context, op: RaggedOp, prefix: string): Iterator {
         s.values.set(op.trips.params[0]!.id, { form: 'scalar', expr: varRef(e) });
         ctx.emitter.assign(n, scalar(ctx, op.trips.yields[0]!));
       });
-      const inside: Stmt = { s: 'if', span, cond: lt(varRef(e), hi), uniform: 'block', then: load.stmts, else: [] };
+      const inside: Stmt = {
+        s: 'if',
+        span,
+        cond: lt(varRef(e), hi),
+        uniform: 'block',
+        then: load.stmts,
+        else: [],
+      };
       ctx.emitter.emit(inside);
     });
     const cond = and(ge(varRef(t), varRef(n)), lt(varRef(e), hi));

@@ -25,8 +25,11 @@ export const regCount = (l: Layout): number => product(l.regs);
 
 const tidy = (l: Layout): Layout => ({ ...l, regs: l.regs.filter((d) => d.size > 1) });
 
-export const makeLayout = (shape: readonly number[], threads: readonly Digit[], regs: readonly Digit[]): Layout =>
-  tidy({ shape, threads: threads.filter((d) => d.size > 1), regs });
+export const makeLayout = (
+  shape: readonly number[],
+  threads: readonly Digit[],
+  regs: readonly Digit[],
+): Layout => tidy({ shape, threads: threads.filter((d) => d.size > 1), regs });
 
 const mapDims = (l: Layout, shape: readonly number[], to: (dim: number) => number | null): Layout =>
   tidy({
@@ -58,7 +61,10 @@ export const permuteLayout = (l: Layout, permutation: readonly number[]): Layout
   );
 
 /** Maps non-unit dimensions of `from` to those of `to` in order; undefined if a reshape does more than that. */
-export function unitReshape(from: readonly number[], to: readonly number[]): ReadonlyMap<number, number> | undefined {
+export function unitReshape(
+  from: readonly number[],
+  to: readonly number[],
+): ReadonlyMap<number, number> | undefined {
   const dims = (s: readonly number[]) => s.flatMap((x, i) => (x === 1 ? [] : [i]));
   const a = dims(from);
   const b = dims(to);
@@ -73,7 +79,9 @@ export const reshapeLayout = (l: Layout, shape: readonly number[]): Layout | und
 
 const sameDigits = (a: readonly Digit[], b: readonly Digit[]): boolean =>
   a.length === b.length &&
-  a.every((d, i) => d.dim === b[i]!.dim && d.size === b[i]!.size && (d.dim === null || d.stride === b[i]!.stride));
+  a.every(
+    (d, i) => d.dim === b[i]!.dim && d.size === b[i]!.size && (d.dim === null || d.stride === b[i]!.stride),
+  );
 
 const mergeCopies = (threads: readonly Digit[]): Digit[] => {
   const out: Digit[] = [];
@@ -130,7 +138,13 @@ export function mmaLayout(m: number, n: number, warpsM: number, warpsN: number):
 }
 
 /** A grid of rowThreads x columnThreads threads, each with a block of strided rows and strided column pairs. */
-export function gridLayout(m: number, n: number, rowThreads: number, columnThreads: number, copies: number): Layout {
+export function gridLayout(
+  m: number,
+  n: number,
+  rowThreads: number,
+  columnThreads: number,
+  copies: number,
+): Layout {
   const perRow = n / columnThreads;
   const pair = perRow % 2 === 0 ? 2 : 1;
   return makeLayout(

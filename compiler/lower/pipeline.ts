@@ -3,7 +3,15 @@
  * copies `stages - 1` iterations ahead by an iterator of their own, one barrier an iteration. (The scheme of CUTLASS's and
  * Triton's multi-stage loops; the ragged iterator keeps it full across entries.)
  */
-import { operandsOf, type DotOp, type ForOp, type LoadOp, type RaggedOp, type Region, type Value } from '../ir/nodes.ts';
+import {
+  operandsOf,
+  type DotOp,
+  type ForOp,
+  type LoadOp,
+  type RaggedOp,
+  type Region,
+  type Value,
+} from '../ir/nodes.ts';
 import { regionsOf } from '../ir/nodes.ts';
 import { add, constI, eq, mul, select, varRef } from '../thread/build.ts';
 import type { Expr, Stmt, Var } from '../thread/nodes.ts';
@@ -29,7 +37,10 @@ export function stagesFor(ctx: Context, op: ForOp | RaggedOp): LoadOp[] {
   };
   return op.body.ops.filter(
     (x): x is LoadOp =>
-      x.op === 'load' && ctx.analysis.staged.has(x.result.id) && ctx.analysis.readOnly(x.tensor) && operandsOf(x).every(free),
+      x.op === 'load' &&
+      ctx.analysis.staged.has(x.result.id) &&
+      ctx.analysis.readOnly(x.tensor) &&
+      operandsOf(x).every(free),
   );
 }
 
@@ -38,7 +49,12 @@ export interface Stage {
   readonly tile: SharedTile & { stageBytes: number };
 }
 
-export function pipelinedLoop(ctx: Context, op: ForOp | RaggedOp, params: readonly Value[], loads: readonly LoadOp[]): void {
+export function pipelinedLoop(
+  ctx: Context,
+  op: ForOp | RaggedOp,
+  params: readonly Value[],
+  loads: readonly LoadOp[],
+): void {
   const count = ctx.kernel.tile.stages ?? 2;
   const outer = ctx.emitter.top;
   const span = op.span;
@@ -51,7 +67,13 @@ export function pipelinedLoop(ctx: Context, op: ForOp | RaggedOp, params: readon
   });
   ctx.emitter.span = span;
   if (ctx.analysis.regionOf.get(op) === ctx.kernel.body && ctx.producers > 0) {
-    const barriers = ctx.addShared('ring_barriers', 'u32', 16 * count, `${count} stages x full, empty x 8 B`, span);
+    const barriers = ctx.addShared(
+      'ring_barriers',
+      'u32',
+      16 * count,
+      `${count} stages x full, empty x 8 B`,
+      span,
+    );
     ctx.managed.add(barriers);
     ctx.ring = { op, stages, count, barriers, producers: ctx.producers };
     return ringConsumer(ctx, ctx.ring, params);
@@ -66,22 +88,28 @@ export function pipelinedLoop(ctx: Context, op: ForOp | RaggedOp, params: readon
   const it = makeIterator(ctx, op, '');
   const stage = ctx.emitter.scalar('stage', 'i32', constI(0));
   const slot = ctx.emitter.scalar('fill_stage', 'i32', constI(count - 1));
-  const body = ctx.emitter.open({ region: op.body, vars: [...it.vars, ...ahead.vars, stage, slot] }, (scope) => {
-    ctx.emitter.emit({ s: 'cpAsyncWait', span, pending: count - 2 });
-    ctx.emitter.emit({ s: 'barrier', span });
-    fill(ctx, op, stages, ahead, varRef(slot));
-    ctx.emitter.emit({ s: 'cpAsyncCommit', span });
-    ahead.advance();
-    advanceStage(ctx, slot, count);
-    it.bind(scope);
-    params.forEach((p, i) => bindCarried(scope, p, carried[i]!));
-    for (const { load, tile } of stages)
-      ctx.stagedTiles.set(`${load.result.id}:${scope.id}`, { ...tile, base: mul(varRef(stage), tile.stageBytes) });
-    lowerOps(ctx, op.body);
-    assignYields(ctx, op.body, carried);
-    it.advance();
-    advanceStage(ctx, stage, count);
-  });
+  const body = ctx.emitter.open(
+    { region: op.body, vars: [...it.vars, ...ahead.vars, stage, slot] },
+    (scope) => {
+      ctx.emitter.emit({ s: 'cpAsyncWait', span, pending: count - 2 });
+      ctx.emitter.emit({ s: 'barrier', span });
+      fill(ctx, op, stages, ahead, varRef(slot));
+      ctx.emitter.emit({ s: 'cpAsyncCommit', span });
+      ahead.advance();
+      advanceStage(ctx, slot, count);
+      it.bind(scope);
+      params.forEach((p, i) => bindCarried(scope, p, carried[i]!));
+      for (const { load, tile } of stages)
+        ctx.stagedTiles.set(`${load.result.id}:${scope.id}`, {
+          ...tile,
+          base: mul(varRef(stage), tile.stageBytes),
+        });
+      lowerOps(ctx, op.body);
+      assignYields(ctx, op.body, carried);
+      it.advance();
+      advanceStage(ctx, stage, count);
+    },
+  );
   ctx.emitter.emit({ s: 'while', span, cond: it.valid, body: body.stmts });
   ctx.emitter.emit({ s: 'cpAsyncWait', span, pending: 0 });
   op.results.forEach((r, i) => bindCarried(outer, r, carried[i]!));
@@ -91,14 +119,30 @@ const advanceStage = (ctx: Context, v: Var, count: number): void =>
   ctx.emitter.assign(v, select(eq(varRef(v), count - 1), constI(0), add(varRef(v), 1)));
 
 /** One iteration's copies into a stage, if the iterator ahead has one left. */
-function fill(ctx: Context, op: ForOp | RaggedOp, stages: readonly Stage[], ahead: Iterator, slot: Expr): void {
+function fill(
+  ctx: Context,
+  op: ForOp | RaggedOp,
+  stages: readonly Stage[],
+  ahead: Iterator,
+  slot: Expr,
+): void {
   const copies = ctx.emitter.open({ region: op.body, vars: ahead.vars }, (scope) => {
     ahead.bind(scope);
-    const copies = stages.map(({ load, tile }) => ({ load, to: { ...tile, base: mul(slot, tile.stageBytes) } }));
+    const copies = stages.map(({ load, tile }) => ({
+      load,
+      to: { ...tile, base: mul(slot, tile.stageBytes) },
+    }));
     copyToShared(ctx, copies, allThreads(ctx), false);
   });
   ctx.emitter.span = op.span;
-  const guarded: Stmt = { s: 'if', span: op.span, cond: ahead.valid, uniform: 'block', then: copies.stmts, else: [] };
+  const guarded: Stmt = {
+    s: 'if',
+    span: op.span,
+    cond: ahead.valid,
+    uniform: 'block',
+    then: copies.stmts,
+    else: [],
+  };
   ctx.emitter.emit(guarded);
 }
 

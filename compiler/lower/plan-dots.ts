@@ -69,7 +69,7 @@ const usesMma = (d: DotOp, target: Target): boolean => {
 
 export function planDots(kernel: Kernel, target: Target, analysis: Analysis): BlockPlan {
   const dots = allDots(kernel.body);
-  const asked = kernel.tile.warps;
+  const asked = kernel.tile.warps || undefined;
   if (dots.length === 0) {
     const threads = asked ? asked * 32 : 128;
     return { threads, dots: new Map() };

@@ -35,8 +35,11 @@ const mapPoint = (p: Point, shape: readonly number[], to: (dim: number) => numbe
 export const collapsePoint = (p: Point, shape: readonly number[]): Point =>
   mapPoint(p, shape, (d) => (shape[d] === 1 ? null : d));
 
-export const permutePoint = (p: Point, operandShape: readonly number[], permutation: readonly number[]): Point =>
-  mapPoint(p, operandShape, (d) => permutation[d]!);
+export const permutePoint = (
+  p: Point,
+  operandShape: readonly number[],
+  permutation: readonly number[],
+): Point => mapPoint(p, operandShape, (d) => permutation[d]!);
 
 export const renumberPoint = (p: Point, shape: readonly number[], dims: ReadonlyMap<number, number>): Point =>
   mapPoint(p, shape, (d) => dims.get(d) ?? null);

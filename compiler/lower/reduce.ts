@@ -169,4 +169,3 @@ function firstCopy(ctx: Context, layout: Layout, groups: readonly { digit: Digit
   }
   return mine;
 }
-

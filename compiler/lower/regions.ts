@@ -5,7 +5,6 @@ import {
   type IfOp,
   type RaggedOp,
   type Region,
-
   type RowsOp,
   type Value,
 } from '../ir/nodes.ts';
@@ -56,7 +55,8 @@ export function lowerOps(ctx: Context, region: Region): void {
   }
 }
 
-export type Carried = { readonly kind: 'tile'; readonly tile: RegTile } | { readonly kind: 'scalar'; readonly var: Var };
+export type Carried =
+  { readonly kind: 'tile'; readonly tile: RegTile } | { readonly kind: 'scalar'; readonly var: Var };
 
 export function carry(ctx: Context, param: Value, init: Value): Carried {
   const name = nameOf(param, 'carried');
@@ -73,18 +73,25 @@ export function bindCarried(scope: Scope, value: Value, c: Carried): void {
 }
 
 /** Computes all yields before any carried register changes, then copies those that changed. */
-export function assignYields(ctx: Context, region: Region, carried: readonly Carried[], inside?: (p: Expr) => Expr): void {
+export function assignYields(
+  ctx: Context,
+  region: Region,
+  carried: readonly Carried[],
+  inside?: (p: Expr) => Expr,
+): void {
   const next = region.yields.map((y, i): (() => void) | undefined => {
     const c = carried[i]!;
     if (c.kind === 'scalar') {
       const value = scalar(ctx, y);
-      const held = value.e === 'const' ? value : varRef(ctx.emitter.scalar(`next_${c.var.name}`, c.var.type, value));
+      const held =
+        value.e === 'const' ? value : varRef(ctx.emitter.scalar(`next_${c.var.name}`, c.var.type, value));
       return () => ctx.emitter.assign(c.var, held);
     }
     const { op } = ctx.analysis.definition(y);
     const view = op?.op === 'broadcast' || op?.op === 'transpose' || op?.op === 'reshape';
     if (ctx.analysis.anchored.has(y.id) && !view && regTile(ctx, y).var === c.tile.var) return undefined;
-    const from = ctx.analysis.anchored.has(y.id) && !view ? undefined : copyTile(ctx, y, c.tile.layout, 'next');
+    const from =
+      ctx.analysis.anchored.has(y.id) && !view ? undefined : copyTile(ctx, y, c.tile.layout, 'next');
     return () =>
       ctx.forEachPoint(c.tile.layout, (p) => {
         const at = registerAt(c.tile.layout, p)!;
@@ -163,7 +170,8 @@ function lowerRows(ctx: Context, op: RowsOp): void {
     // Registers that nothing else reads are updated in place.
     const single = ctx.analysis.usesOf(init).length === 1 && ctx.analysis.anchored.has(init.id);
     const layout = ctx.layoutOf(op.body.params[i]!);
-    if (single && ctx.analysis.definition(init).op === undefined) return { kind: 'tile', tile: regTile(ctx, init) };
+    if (single && ctx.analysis.definition(init).op === undefined)
+      return { kind: 'tile', tile: regTile(ctx, init) };
     return { kind: 'tile', tile: copyTile(ctx, init, layout, name) };
   });
   const [lo, hi] = [scalar(ctx, op.lo), scalar(ctx, op.hi)];
@@ -191,12 +199,13 @@ function warpRows(ctx: Context, out: readonly Carried[]): { first: Expr; count: 
   let first: Expr = constI(0);
   let reach = 0;
   for (const d of layout.threads) {
-    if (d.dim === 0 && weight >= ctx.target.warpSize) first = add(first, mul(ctx.threadDigit(weight, d.size), d.stride));
+    if (d.dim === 0 && weight >= ctx.target.warpSize)
+      first = add(first, mul(ctx.threadDigit(weight, d.size), d.stride));
     else if (d.dim === 0) reach += (d.size - 1) * d.stride;
     weight *= d.size;
   }
   for (const d of layout.regs) if (d.dim === 0) reach += (d.size - 1) * d.stride;
-  const name = first.e === 'const' ? first : ctx.emitter.once('warp_row', 'warp_row', first, ctx.emitter.scopes[0]!);
+  const name =
+    first.e === 'const' ? first : ctx.emitter.once('warp_row', 'warp_row', first, ctx.emitter.scopes[0]!);
   return { first: name, count: reach + 1 };
 }
-

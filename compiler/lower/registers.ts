@@ -22,7 +22,16 @@ import type { Expr, LValue, Var } from '../thread/nodes.ts';
 import { isElementwise } from './analysis.ts';
 import { isHalf, regTypeOf, type Context } from './context.ts';
 import { lowerDot } from './dots.ts';
-import { applyElementwise, constantOf, elementIndex, indexAt, nameOf, operandAt, operandsInOrder } from './evaluate.ts';
+import {
+  applyElementwise,
+  constantOf,
+  elementIndex,
+  indexAt,
+  fallbackName,
+  nameOf,
+  operandAt,
+  operandsInOrder,
+} from './evaluate.ts';
 import { regCount, type Layout } from './layout.ts';
 import { registerAt, type Point } from './point.ts';
 import { lowerReduce } from './reduce.ts';
@@ -56,7 +65,7 @@ function materialise(ctx: Context, v: Value, op: Op): RegTile {
   if (op.op === 'reshape' && ctx.analysis.anchored.has(op.a.id)) return reshapeTile(ctx, op.a, v);
   if (!isElementwise(op) && op.op !== 'const' && op.op !== 'iota' && op.op !== 'load')
     fail('PAT0303', `${op.op} cannot be held in registers`, { span: op.span });
-  const tile = newTile(ctx, v, nameOf(v, op.op));
+  const tile = newTile(ctx, v, nameOf(v, fallbackName(op)));
   ctx.forEachPoint(tile.layout, (p) => {
     const isView = op.op === 'broadcast' || op.op === 'transpose' || op.op === 'reshape';
     const value =
@@ -95,10 +104,7 @@ export function vectorWidth(
   const bytes = elementBytes(op.tensor.element);
   const { size } = layout.regs[digit]!;
   let width = Math.min(size & -size, 16 / bytes);
-  const start = Math.max(
-    1,
-    ...layout.threads.filter((d) => d.dim === axis).map((d) => d.stride & -d.stride),
-  );
+  const start = Math.max(1, ...layout.threads.filter((d) => d.dim === axis).map((d) => d.stride & -d.stride));
   if (layout.threads.some((d) => d.dim === axis)) width = Math.min(width, start);
   while (width > 1 && !movesTogether(ctx, op, axis, width)) width /= 2;
   return { width, digit };
@@ -121,7 +127,8 @@ export function movesTogether(
     if (along.kind === 'other') return false;
     if (along.kind === 'unit') {
       if (s.e !== 'const' || s.value !== 1 || along.base % run !== 0) return false;
-    } else if ((stride * Math.max(1, facts.divisor(index))) % run !== 0 && facts.divisor(index) !== 0) return false;
+    } else if ((stride * Math.max(1, facts.divisor(index))) % run !== 0 && facts.divisor(index) !== 0)
+      return false;
   }
   if (!op.indices.some((x) => facts.along(x, axis).kind === 'unit')) return false;
   return !op.mask || facts.uniform(op.mask, axis, run);
@@ -138,14 +145,18 @@ function loadTile(ctx: Context, op: LoadOp): RegTile {
     ctx.forEachPoint(
       layout,
       (base) => {
-        for (let g = 0; g < groups; g++) loadVector(ctx, op, tile, ctx.movePoint(base, digit, g * width), digit, width);
+        for (let g = 0; g < groups; g++)
+          loadVector(ctx, op, tile, ctx.movePoint(base, digit, g * width), digit, width);
       },
       [digit],
     );
     return tile;
   }
   ctx.forEachPoint(layout, (p) => {
-    const value = loadGlobal(ctx.buffer(op.tensor), elementIndex(ctx, op, (v) => anyIndexAt(ctx, v, p)));
+    const value = loadGlobal(
+      ctx.buffer(op.tensor),
+      elementIndex(ctx, op, (v) => anyIndexAt(ctx, v, p)),
+    );
     const other = op.other ? operandAtIndex(ctx, op.other, p) : constantOf(type, 0);
     const masked = op.mask ? guard(operandAtIndex(ctx, op.mask, p), value, other) : value;
     ctx.emitter.assign(tile.var, masked, registerAt(layout, p)!);
@@ -166,7 +177,14 @@ function loadVector(ctx: Context, op: LoadOp, tile: RegTile, p: Point, digit: nu
     return;
   }
   const raw = Array.from({ length: words }, () => ctx.emitter.scalar('packed', 'u32'));
-  ctx.emitter.emit({ s: 'loadGlobalWords', span: ctx.emitter.span, dst: raw.map((v) => lvalue(v)), buffer, index, ...pred });
+  ctx.emitter.emit({
+    s: 'loadGlobalWords',
+    span: ctx.emitter.span,
+    dst: raw.map((v) => lvalue(v)),
+    buffer,
+    index,
+    ...pred,
+  });
   raw.forEach((w, i) => {
     ctx.emitter.assign(tile.var, unpack(type, varRef(w), 0), at(2 * i));
     ctx.emitter.assign(tile.var, unpack(type, varRef(w), 1), at(2 * i + 1));
@@ -239,7 +257,13 @@ function throughShared(ctx: Context, v: Value, from: RegTile, to: RegTile): void
     const index = registerAt(to.layout, p)!;
     if (to.var.type !== 'bool') {
       const dst = [lvalue(to.var, index)];
-      ctx.emitter.emit({ s: 'loadShared', span: ctx.emitter.span, dst, buffer, offset: offset(to.layout, p) });
+      ctx.emitter.emit({
+        s: 'loadShared',
+        span: ctx.emitter.span,
+        dst,
+        buffer,
+        offset: offset(to.layout, p),
+      });
       return;
     }
     const w: Var = ctx.emitter.scalar('word', 'i32');

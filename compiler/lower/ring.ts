@@ -5,7 +5,20 @@
  * the copy, so that any row gather works and sm_80 runs it too.)
  */
 import type { ForOp, RaggedOp, Value } from '../ir/nodes.ts';
-import { add, constI, eq, lt, mul, noteRange, rem, select, sub, threadId, varRef, xor } from '../thread/build.ts';
+import {
+  add,
+  constI,
+  eq,
+  lt,
+  mul,
+  noteRange,
+  rem,
+  select,
+  sub,
+  threadId,
+  varRef,
+  xor,
+} from '../thread/build.ts';
 import type { Expr, SharedBuffer, Stmt, Var } from '../thread/nodes.ts';
 import type { Context } from './context.ts';
 import { makeIterator } from './iterate.ts';
@@ -67,7 +80,14 @@ export function ringConsumer(ctx: Context, ring: Ring, params: readonly Value[])
     ctx.emitter.span = span;
     ctx.emitter.emit({ s: 'warpBarrier', span });
     const arrive: Stmt = { s: 'mbarrierArrive', span, buffer, offset: empty(ring, slot) };
-    ctx.emitter.emit({ s: 'if', span, cond: eq(rem(threadId(), 32), 0), uniform: 'none', then: [arrive], else: [] });
+    ctx.emitter.emit({
+      s: 'if',
+      span,
+      cond: eq(rem(threadId(), 32), 0),
+      uniform: 'none',
+      then: [arrive],
+      else: [],
+    });
     it.advance();
     at.advance();
   });
@@ -91,7 +111,10 @@ function producer(ctx: Context, ring: Ring): Stmt[] {
       const offset = empty(ring, slot);
       ctx.emitter.emit({ s: 'mbarrierWait', span, buffer, offset, parity });
       ahead.bind(scope);
-      const copies = stages.map(({ load, tile }) => ({ load, to: { ...tile, base: mul(slot, tile.stageBytes) } }));
+      const copies = stages.map(({ load, tile }) => ({
+        load,
+        to: { ...tile, base: mul(slot, tile.stageBytes) },
+      }));
       copyToShared(ctx, copies, { count: 32 * ring.producers, id: varRef(lane) }, false);
       ctx.emitter.span = span;
       ctx.emitter.emit({ s: 'mbarrierArriveCpAsync', span, buffer, offset: full(slot) });

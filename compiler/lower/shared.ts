@@ -38,7 +38,11 @@ export interface Copiers {
 export const allThreads = (ctx: Context): Copiers => ({ count: ctx.threads, id: threadId() });
 
 /** Bytes between rows, and whether rows are swizzled. */
-export function rowPitch(element: MemoryElement, columns: number, matrix: boolean): { pitch: number; swizzle: boolean } {
+export function rowPitch(
+  element: MemoryElement,
+  columns: number,
+  matrix: boolean,
+): { pitch: number; swizzle: boolean } {
   const bytes = columns * elementBytes(element);
   if (!matrix) return { pitch: Math.ceil(bytes / 4) * 4 + 4, swizzle: false };
   if (bytes % 128 === 0) return { pitch: bytes, swizzle: true };
@@ -58,7 +62,11 @@ export function newSharedTile(
   const { pitch, swizzle } = rowPitch(element, columns, matrix);
   const stageBytes = Math.ceil((rows * pitch) / 16) * 16;
   const count = stages > 1 ? `${stages} stages x ` : '';
-  const how = swizzle ? ', xor swizzle' : pitch > columns * elementBytes(element) ? `, row pitch ${pitch} B` : '';
+  const how = swizzle
+    ? ', xor swizzle'
+    : pitch > columns * elementBytes(element)
+      ? `, row pitch ${pitch} B`
+      : '';
   const note = `${count}${rows} x ${columns} x ${elementBytes(element)} B${how}`;
   const buffer = ctx.addShared(name, element, stageBytes * stages, note, ctx.emitter.span);
   return {
@@ -188,14 +196,29 @@ function copyWords(
   storeWords(ctx, to, row, column, words.map(varRef), inside);
 }
 
-function storeWords(ctx: Context, to: SharedTile, row: Expr, column: Expr, words: readonly Expr[], inside: Expr): void {
+function storeWords(
+  ctx: Context,
+  to: SharedTile,
+  row: Expr,
+  column: Expr,
+  words: readonly Expr[],
+  inside: Expr,
+): void {
   const span = ctx.emitter.span;
   const pred = inside.e === 'const' ? {} : { pred: inside };
   const offset = elementOffset(to, row, column);
   const wide = to.pitch % (4 * words.length) === 0;
-  if (wide) return ctx.emitter.emit({ s: 'storeShared', span, buffer: to.buffer, offset, values: words, ...pred });
+  if (wide)
+    return ctx.emitter.emit({ s: 'storeShared', span, buffer: to.buffer, offset, values: words, ...pred });
   words.forEach((w, i) =>
-    ctx.emitter.emit({ s: 'storeShared', span, buffer: to.buffer, offset: add(offset, 4 * i), values: [w], ...pred }),
+    ctx.emitter.emit({
+      s: 'storeShared',
+      span,
+      buffer: to.buffer,
+      offset: add(offset, 4 * i),
+      values: [w],
+      ...pred,
+    }),
   );
 }
 
@@ -228,7 +251,9 @@ function forEachChunk(
     };
   };
   const group = (first: Expr, count: number): void => {
-    const found = lookups.map((l) => ctx.emitter.array(nameOf(l.result, l.tensor.name), regTypeOf(l.result.type.element), count));
+    const found = lookups.map((l) =>
+      ctx.emitter.array(nameOf(l.result, l.tensor.name), regTypeOf(l.result.type.element), count),
+    );
     if (found.length > 0)
       ctx.emitter.unrolled('c', count, (i) => {
         const { row } = place(add(first, i));
@@ -236,7 +261,9 @@ function forEachChunk(
       });
     ctx.emitter.unrolled('c', count, (i) => {
       const { row, column, inside } = place(add(first, i));
-      lookups.forEach((l, n) => ctx.emitter.top.cache.set(lazyKey(ctx, l.result, [row]), element(found[n]!, i)));
+      lookups.forEach((l, n) =>
+        ctx.emitter.top.cache.set(lazyKey(ctx, l.result, [row]), element(found[n]!, i)),
+      );
       body(row, column, inside);
     });
   };
@@ -268,7 +295,10 @@ function copyElements(ctx: Context, op: LoadOp, to: SharedTile, by: Copiers): vo
   forEachChunk(ctx, to, run, by, [], (row, column, inside) => {
     const at = (c: Expr): Expr => {
       const coords = [row, c];
-      const value = loadGlobal(ctx.buffer(op.tensor), elementIndex(ctx, op, (v) => indexAt(ctx, v, coords)));
+      const value = loadGlobal(
+        ctx.buffer(op.tensor),
+        elementIndex(ctx, op, (v) => indexAt(ctx, v, coords)),
+      );
       const masked = op.mask ? andOf(inside, indexAt(ctx, op.mask, coords)) : inside;
       const cond = c !== column && to.columns % 2 !== 0 ? andOf(lt(c, to.columns), masked) : masked;
       const other = op.other ? indexAt(ctx, op.other, coords) : constantOf(type, 0);
@@ -348,12 +378,21 @@ function storeTile(ctx: Context, v: Value, to: SharedTile): void {
   if (!isHalf(type)) {
     ctx.forEachPoint(layout, (p) => {
       const offset = elementOffset(to, p.coords[0]!, p.coords[1]!);
-      ctx.emitter.emit({ s: 'storeShared', span, buffer: to.buffer, offset, values: [operandAt(ctx, v, p)], ...pred });
+      ctx.emitter.emit({
+        s: 'storeShared',
+        span,
+        buffer: to.buffer,
+        offset,
+        values: [operandAt(ctx, v, p)],
+        ...pred,
+      });
     });
     return;
   }
   if (pair < 0) {
-    ctx.forEachPoint(layout, (p) => storeHalf(ctx, to, p.coords[0]!, p.coords[1]!, operandAt(ctx, v, p), owner));
+    ctx.forEachPoint(layout, (p) =>
+      storeHalf(ctx, to, p.coords[0]!, p.coords[1]!, operandAt(ctx, v, p), owner),
+    );
     return;
   }
   ctx.forEachPoint(
@@ -370,4 +409,3 @@ function storeTile(ctx: Context, v: Value, to: SharedTile): void {
     [pair],
   );
 }
-

@@ -17,7 +17,14 @@ export function lowerStore(ctx: Context, op: StoreOp): void {
     const index = elementIndex(ctx, op, (v) => scalar(ctx, v));
     const mask = op.mask ? scalar(ctx, op.mask) : constB(true);
     const pred = andOf(eq(threadId(), 0), mask);
-    return ctx.emitter.emit({ s: 'storeGlobal', span, buffer, index, value: scalar(ctx, op.value), ...predicate(pred) });
+    return ctx.emitter.emit({
+      s: 'storeGlobal',
+      span,
+      buffer,
+      index,
+      value: scalar(ctx, op.value),
+      ...predicate(pred),
+    });
   }
   const layout = ctx.layoutOf(op.value);
   const owner = ownerPredicate(ctx, layout);
@@ -28,7 +35,14 @@ export function lowerStore(ctx: Context, op: StoreOp): void {
     return ctx.forEachPoint(layout, (p) => {
       const index = elementIndex(ctx, op, (v) => operandAtIndex(ctx, v, p));
       const pred = maskAt(ctx, op, owner, p);
-      ctx.emitter.emit({ s: 'storeGlobal', span, buffer, index, value: operandAt(ctx, op.value, p), ...predicate(pred) });
+      ctx.emitter.emit({
+        s: 'storeGlobal',
+        span,
+        buffer,
+        index,
+        value: operandAt(ctx, op.value, p),
+        ...predicate(pred),
+      });
     });
   ctx.forEachPoint(
     layout,
@@ -43,14 +57,7 @@ export function lowerStore(ctx: Context, op: StoreOp): void {
 const maskAt = (ctx: Context, op: StoreOp | AtomicOp, owner: Expr, p: Point): Expr =>
   op.mask ? andOf(owner, operandAtIndex(ctx, op.mask, p)) : owner;
 
-function storeVector(
-  ctx: Context,
-  op: StoreOp,
-  owner: Expr,
-  p: Point,
-  digit: number,
-  width: number,
-): void {
+function storeVector(ctx: Context, op: StoreOp, owner: Expr, p: Point, digit: number, width: number): void {
   const type = op.tensor.element;
   const start = p.digits[digit]!.at;
   const first = start.e === 'const' ? Number(start.value) : 0;
@@ -60,7 +67,14 @@ function storeVector(
   if (isHalf(type)) for (let i = 0; i < width; i += 2) values.push(pack(type, at(i), at(i + 1)));
   else for (let i = 0; i < width; i++) values.push(bitcast('u32', at(i)));
   const pred = predicate(maskAt(ctx, op, owner, p));
-  ctx.emitter.emit({ s: 'storeGlobalWords', span: op.span, buffer: ctx.buffer(op.tensor), index, values, ...pred });
+  ctx.emitter.emit({
+    s: 'storeGlobalWords',
+    span: op.span,
+    buffer: ctx.buffer(op.tensor),
+    index,
+    values,
+    ...pred,
+  });
 }
 
 export function lowerAtomic(ctx: Context, op: AtomicOp): void {

@@ -4,7 +4,15 @@
  * Runs first, so that later passes and the author's `--emit tile` see only what matters, and last, because predication and
  * hoisting leave the originals of what they replaced.
  */
-import { isRegionOp, regionsOf, operandsOf, type Kernel, type Op, type Region, type Value } from '../ir/nodes.ts';
+import {
+  isRegionOp,
+  regionsOf,
+  operandsOf,
+  type Kernel,
+  type Op,
+  type Region,
+  type Value,
+} from '../ir/nodes.ts';
 import { mapRegions } from '../ir/rewrite.ts';
 
 export function eliminateDead(kernel: Kernel): Kernel {
@@ -14,7 +22,9 @@ export function eliminateDead(kernel: Kernel): Kernel {
     const kept: Op[] = [];
     for (const op of [...region.ops].reverse()) {
       const effect = op.op === 'store' || op.op === 'atomic' || (isRegionOp(op) && hasEffect(op));
-      const used = isRegionOp(op) ? op.results.some((r) => live.has(r)) : 'result' in op && live.has(op.result);
+      const used = isRegionOp(op)
+        ? op.results.some((r) => live.has(r))
+        : 'result' in op && live.has(op.result);
       if (!effect && !used) continue;
       const inner = mapRegions(op, sweep);
       for (const v of operandsOf(inner)) live.add(v);

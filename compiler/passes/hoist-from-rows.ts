@@ -14,7 +14,8 @@ export function hoistFromRows(kernel: Kernel): Kernel {
     if (op.op !== 'rows') return false;
     const inside = new Set<Value>(op.body.params);
     const free = op.body.ops.filter((x) => {
-      const moves = !isRegionOp(x) && x.op !== 'store' && x.op !== 'atomic' && !operandsOf(x).some((v) => inside.has(v));
+      const moves =
+        !isRegionOp(x) && x.op !== 'store' && x.op !== 'atomic' && !operandsOf(x).some((v) => inside.has(v));
       if (!moves) for (const r of resultsOf(x)) inside.add(r);
       return moves;
     });

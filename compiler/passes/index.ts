@@ -20,7 +20,10 @@ export const pipeline: readonly Pass[] = [
 export const passes: ReadonlyMap<string, Pass> = new Map(pipeline.map((p) => [p.name, p]));
 
 /** Runs the pipeline; `after` sees the kernel after each pass. */
-export function runPasses(kernel: Kernel, options: { after?: (pass: string, kernel: Kernel) => void } = {}): Kernel {
+export function runPasses(
+  kernel: Kernel,
+  options: { after?: (pass: string, kernel: Kernel) => void } = {},
+): Kernel {
   let k = kernel;
   for (const pass of pipeline) {
     k = pass.run(k);

@@ -97,9 +97,8 @@ class Plan {
 
   private sinkBinary(op: BinaryOp, kept: Value, other: Value, c: Value): boolean {
     const neutral = { add: 0, sub: 0, mul: 1, max: -Infinity, min: Infinity }[op.fn as 'add'];
-    if (neutral === undefined || kept === other || !this.spine.has(kept)) return kept === c && neutral !== undefined
-      ? this.neutralise(other, neutral)
-      : false;
+    if (neutral === undefined || kept === other || !this.spine.has(kept))
+      return kept === c && neutral !== undefined ? this.neutralise(other, neutral) : false;
     return this.sink(kept, c) && this.neutralise(other, neutral);
   }
 
@@ -121,7 +120,11 @@ class Plan {
 
   /** A view of something smaller that still has one element per row. */
   private narrow(op: Op): boolean {
-    return (op.op === 'broadcast' || op.op === 'reshape') && op.a.type.shape[0] === this.rows && this.defs.has(op.a);
+    return (
+      (op.op === 'broadcast' || op.op === 'reshape') &&
+      op.a.type.shape[0] === this.rows &&
+      this.defs.has(op.a)
+    );
   }
 
   private subtracts(v: Value): boolean {
@@ -135,7 +138,13 @@ class Plan {
     seen.add(v);
     if (v.type.shape[0] !== this.rows) return false;
     return (this.users.get(v) ?? []).every((op) => {
-      if (isRegionOp(op) || op.op === 'store' || op.op === 'atomic' || op.op === 'load' || op.op === 'transpose')
+      if (
+        isRegionOp(op) ||
+        op.op === 'store' ||
+        op.op === 'atomic' ||
+        op.op === 'load' ||
+        op.op === 'transpose'
+      )
         return false;
       if (op.op === 'reduce' && op.axis === 0) return false;
       if (op.op === 'dot' && op.b === v) return false;
@@ -221,4 +230,3 @@ class Maker {
     return this.select(inside, v, n);
   }
 }
-

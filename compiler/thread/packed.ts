@@ -20,7 +20,11 @@ export function packBuffers(k: ThreadKernel, limit: number): ThreadKernel {
     });
   const parts = group.map((b) => ({ name: b.name, offset: `${b.name}_offset`, length: `${b.name}_length` }));
   const packed: PackedBuffer = { name: `${group[0]!.element}_tables`, parts };
-  const length = parts.reduce<Expr>((sum, p) => add(sum, param(p.length, 'i32')), { e: 'const', type: 'i32', value: 0 });
+  const length = parts.reduce<Expr>((sum, p) => add(sum, param(p.length, 'i32')), {
+    e: 'const',
+    type: 'i32',
+    value: 0,
+  });
   const buffer: GlobalBuffer = { name: packed.name, element: group[0]!.element, access: 'read', length };
   const offset = new Map(group.map((b, i) => [b, param(parts[i]!.offset, 'i32')]));
   const body = mapStmts(k.body, {
@@ -33,7 +37,8 @@ export function packBuffers(k: ThreadKernel, limit: number): ThreadKernel {
       const moved = (from: GlobalBuffer): Expr | undefined => offset.get(from);
       if (s.s === 'loadGlobalWords' && moved(s.buffer))
         return [{ ...s, buffer, index: add(s.index, moved(s.buffer)!) }];
-      if (s.s === 'cpAsync' && moved(s.from)) return [{ ...s, from: buffer, index: add(s.index, moved(s.from)!) }];
+      if (s.s === 'cpAsync' && moved(s.from))
+        return [{ ...s, from: buffer, index: add(s.index, moved(s.from)!) }];
       return [s];
     },
   });
@@ -96,7 +101,12 @@ export function packRequest(request: RunRequest): RunRequest {
   return { ...request, launches, buffers: [...buffers.values()].filter((b) => used.has(b.name) || b.output) };
 }
 
-function concatenate(name: string, sources: readonly HostBuffer[], starts: readonly number[], total: number): HostBuffer {
+function concatenate(
+  name: string,
+  sources: readonly HostBuffer[],
+  starts: readonly number[],
+  total: number,
+): HostBuffer {
   const make = sources[0]!.data.constructor as new (n: number) => HostArray;
   const data = new make(Math.max(total, 1));
   sources.forEach((s, i) => data.set(s.data as never, starts[i]!));

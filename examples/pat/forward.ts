@@ -48,31 +48,32 @@ export const forward = kernel(
     const feature = k.iota(headDim).expand(0);
     const queries = q.load([sequence.expand(1), head.expand(1), feature], { mask: live.expand(1) });
 
+    const entryBegin = packs.at(pack, 2);
+    const entryEnd = packs.at(pack, 3);
     const state = k.ragged(
       {
-        from: packs.at(pack, 2),
-        to: packs.at(pack, 3),
-        trips: (e) =>
-          entries
-            .at(e, 2)
-            .sub(entries.at(e, 1))
-            .add(n - 1)
-            .div(n),
+        from: entryBegin,
+        to: entryEnd,
+        trips: (e) => {
+          const tokens = entries.at(e, 2).sub(entries.at(e, 1));
+          return tokens.add(n - 1).div(n);
+        },
       },
       { max: k.full([m], -Infinity, 'f32'), sum: k.zeros([m], 'f32'), acc: k.zeros([m, headDim], 'f32') },
       (e, step, carried) => {
-        const token = entries.at(e, 1).add(step.mul(n)).add(k.iota(n));
-        const inside = token.lt(entries.at(e, 2));
-        const pageId = pages.load([entries.at(e, 0).add(token.div(page))], { mask: inside });
+        const from = entries.at(e, 1);
+        const to = entries.at(e, 2);
+        const token = from.add(step.mul(n)).add(k.iota(n));
+        const inside = token.lt(to);
+        const pageList = entries.at(e, 0);
+        const pageId = pages.load([pageList.add(token.div(page))], { mask: inside });
         const place = [pageId.expand(1), token.rem(page).expand(1), kvHead, feature];
         const keys = key.load(place, { mask: inside.expand(1) });
         const values = value.load(place, { mask: inside.expand(1) });
-        const first = entries.at(e, 3).mul(group);
-        return k.rows(
-          { from: first, to: first.add(entries.at(e, 4).mul(group)) },
-          carried,
-          ({ max, sum, acc }) => {
-            // Scores in base 2: exp2 is what the hardware has.
+        const firstRow = entries.at(e, 3).mul(group);
+        const endRow = firstRow.add(entries.at(e, 4).mul(group));
+        return k.rows({ from: firstRow, to: endRow }, carried, ({ max, sum, acc }) => {
+          // Scores in base 2: exp2 is what the hardware has.
             const scores = inside
               .expand(0)
               .where(k.dot(queries, keys.T).mul(scale.mul(Math.LOG2E)), -Infinity);
