@@ -18,6 +18,7 @@ import type { Verification } from '../compiler/program.ts';
 import { findTarget } from '../compiler/target.ts';
 import { forward, pat } from '../examples/pat/index.ts';
 import { matrixChecks, soakChecks, tileChecks, type Check } from './checks.ts';
+import { runScript } from './script.ts';
 
 const options = {
   on: { type: 'string', default: 'cuda' },
@@ -174,12 +175,4 @@ async function main(): Promise<number> {
 const label = (c: Check): string =>
   [c.workload, ...Object.entries({ ...c.flags, ...c.tile }).map(([k, v]) => `${k}=${v}`)].join(' ');
 
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: unknown) => {
-    console.error(error instanceof PatcError ? error.message : error);
-    process.exitCode = error instanceof PatcError ? error.exitCode : 70;
-  },
-);
+await runScript(main);

@@ -12,6 +12,7 @@ import { measureBandwidth } from './device/bandwidth.ts';
 import { smokeCases, wideColumns } from './smoke/cases.ts';
 import { fillRows, readRows } from './smoke/kernels-scalar.ts';
 import { vectorAdd } from './smoke/kernels.ts';
+import { runScript } from './script.ts';
 
 interface Row {
   readonly name: string;
@@ -149,12 +150,4 @@ async function main(): Promise<number> {
   }
 }
 
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: unknown) => {
-    console.error(error instanceof PatcError ? error.message : error);
-    process.exitCode = error instanceof PatcError ? error.exitCode : 70;
-  },
-);
+await runScript(main);

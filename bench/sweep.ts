@@ -18,6 +18,7 @@ import { forward, loadWorkload, pat } from '../examples/pat/index.ts';
 import { InputPool } from './pool.ts';
 import { verifySample } from './sample.ts';
 import { findSuite, type BenchCase } from './suites.ts';
+import { runScript } from './script.ts';
 
 const options = {
   suite: { type: 'string', default: 'quick' },
@@ -177,12 +178,4 @@ function report(c: BenchCase, measured: readonly Measured[]): void {
   );
 }
 
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: unknown) => {
-    console.error(error instanceof PatcError ? error.message : error);
-    process.exitCode = error instanceof PatcError ? error.exitCode : 70;
-  },
-);
+await runScript(main);
