@@ -150,7 +150,7 @@ export class Tile<E extends Element = any, S extends Shape = any> implements Sha
   where<A extends Shaped | number, B extends Shaped | number>(
     a: A,
     b: B,
-  ): Tile<A extends Shaped<infer X> ? X : B extends Shaped<infer Y> ? Y : any, any> {
+  ): Tile<A extends Shaped<infer X> ? X : B extends Shaped<infer Y> ? Y : any, Joined<Joined<S, A>, B>> {
     const { span, name } = this.tracer.place();
     const cond = this.tracer.use(this, 'the condition', span);
     const typed = [a, b].find((x) => typeof x !== 'number') as Tile | undefined;

@@ -64,7 +64,9 @@ export const literals = kernel('literals', {}, (k) => {
   // @ts-expect-error bool and i32
   below.and(row);
   const picked = below.expand(1).where(c, 0);
-  same<(typeof picked)['element'], 'f32'>(true);
+  same<typeof picked, Tile<'f32', readonly [64, 32]>>(true);
+  const spread = below.expand(1).where(k.zeros([1, 8]), k.const(1));
+  same<typeof spread, Tile<'f32', readonly [64, 8]>>(true);
 
   // Memory.
   const x = k.input('x', 'f16', ['n', 128]);
@@ -140,6 +142,8 @@ export const tuned = kernel(
     k.zeros([m, depth]).add(a);
     // A tile of an unknown shape fits anywhere, as does one whose author wrote no type arguments.
     const free = (t: Tile): Tile => t.mul(2);
+    k.dot(free(s), s.T, free(s));
+    k.dot(s, free(s)).add(free(s));
     s.add(free(s)).add(s.reshape([m * n]).reshape([m, n]));
     k.loop({ to: depth, step: 16 }, { s }, (_, { s }) => ({ s: k.dot(a, b.T, s) }));
     k.loop({ to: depth, step: 16 }, { x: k.zeros([depth, 4]) }, (_, { x }) => ({
