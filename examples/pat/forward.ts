@@ -74,19 +74,16 @@ export const forward = kernel(
         const endRow = firstRow.add(entries.at(e, 4).mul(group));
         return k.rows({ from: firstRow, to: endRow }, carried, ({ max, sum, acc }) => {
           // Scores in base 2: exp2 is what the hardware has.
-            const scores = inside
-              .expand(0)
-              .where(k.dot(queries, keys.T).mul(scale.mul(Math.LOG2E)), -Infinity);
-            const newMax = max.max(scores.reduceMax(1));
-            const weights = scores.sub(newMax.expand(1)).exp2();
-            const rescale = max.sub(newMax).exp2();
-            return {
-              max: newMax,
-              sum: sum.mul(rescale).add(weights.reduceSum(1)),
-              acc: k.dot(weights.cast(dtype), values, acc.mul(rescale.expand(1))),
-            };
-          },
-        );
+          const scores = inside.expand(0).where(k.dot(queries, keys.T).mul(scale.mul(Math.LOG2E)), -Infinity);
+          const newMax = max.max(scores.reduceMax(1));
+          const weights = scores.sub(newMax.expand(1)).exp2();
+          const rescale = max.sub(newMax).exp2();
+          return {
+            max: newMax,
+            sum: sum.mul(rescale).add(weights.reduceSum(1)),
+            acc: k.dot(weights.cast(dtype), values, acc.mul(rescale.expand(1))),
+          };
+        });
       },
     );
 
