@@ -26,26 +26,3 @@ it('names every op', () => {
   const ops = allTokens.filter((t) => /^(Unary|Binary|View|Reduce|Atomic)Name_/.test(t.name));
   for (const op of ops) expect(page).toContain((op.PATTERN as RegExp).source);
 });
-
-interface Rule {
-  readonly match: string;
-}
-
-it('has a TextMate grammar that knows every word, and nothing that is no word', () => {
-  const file = join(root, 'editors/vscode/syntaxes/tile.tmLanguage.json');
-  const { repository } = JSON.parse(readFileSync(file, 'utf8')) as { repository: Record<string, Rule> };
-  const classes = ['type', 'control', 'declaration', 'op', 'modifier', 'constant'].map(
-    (name) => repository[name]!,
-  );
-  const known = (word: string): boolean =>
-    classes.some(({ match }) => new RegExp(`^(?:${match})$`).test(word));
-  const words = allTokens.filter((t) => t.LONGER_ALT).map((t) => (t.PATTERN as RegExp).source);
-  expect(words.length).toBeGreaterThan(60);
-  expect(words.filter((word) => !known(word))).toEqual([]);
-  for (const word of ['foo', 'add2', 'expp', 'reduce_mul']) expect(known(word)).toBe(false);
-  const shapes = { ValueName: 'value', Location: 'location', TileType: 'type', Text: 'string' } as const;
-  for (const [token, name] of Object.entries(shapes)) {
-    const source = (allTokens.find((t) => t.name === token)!.PATTERN as RegExp).source;
-    expect(repository[name]!.match).toContain(source);
-  }
-});
