@@ -16,7 +16,8 @@ export interface KernelTemplate {
   readonly spec: Spec;
   /** What the tuner may choose: the candidate values of each number, first = default. */
   readonly tile: Readonly<Record<string, readonly number[]>>;
-  trace(spec: Spec, tile: Tile): Kernel;
+  /** `reads`, where given, collects the tile numbers that the kernel's function looked at: it depends on no other. */
+  trace(spec: Spec, tile: Tile, reads?: Set<string>): Kernel;
 }
 
 /** One kernel at one tile, and what it is launched on. */

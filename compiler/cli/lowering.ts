@@ -1,6 +1,10 @@
-/** Templates at their tile shapes, lowered for one target; every (template, spec, tile) is lowered once. */
+/**
+ * Templates at their tile shapes, lowered for one target. Every shape is lowered once, and shapes that cannot differ are
+ * lowered once for all of them: a lowering that looked at some tile numbers only is the same for every shape with those.
+ */
 import { PatcError, type Diagnostic } from '../diagnostics/error.ts';
 import { lowerKernel } from '../lower/index.ts';
+import type { Kernel } from '../ir/nodes.ts';
 import type { KernelTemplate, Spec, Tile } from '../program.ts';
 import type { Target } from '../target.ts';
 import type { ThreadKernel } from '../thread/nodes.ts';
@@ -13,8 +17,20 @@ export interface Rejected {
   readonly diagnostic: Diagnostic;
 }
 
-const keyOf = (template: KernelTemplate, spec: Spec, tile: Tile): string =>
-  JSON.stringify([template.name, specOf(template, spec), tile]);
+/** A result, and the tile numbers that it depends on. */
+interface Memo<T> {
+  readonly tile: Tile;
+  readonly reads: ReadonlySet<string>;
+  readonly result: T;
+}
+
+const find = <T>(memos: readonly Memo<T>[], tile: Tile): Memo<T> | undefined =>
+  memos.find((m) => [...m.reads].every((name) => m.tile[name] === tile[name]));
+
+interface Family {
+  readonly traced: Memo<Kernel>[];
+  readonly lowered: Memo<ThreadKernel | PatcError>[];
+}
 
 /** A tile shape that cannot fit is one of many; any other error is the author's to see. */
 const doesNotFit = (error: unknown): error is PatcError =>
@@ -22,8 +38,9 @@ const doesNotFit = (error: unknown): error is PatcError =>
 
 export class Lowering {
   readonly target: Target;
-  readonly #done = new Map<string, ThreadKernel | PatcError>();
-  readonly #rejected = new Map<string, Rejected>();
+  /** By template and spec. */
+  readonly #families = new Map<string, Family>();
+  readonly #rejected: Rejected[] = [];
 
   constructor(target: Target) {
     this.target = target;
@@ -31,37 +48,80 @@ export class Lowering {
 
   /** @throws PatcError when the tile cannot fit the target, or the kernel cannot be traced */
   lower(template: KernelTemplate, spec: Spec, tile: Tile): ThreadKernel {
-    const key = keyOf(template, spec, tile);
-    let found = this.#done.get(key);
-    if (found === undefined) {
-      try {
-        found = lowerKernel(template.trace(specOf(template, spec), tile), this.target);
-      } catch (error) {
-        if (!doesNotFit(error)) throw error;
-        found = error;
-        this.#rejected.set(key, { kernel: template.name, tile, diagnostic: error.diagnostics[0]! });
-      }
-      this.#done.set(key, found);
-    }
-    if (found instanceof PatcError) throw found;
-    return found;
+    const { result } = this.#memo(template, spec, tile);
+    if (result instanceof PatcError) throw result;
+    return result;
   }
 
-  fits(template: KernelTemplate, spec: Spec, tile: Tile): boolean {
-    try {
-      this.lower(template, spec, tile);
-      return true;
-    } catch (error) {
-      if (doesNotFit(error)) return false;
-      throw error;
-    }
-  }
-
+  /** The shapes that fit; of those that cannot differ, the first. */
   feasible(template: KernelTemplate, spec: Spec, fixed: Tile = {}): Tile[] {
-    return tilesOf(template, fixed).filter((tile) => this.fits(template, spec, tile));
+    return tilesOf(template, fixed).filter((tile) => {
+      const memo = this.#memo(template, spec, tile);
+      return memo.tile === tile && !(memo.result instanceof PatcError);
+    });
   }
 
   get rejected(): readonly Rejected[] {
-    return [...this.#rejected.values()];
+    return this.#rejected;
   }
+
+  #family(template: KernelTemplate, spec: Spec): Family {
+    const key = JSON.stringify([template.name, specOf(template, spec)]);
+    let family = this.#families.get(key);
+    if (!family) this.#families.set(key, (family = { traced: [], lowered: [] }));
+    return family;
+  }
+
+  #memo(template: KernelTemplate, spec: Spec, tile: Tile): Memo<ThreadKernel | PatcError> {
+    const family = this.#family(template, spec);
+    const known = find(family.lowered, tile);
+    if (known) return same(known.tile, tile) ? { ...known, tile } : known;
+    const reads = new Set<string>();
+    let result: ThreadKernel | PatcError;
+    try {
+      const kernel = this.#trace(family, template, spec, tile, reads);
+      const lowered = lowerKernel({ ...kernel, tile: watched(tile, reads) }, this.target);
+      result = { ...lowered, tile };
+    } catch (error) {
+      if (!doesNotFit(error)) throw error;
+      result = error;
+      this.#rejected.push({ kernel: template.name, tile, diagnostic: error.diagnostics[0]! });
+    }
+    const memo = { tile, reads, result };
+    family.lowered.push(memo);
+    return memo;
+  }
+
+  #trace(family: Family, template: KernelTemplate, spec: Spec, tile: Tile, reads: Set<string>): Kernel {
+    let memo = find(family.traced, tile);
+    if (!memo) {
+      const own = new Set<string>();
+      const kernel = template.trace(specOf(template, spec), tile, own);
+      // A template that does not say what it looks at may have looked at everything.
+      const all = own.size > 0 || Object.keys(tile).length === 0 ? own : new Set(Object.keys(tile));
+      memo = { tile, reads: all, result: kernel };
+      family.traced.push(memo);
+    }
+    for (const name of memo.reads) reads.add(name);
+    return memo.result;
+  }
+}
+
+const same = (a: Tile, b: Tile): boolean => Object.keys({ ...a, ...b }).every((name) => a[name] === b[name]);
+
+/** The tile, noting which of its numbers are looked at one by one; listing them all (for a message) does not count. */
+function watched(tile: Tile, reads: Set<string>): Tile {
+  let listed = 0;
+  return new Proxy(tile, {
+    ownKeys(target) {
+      const keys = Reflect.ownKeys(target);
+      listed = keys.length;
+      return keys;
+    },
+    get(target, key, receiver) {
+      if (listed > 0) listed--;
+      else if (typeof key === 'string') reads.add(key);
+      return Reflect.get(target, key, receiver) as unknown;
+    },
+  });
 }

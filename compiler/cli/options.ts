@@ -33,8 +33,8 @@ export function parseTile(text: string): Record<string, number> {
   return Object.fromEntries(
     assignments('--tile', text).map(([name, value]) => {
       const number = Number(value);
-      if (!Number.isInteger(number) || number < 1) {
-        fail('PAT0601', `--tile: ${name}=${value} is not a positive whole number`);
+      if (!Number.isInteger(number) || number < 0) {
+        fail('PAT0601', `--tile: ${name}=${value} is not a whole number`);
       }
       return [name, number];
     }),

@@ -45,9 +45,8 @@ export function chooseVariants(
     }
     for (const template of loaded.kernels) {
       const own = Object.fromEntries(Object.entries(tile).filter(([n]) => n in template.tile));
-      const candidates = tilesOf(template, own);
-      const fitting = candidates.filter((t) => lowering.fits(template, spec, t));
-      if (fitting.length === 0) nothingFits(template, candidates, spec, lowering);
+      const fitting = lowering.feasible(template, spec, own);
+      if (fitting.length === 0) nothingFits(template, tilesOf(template, own), spec, lowering);
       chosen.push(...fitting.map((t) => ({ template, tile: t, spec })));
     }
   }

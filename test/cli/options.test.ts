@@ -27,7 +27,7 @@ describe('options', () => {
     },
   );
 
-  test.each(['m=0', 'm=-1', 'm=1.5', 'm=x'])('--tile %j is wrong usage', (text) => {
+  test.each(['m=-1', 'm=1.5', 'm=x'])('--tile %j is wrong usage', (text) => {
     expect(caught(() => parseTile(text)).code).toBe('PAT0601');
   });
 

@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest';
+import { Lowering } from '../../compiler/cli/lowering.ts';
+import { findTarget } from '../../compiler/target.ts';
+import { printThread } from '../../compiler/thread/print.ts';
+import { kernel, tune } from '../../dsl/index.ts';
+import { lowerKernel } from '../../compiler/lower/index.ts';
+import { tilesOf } from '../../compiler/cli/tiles.ts';
+
+/** `stages` matters where copies are asynchronous, `other` nowhere, `n` to the trace; m=256 fits neither target. */
+const product = kernel(
+  'product',
+  { tile: { m: tune(16, 32, 512), n: tune(32, 16), stages: tune(1, 2), other: tune(1, 2) } },
+  (k, { m, n }) => {
+    const a = k.input('a', 'f16', ['rows', 512]);
+    const b = k.input('b', 'f16', [512, n]);
+    const c = k.output('c', 'f32', ['rows', n]);
+    const row = k.iota(m).expand(1);
+    const column = k.iota(n).expand(0);
+    const mask = row.lt(k.dim('rows'));
+    const { acc } = k.loop({ from: 0, to: 512, step: 128 }, { acc: k.zeros([m, n]) }, (at, { acc }) => {
+      const along = at.add(k.iota(128));
+      const left = a.load([row, along.expand(0)], { mask });
+      return { acc: k.dot(left, b.load([along.expand(1), column]), acc) };
+    });
+    c.store([row, column], acc, { mask });
+  },
+);
+
+test.each(['wgsl', 'cuda:sm_80'])(
+  '%s: shapes that cannot differ count once, and the rest are as lowered one by one',
+  (name) => {
+    const target = findTarget(name)!;
+    const lowering = new Lowering(target);
+    const feasible = lowering.feasible(product, {});
+    const fits = new Map<string, string>();
+    for (const tile of tilesOf(product)) {
+      try {
+        fits.set(JSON.stringify(tile), printThread(lowerKernel(product.trace({}, tile), target)));
+      } catch {
+        // Not for this target.
+      }
+    }
+    expect(feasible.length).toBeGreaterThan(0);
+    for (const tile of feasible) {
+      expect(tile['other']).toBe(1);
+      expect(printThread(lowering.lower(product, {}, tile))).toBe(fits.get(JSON.stringify(tile)));
+    }
+    // Every shape that fits has an equal among them.
+    const texts = feasible.map((tile) =>
+      fits.get(JSON.stringify(tile))!.replace(/stages=\d+|other=\d+/g, ''),
+    );
+    for (const text of fits.values()) expect(texts).toContain(text.replace(/stages=\d+|other=\d+/g, ''));
+    expect(new Set(feasible.map((t) => t['stages'])).size).toBe(name === 'wgsl' ? 1 : 2);
+    expect(lowering.rejected.length).toBeGreaterThan(0);
+  },
+);
