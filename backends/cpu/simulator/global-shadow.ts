@@ -41,6 +41,11 @@ class Latest {
     this.site[i] = site;
   }
 
+  forget(i: number): void {
+    this.block[i] = -1;
+    if (this.others.size > 0) this.others.delete(i);
+  }
+
   get(i: number, access: Access): Past {
     return {
       access,
@@ -53,14 +58,15 @@ class Latest {
 }
 
 export class GlobalShadow {
+  private readonly length: number;
   private readonly writes: Latest;
-  private readonly reads: Latest;
-  private readonly atomics: Latest | undefined;
+  /** Made at the first read and the first atomic: most outputs are only stored to. */
+  private reads: Latest | undefined;
+  private atomics: Latest | undefined;
 
-  constructor(length: number, atomics: boolean) {
+  constructor(length: number) {
+    this.length = length;
     this.writes = new Latest(length);
-    this.reads = new Latest(length);
-    this.atomics = atomics ? new Latest(length) : undefined;
   }
 
   /** Records an access and gives an earlier one that it races with. */
@@ -68,18 +74,21 @@ export class GlobalShadow {
     const clock = c.clocks.of[thread]!;
     const block = c.block.index;
     let race = this.conflict(this.writes, i, 'write', block, thread, clock);
-    if (access !== 'read') race ??= this.conflict(this.reads, i, 'read', block, thread, clock);
+    if (access !== 'read' && this.reads) race ??= this.conflict(this.reads, i, 'read', block, thread, clock);
     if (access !== 'atomic' && this.atomics)
       race ??= this.conflict(this.atomics, i, 'atomic', block, thread, clock);
     const time = c.clocks.now[thread >> 5]!;
     if (access === 'write') {
       this.writes.set(i, block, thread, time, site.id);
-      this.reads.block[i] = -1;
-      this.reads.others.delete(i);
-      if (this.atomics) this.atomics.block[i] = -1;
-    } else
-      this.keep(access === 'read' ? this.reads : this.atomics!, i, access, block, thread, time, site, clock);
+      this.reads?.forget(i);
+      this.atomics?.forget(i);
+    } else this.keep(this.ofKind(access), i, access, block, thread, time, site, clock);
     return race;
+  }
+
+  private ofKind(access: 'read' | 'atomic'): Latest {
+    if (access === 'read') return (this.reads ??= new Latest(this.length));
+    return (this.atomics ??= new Latest(this.length));
   }
 
   private conflict(

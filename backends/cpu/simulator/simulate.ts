@@ -113,19 +113,17 @@ function globalStates(
   options: SimulateOptions,
 ): Map<HostArray, GlobalState> {
   const stored = new Set<HostArray>();
-  const atomic = new Set<HostArray>();
   const arrayOf = (name: string): HostArray => bound[kernel.buffers.findIndex((b) => b.name === name)]!.data;
   walkStmts(kernel.body, (s) => {
     if (s.s === 'storeGlobal' || s.s === 'storeGlobalWords' || s.s === 'atomicGlobal')
       stored.add(arrayOf(s.buffer.name));
-    if (s.s === 'atomicGlobal') atomic.add(arrayOf(s.buffer.name));
   });
   const states = new Map<HostArray, GlobalState>();
   for (const { data } of bound) {
     if (states.has(data)) continue;
     const writeOnly = kernel.buffers.every((b, i) => bound[i]!.data !== data || b.access === 'write');
     const written = options.written?.get(data) ?? (writeOnly ? new Uint8Array(data.length) : undefined);
-    const shadow = stored.has(data) ? new GlobalShadow(data.length, atomic.has(data)) : undefined;
+    const shadow = stored.has(data) ? new GlobalShadow(data.length) : undefined;
     states.set(data, { written, shadow });
   }
   return states;

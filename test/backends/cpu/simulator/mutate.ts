@@ -6,6 +6,7 @@ import type { Stmt, ThreadKernel } from '../../../../compiler/thread/nodes.ts';
 export type Mistake = (s: Stmt) => readonly Stmt[] | undefined;
 
 export const mistakes: Readonly<Record<string, Mistake>> = {
+  'warp barrier removed': (s) => (s.s === 'warpBarrier' ? [] : undefined),
   'barrier removed': (s) => (s.s === 'barrier' ? [] : undefined),
   'wait shortened': (s) => (s.s === 'cpAsyncWait' ? [{ ...s, pending: s.pending + 1 }] : undefined),
   'wait removed': (s) => (s.s === 'cpAsyncWait' ? [] : undefined),
