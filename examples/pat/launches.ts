@@ -75,6 +75,8 @@ export function planBuffers(plan: Plan, data: AttentionData): ShapedBuffer[] {
     table('entries', tables.entries, entryInts),
     table('pages', batch.pages),
     table('merges', tables.merges, mergeInts),
+    // For variants whose masks are in absolute positions.
+    table('lengths', batch.lengths),
     made('out', dtype, [sequences, qHeads, headDim], true),
     made('lse', 'f32', [sequences, qHeads], true),
     made('partialOut', 'f32', [slots, qHeads, headDim], false),
