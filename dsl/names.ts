@@ -35,18 +35,20 @@ export function declaredName(file: string, line: number, column: number): string
   return name;
 }
 
+/** `const x =`, or `x =` at the start of a line. */
+const initialiser =
+  /(?:(?<![\w$.])(?:const|let|var)\s+([A-Za-z_$][\w$]*)\s*(?::[^=;]+)?|(?:^|[\n{;])[ \t]*([A-Za-z_$][\w$]*)\s*)=(?![=>])/g;
+
 function nameAt(lines: readonly string[], row: number, column: number): string | undefined {
   const first = Math.max(0, row - reach);
   const before = [...lines.slice(first, row), (lines[row] ?? '').slice(0, column)].join('\n');
-  const declaration =
-    /(?:^|[^\w$.])(?:const|let|var)\s+([A-Za-z_$][\w$]*)\s*(?::[^=;]+)?=(?![=>])(?!.*[^\w$.](?:const|let|var)\s)/s;
-  const match = declaration.exec(before);
+  const match = [...before.matchAll(initialiser)].at(-1);
   if (!match) return undefined;
   // The call must stand in this initialiser at bracket depth 0 …
   if (!atDepthZero(before.slice(match.index + match[0].length))) return undefined;
   // … and be the last of its chain.
   const after = [(lines[row] ?? '').slice(column), ...lines.slice(row + 1, row + 1 + reach)].join('\n');
-  return endsInitialiser(after) ? match[1] : undefined;
+  return endsInitialiser(after) ? (match[1] ?? match[2]) : undefined;
 }
 
 /** Text without strings, templates and comments, each replaced by as many spaces (newlines kept). */
@@ -64,7 +66,9 @@ function atDepthZero(text: string): boolean {
     else if (c === ')' || c === ']' || c === '}') depth--;
     if (depth < 0 || (depth === 0 && (c === ';' || c === ','))) return false;
   }
-  return depth === 0 && !/=>|\?|\b(?:return|if|for)\b/.test(topLevel(blank(text)));
+  const flat = topLevel(blank(text));
+  // A line that ends like an operand, before one that starts like one, ends the statement without a semicolon.
+  return depth === 0 && !/=>|\?|\b(?:return|if|for)\b|[\w$)\]}]\s*\n\s*[\w$]/.test(flat);
 }
 
 /** The text outside all brackets. */
@@ -82,7 +86,7 @@ function topLevel(text: string): string {
 /** From a call's name on: whether nothing is chained behind its closing parenthesis. */
 function endsInitialiser(after: string): boolean {
   const text = blank(after);
-  const open = /^[\w$]*(?:<[^()]*>)?\(/.exec(text) ?? /^[\w$.\s]*\(/.exec(text);
+  const open = /^[\w$]*(?:<[^()]*>)?\(/.exec(text);
   // A getter such as `.T` has no parenthesis.
   let i = open ? open[0].length : (/^[\w$]*/.exec(text)?.[0].length ?? 0);
   for (let depth = open ? 1 : 0; depth > 0 && i < text.length; i++) {

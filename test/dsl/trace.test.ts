@@ -105,9 +105,13 @@ describe('tracing', () => {
       const pick = text ? twice.neg() : twice;
       const same = pick.cast('i32').abs();
       same.max(0);
+      let again = same.neg();
+      again = again.add(1);
+      const nested = [k.iota(3).add(1)];
+      nested.length = 0;
     }).trace({}, {});
     const names = [...valueNames(k)].filter(([v]) => v.name).map(([, n]) => n);
-    expect(names).toEqual(['a', 'sum', 'later', 'last', 'twice', 'same']);
+    expect(names).toEqual(['a', 'sum', 'later', 'last', 'twice', 'same', 'again', 'again_1']);
   });
 
   it('names carried values after their keys', () => {
