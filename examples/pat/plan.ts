@@ -85,7 +85,8 @@ function cheapest(batch: Batch, costs: PlanCosts): { packer: PathPacker; choice:
   const packer = new PathPacker(measure(batch, buildForest(batch)), costs);
   let best = { packer, choice: packer.choose() };
   const n = batch.lengths.length;
-  if (n > fewSequences) return best;
+  // Two sequences are neighbours in any order.
+  if (n > fewSequences || n <= 2) return best;
   const pages = (s: number) => Math.ceil(batch.lengths[s]! / batch.page);
   const rising = Int32Array.from({ length: n }, (_, s) => s).sort((a, b) => pages(a) - pages(b) || a - b);
   const folded = rising.map((_, i) => rising[i % 2 === 0 ? i >> 1 : n - 1 - (i >> 1)]!);
@@ -112,7 +113,15 @@ function invariantPlan(batch: Batch, all: PlanCosts, wanted: number): Plan {
   const packer = new PathPacker(work, costs);
   const choice = packer.choose(false);
   packer.write(choice, span, list);
-  return { batch, packing: 'auto', costs, forest: floored, exact: forest, work, ...finish(work, costs, list, choice) };
+  return {
+    batch,
+    packing: 'auto',
+    costs,
+    forest: floored,
+    exact: forest,
+    work,
+    ...finish(work, costs, list, choice),
+  };
 }
 
 function finish(work: Work, costs: PlanCosts, list: PackList, choice?: Choice) {

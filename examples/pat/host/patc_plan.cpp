@@ -14,11 +14,12 @@ namespace {
 using Ints = std::vector<int32_t>;
 
 constexpr int32_t none = -1;
-constexpr int few_sequences = 16;
+constexpr int few_sequences = 8;
 constexpr int few_packs = 24;
 constexpr int64_t smallest_piece = 64;
 constexpr int limits[] = {24, 12, 6};
-constexpr int finer_limits[] = {96, 60, 48, 36, 30, 24, 22, 20, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4};
+constexpr int few_limits[] = {60, 36, 24, 16, 12, 8, 5};
+constexpr int finer_limits[] = {96, 48, 42, 33, 30, 27, 22, 20, 18, 17, 15, 14, 13, 11, 10, 9, 7, 6, 4};
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -431,8 +432,11 @@ struct PieceWriter {
 
 /** Loads of a launch's packs, and what the heaviest unit has to do: packers/score.ts. */
 struct Tally {
+  struct Run {
+    int64_t time, units;
+  };
   Ints loads, sorted;
-  std::vector<int64_t> free_at;
+  std::vector<Run> runs;
   int64_t tokens = 0, largest = 0;
 
   void reset() {
@@ -455,24 +459,20 @@ struct Tally {
   int64_t schedule(int64_t units, int64_t kv_heads, int64_t overhead) {
     sorted = loads;
     std::sort(sorted.begin(), sorted.end());
-    free_at.assign(units, 0);
-    int64_t most = 0;
+    // Units that are free at the same time are one run; runs ascend.
+    runs.assign(1, {0, units});
     for (int64_t p = packs() - 1; p >= 0; p--)
-      for (int64_t head = 0; head < kv_heads; head++) {
-        int64_t end = free_at[0] + sorted[p] + overhead;
-        most = std::max(most, end);
-        int64_t i = 0;
-        for (;;) {
-          int64_t child = 2 * i + 1;
-          if (child >= units) break;
-          if (child + 1 < units && free_at[child + 1] < free_at[child]) child++;
-          if (free_at[child] >= end) break;
-          free_at[i] = free_at[child];
-          i = child;
-        }
-        free_at[i] = end;
+      for (int64_t jobs = kv_heads; jobs > 0;) {
+        int64_t taken = std::min(jobs, runs[0].units), end = runs[0].time + sorted[p] + overhead;
+        jobs -= taken;
+        runs[0].units -= taken;
+        size_t at = runs.size();
+        while (at > 1 && runs[at - 1].time > end) at--;
+        if (at > 1 && runs[at - 1].time == end) runs[at - 1].units += taken;
+        else runs.insert(runs.begin() + static_cast<std::ptrdiff_t>(at), {end, taken});
+        if (runs[0].units == 0) runs.erase(runs.begin());
       }
-    return most;
+    return runs.back().time;
   }
 
   int64_t bound(int64_t units, int64_t kv_heads, int64_t overhead) {
@@ -572,6 +572,14 @@ struct Partials {
   }
 };
 
+struct Span {
+  const int *first, *last;
+  template <size_t n>
+  explicit Span(const int (&list)[n]) : first(list), last(list + n) {}
+  const int *begin() const { return first; }
+  const int *end() const { return last; }
+};
+
 /** A cap with packs uncut: what cutting them could gain at best. */
 struct Whole {
   int32_t cap, tile;
@@ -640,22 +648,32 @@ struct Packer {
     return {cap, limit, early, tile, time};
   }
 
+  int64_t share(const Whole &c, int64_t twelfths) const {
+    return c.mean * twelfths / 12 - overhead_tokens(costs->tiles[c.tile]);
+  }
+
+  void cut(const Whole &c, int64_t limit, bool few, Choice &best) {
+    limit = std::max<int64_t>(w->align, limit);
+    Choice early = score(c.cap, limit, true, c.tile);
+    if (early.time < best.time) best = early;
+    if (!few) return;
+    Choice late = score(c.cap, limit, false, c.tile);
+    if (late.time < best.time) best = late;
+  }
+
   Choice choose(bool cuts) {
-    bool few = w->size() <= few_sequences, found = false;
-    int64_t units = costs->c.units, kv_heads = w->batch->kv_heads, align = w->align;
+    bool few = w->size() <= few_sequences;
+    int64_t units = costs->c.units, kv_heads = w->batch->kv_heads;
     int64_t longest = 0;
     for (int32_t length : w->length) longest = std::max<int64_t>(longest, length);
     Choice best{};
-    auto offer = [&](const Choice &c) {
-      if (!found || c.time < best.time) best = c;
-      found = true;
-    };
     list_caps();
     whole.clear();
     for (int32_t cap : caps) {
       int32_t tile = tile_for(*costs, int64_t{cap} * w->group, w->mean_entry());
       const patc_tile &shape = costs->tiles[tile];
-      offer(score(cap, 0, true, tile));
+      Choice uncut = score(cap, 0, true, tile);
+      if (whole.empty() || uncut.time < best.time) best = uncut;
       int64_t overhead = overhead_tokens(shape);
       int64_t mean = std::max<int64_t>(1, ceil_div((tally.tokens + overhead * tally.packs()) * kv_heads, units));
       int64_t ideal = launch_time(*costs, shape, kv_heads, w->unique(), tally.tokens, mean);
@@ -665,20 +683,15 @@ struct Packer {
     for (const Whole &c : whole) {
       // Even if cutting made every unit equal, it would gain too little.
       if (c.ideal >= best.time - (few ? 0 : best.time / 64)) continue;
-      int64_t overhead = overhead_tokens(costs->tiles[c.tile]);
-      auto offer_limit = [&](int64_t limit) {
-        limit = std::max(align, limit);
-        offer(score(c.cap, limit, true, c.tile));
-        if (few) offer(score(c.cap, limit, false, c.tile));
-      };
-      if (few) {
-        for (int numerator : finer_limits) offer_limit(c.mean * numerator / 12 - overhead);
-        offer_limit(longest);
-        for (int64_t parts = 2; parts <= 8; parts++) offer_limit(ceil_div(c.largest, parts));
-      } else {
-        for (int numerator : limits) offer_limit(c.mean * numerator / 12 - overhead);
-      }
+      for (int64_t limit : few ? Span{few_limits} : Span{limits}) cut(c, share(c, limit), few, best);
+      if (!few) continue;
+      cut(c, longest, few, best);
+      for (int64_t parts = 2; parts <= 8; parts++) cut(c, ceil_div(c.largest, parts), few, best);
     }
+    if (!few) return best;
+    const Whole found = *std::find_if(whole.begin(), whole.end(), [&](const Whole &c) { return c.cap == best.cap; });
+    if (found.ideal < best.time)
+      for (int64_t limit : finer_limits) cut(found, share(found, limit), few, best);
     return best;
   }
 
@@ -867,7 +880,7 @@ struct patc_planner {
       work[0].measure(b);
       packer.prepare(work[0], costs);
       Choice choice = packer.choose(span == 0);
-      if (n <= few_sequences && span == 0) best = try_orders(b, choice);
+      if (n > 2 && n <= few_sequences && span == 0) best = try_orders(b, choice);
       if (best != 0 || packer.w != &work[0]) packer.prepare(work[best], costs);
       packer.write(choice, fixed_span(b.page), list);
     }

@@ -35,10 +35,11 @@ const smallestPiece = 64;
 
 /** Limits that are tried, in twelfths of the mean load of a unit. */
 const limits = [24, 12, 6];
-const finerLimits = [96, 60, 48, 36, 30, 24, 22, 20, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4];
+const fewLimits = [60, 36, 24, 16, 12, 8, 5];
+const finerLimits = [96, 48, 42, 33, 30, 27, 22, 20, 18, 17, 15, 14, 13, 11, 10, 9, 7, 6, 4];
 
 /** Up to this many sequences every pack size and the finer limits are tried. */
-export const fewSequences = 16;
+export const fewSequences = 8;
 
 /** Pieces that a pack of that load is cut into under a limit: none unless it is an eighth above. */
 export const pieceCount = (load: number, limit: number, align: number): number =>
@@ -143,23 +144,35 @@ export class PathPacker {
       wholes.push({ cap, tile, largest, mean, ideal });
     }
     if (!cuts) return best!;
-    for (const { cap, tile, largest, mean, ideal } of wholes) {
+    const slack = few ? 0 : 64;
+    for (const whole of wholes) {
       // Even if cutting made every unit equal, it would gain too little.
-      if (ideal >= best!.time - (few ? 0 : Math.floor(best!.time / 64))) continue;
-      const overhead = overheadTokens(costs.tiles[tile]!);
-      const offer = (wanted: number): void => {
-        const limit = Math.max(w.align, wanted);
-        best = cheaper(best!, this.score(cap, limit, true, tile));
-        if (few) best = cheaper(best, this.score(cap, limit, false, tile));
-      };
-      for (const numerator of few ? finerLimits : limits)
-        offer(Math.floor((mean * numerator) / 12) - overhead);
+      if (whole.ideal >= best!.time - (slack ? Math.floor(best!.time / slack) : 0)) continue;
+      for (const limit of few ? fewLimits : limits)
+        best = this.cut(whole, this.share(whole, limit), few, best!);
       if (!few) continue;
       // Up to the longest sequence whole; then the heaviest pack in 2 to 8 parts.
-      offer(longest);
-      for (let parts = 2; parts <= 8; parts++) offer(Math.ceil(largest / parts));
+      best = this.cut(whole, longest, few, best!);
+      for (let parts = 2; parts <= 8; parts++)
+        best = this.cut(whole, Math.ceil(whole.largest / parts), few, best!);
     }
+    if (!few) return best!;
+    const whole = wholes.find((c) => c.cap === best!.cap)!;
+    if (whole.ideal < best!.time)
+      for (const limit of finerLimits) best = this.cut(whole, this.share(whole, limit), few, best!);
     return best!;
+  }
+
+  /** A limit of so many twelfths of what the mean unit has to do. */
+  private share({ mean, tile }: Whole, twelfths: number): number {
+    return Math.floor((mean * twelfths) / 12) - overheadTokens(this.costs.tiles[tile]!);
+  }
+
+  /** The better of `best` and packs of that size under that limit. */
+  private cut({ cap, tile }: Whole, wanted: number, few: boolean, best: Choice): Choice {
+    const limit = Math.max(this.w.align, wanted);
+    const early = cheaper(best, this.score(cap, limit, true, tile));
+    return few ? cheaper(early, this.score(cap, limit, false, tile)) : early;
   }
 
   /** Sequences per pack worth trying: what each row tile holds, then fewer while packs do not fill the machine. */

@@ -43,28 +43,30 @@ export class LoadTally {
       : this.bound(units, kvHeads, overhead);
   }
 
-  /** Longest first, each job to the unit that is free first. */
+  /** Longest first, each job to the unit that is free first. Units that are free at the same time are one run. */
   private schedule(units: number, kvHeads: number, overhead: number): number {
     const sorted = this.loads.view().slice().sort();
-    // A heap of the times at which units become free.
-    const free = new Float64Array(units);
-    let most = 0;
+    const time = [0];
+    const count = [units];
     for (let p = sorted.length - 1; p >= 0; p--)
-      for (let head = 0; head < kvHeads; head++) {
-        const end = free[0]! + sorted[p]! + overhead;
-        if (end > most) most = end;
-        let i = 0;
-        for (;;) {
-          let child = 2 * i + 1;
-          if (child >= units) break;
-          if (child + 1 < units && free[child + 1]! < free[child]!) child++;
-          if (free[child]! >= end) break;
-          free[i] = free[child]!;
-          i = child;
+      for (let jobs = kvHeads; jobs > 0;) {
+        const taken = Math.min(jobs, count[0]!);
+        const end = time[0]! + sorted[p]! + overhead;
+        jobs -= taken;
+        count[0] = count[0]! - taken;
+        let at = time.length;
+        while (at > 1 && time[at - 1]! > end) at--;
+        if (at > 1 && time[at - 1] === end) count[at - 1] = count[at - 1]! + taken;
+        else {
+          time.splice(at, 0, end);
+          count.splice(at, 0, taken);
         }
-        free[i] = end;
+        if (count[0] === 0) {
+          time.shift();
+          count.shift();
+        }
       }
-    return most;
+    return time.at(-1)!;
   }
 
   private bound(units: number, kvHeads: number, overhead: number): number {

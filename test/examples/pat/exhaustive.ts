@@ -3,13 +3,14 @@
  * (neighbours or not), every pack whole, cut in 2 to 8 parts, cut after its root or at every node, every row tile; scored like
  * any plan, by the cost model with longest-first scheduling.
  */
-import type { Batch } from '../../../examples/pat/batch.ts';
-import type { PlanCosts, TileCost } from '../../../examples/pat/cost.ts';
+import { makeBatch, type Batch } from '../../../examples/pat/batch.ts';
+import { figuresOf, planCosts, type PlanCosts, type TileCost } from '../../../examples/pat/cost.ts';
 import { buildForest } from '../../../examples/pat/forest.ts';
 import { equalPieces, type PieceSink } from '../../../examples/pat/packers/cut.ts';
 import { launchTime, overheadTokens } from '../../../examples/pat/packers/score.ts';
 import { Stream } from '../../../examples/pat/packers/stream.ts';
 import { measure } from '../../../examples/pat/packers/work.ts';
+import { generateForest } from '../../../examples/pat/workload/generate.ts';
 
 /** One way to run a group of sequences: loads of its packs and how many (sequence, part) pairs are partials. */
 interface Way {
@@ -124,4 +125,22 @@ function score(
   const total = loads.reduce((a, b) => a + b, 0);
   const time = launchTime(costs, tile, batch.kvHeads, unique, total, Math.max(...units));
   return partials > 0 ? time + costs.launch + partials * batch.qHeads * costs.partialRow : time;
+}
+
+/** A forest of one to five sequences in whole pages, on a small machine; undefined where the draw has another size. */
+export function smallForest(seed: number): { batch: Batch; costs: PlanCosts } | undefined {
+  const { input, heads } = generateForest(seed, 5);
+  // A third of the forests have lengths in thousands.
+  const scale = seed % 3 === 2 ? 8 : 1;
+  const sequences = input.sequences.map((s) => ({
+    length: s.pages.length * 16 * scale,
+    pages: s.pages.flatMap((p) => Array.from({ length: scale }, (_, i) => p * scale + i)),
+  }));
+  if (sequences.length === 0 || sequences.length > 5) return undefined;
+  const batch = makeBatch({ page: 16, sequences }, heads);
+  const tiles = [16, 32, 64, 128].map((m) => ({ m, n: 64, stages: 2 }));
+  return {
+    batch,
+    costs: planCosts(figuresOf('cuda'), [4, 8, 16][seed % 3 === 2 ? 2 : seed % 2]!, tiles, heads),
+  };
 }
