@@ -148,6 +148,13 @@ describe('runs', () => {
   });
 });
 
+it('a lost device is told', async () => {
+  const device = await openDevice();
+  await device.close();
+  const k = kernel(32, [y], [one], { name: 'late' });
+  expect((await diagnosed(() => launch(device, k, { y: new Float32Array(32) }))).code).toBe('PAT0704');
+});
+
 describe('finding an adapter', () => {
   it('says what PATC_WEBGPU_ADAPTER may be', async () => {
     process.env['PATC_WEBGPU_ADAPTER'] = 'quantum';

@@ -73,7 +73,7 @@ fn pat_forward(
   let block = vec3<i32>(workgroup_id);
   var inf_bits = 0x7f800000u;
   let inf = bitcast<f32>(inf_bits);
-  // forward.ts:47
+  // forward.ts:53
   var max_1: array<f32, 1>;
   let at0: i32 = thread >> 3u;
   max_1[0] = -inf;
@@ -89,196 +89,214 @@ fn pat_forward(
   acc[5] = 0.0;
   acc[6] = 0.0;
   acc[7] = 0.0;
-  // forward.ts:32
+  // forward.ts:36
   let pid: i32 = block.y * 32768 + block.x;
-  // forward.ts:34
+  // forward.ts:38
   let pack: i32 = select(params.sentinel, params.packBase + pid / 2, pid < params.total);
-  // forward.ts:50
-  let load: i32 = i32_tables[pack * 4 + params.packs_offset + 3];
-  // forward.ts:49
-  let load_1: i32 = i32_tables[pack * 4 + params.packs_offset + 2];
-  // forward.ts:47
-  var e: i32 = load_1 - 1;
+  // forward.ts:52
+  let entryEnd: i32 = i32_tables[pack * 4 + params.packs_offset + 3];
+  // forward.ts:51
+  let entryBegin: i32 = i32_tables[pack * 4 + params.packs_offset + 2];
+  // forward.ts:53
+  var e: i32 = entryBegin - 1;
   var step: i32 = 0;
   var trips: i32 = 0;
   step = step + 1;
-  while ((step >= trips) & (e < load)) {
+  while ((step >= trips) & (e < entryEnd)) {
     e = e + 1;
     step = 0;
     trips = 0;
-    if (e < load) {
+    if (e < entryEnd) {
+      // forward.ts:58
+      let entries_at: i32 = i32_tables[e * 5 + params.entries_offset + 2];
+      let entries_at_1: i32 = i32_tables[e * 5 + params.entries_offset + 1];
       // forward.ts:53
-      let load_2: i32 = i32_tables[e * 5 + params.entries_offset + 2];
-      // forward.ts:54
-      let load_3: i32 = i32_tables[e * 5 + params.entries_offset + 1];
-      // forward.ts:47
-      trips = (load_2 - load_3 + 15) / 16;
+      trips = (entries_at - entries_at_1 + 15) / 16;
     }
   }
-  // forward.ts:45
+  // forward.ts:49
+  var sequence: array<i32, 1>;
   let column: i32 = (thread & 7) * 8;
-  // forward.ts:36
+  // forward.ts:40
   let sequenceBegin: i32 = i32_tables[pack * 4 + params.packs_offset];
-  // forward.ts:45
+  // forward.ts:49
   let local: i32 = at0 / 4;
-  // forward.ts:37
+  // forward.ts:41
   let sequenceCount: i32 = i32_tables[pack * 4 + params.packs_offset + 1];
-  // forward.ts:45
+  // forward.ts:49
   let live: bool = local < sequenceCount;
-  let sequence: i32 = select(0, i32_tables[sequenceBegin + local + params.packSequences_offset], live);
-  // forward.ts:35
+  let sequence_1: i32 = select(0, i32_tables[sequenceBegin + local + params.packSequences_offset], live);
+  sequence[0] = sequence_1;
+  // forward.ts:39
   let kvHead: i32 = pid % 2;
-  // forward.ts:45
-  let binary: i32 = at0 % 4;
-  let head: i32 = kvHead * 4 + binary;
-  let at = sequence * 64 + head * 8 + (column >> 3u);
+  // forward.ts:49
+  let remainder: i32 = at0 % 4;
+  let head: i32 = kvHead * 4 + remainder;
   var words = vec4<u32>();
   if (live) {
-    words = q[at];
+    words = q[sequence[0] * 64 + head * 8 + (column >> 3u)];
   }
-  let at_1 = at0 * 33 + (column >> 1u);
-  queries[at_1] = words.x;
-  queries[at_1 + 1] = words.y;
-  queries[at_1 + 2] = words.z;
-  queries[at_1 + 3] = words.w;
-  // forward.ts:47
+  let at = at0 * 33 + (column >> 1u);
+  queries[at] = words.x;
+  queries[at + 1] = words.y;
+  queries[at + 2] = words.z;
+  queries[at + 3] = words.w;
+  // forward.ts:53
   workgroupBarrier();
-  while (e < load) {
-    // forward.ts:66
-    let load_4: i32 = i32_tables[e * 5 + params.entries_offset + 3];
-    let first: i32 = load_4 * 4;
-    // forward.ts:68
-    let load_5: i32 = i32_tables[e * 5 + params.entries_offset + 4];
-    let binary_1: i32 = first + load_5 * 4;
-    // forward.ts:75
+  while (e < entryEnd) {
+    // forward.ts:73
+    let entries_at_2: i32 = i32_tables[e * 5 + params.entries_offset + 3];
+    let firstRow: i32 = entries_at_2 * 4;
+    // forward.ts:74
+    let entries_at_3: i32 = i32_tables[e * 5 + params.entries_offset + 4];
+    let endRow: i32 = firstRow + entries_at_3 * 4;
+    // forward.ts:78
     var newMax: array<f32, 1>;
-    let inside: bool = (at0 >= first) & (at0 < binary_1);
+    let inside: bool = (at0 >= firstRow) & (at0 < endRow);
     var max_2: array<f32, 1>;
-    // forward.ts:74
+    // forward.ts:77
     var scores: array<f32, 2>;
-    // forward.ts:60
-    let load_6: i32 = i32_tables[e * 5 + params.entries_offset + 1];
-    // forward.ts:61
-    let load_7: i32 = i32_tables[e * 5 + params.entries_offset + 2];
-    // forward.ts:74
+    // forward.ts:64
+    let from_1: i32 = i32_tables[e * 5 + params.entries_offset + 1];
+    // forward.ts:65
+    let to: i32 = i32_tables[e * 5 + params.entries_offset + 2];
+    // forward.ts:77
     var dot: array<f32, 2>;
     dot[0] = 0.0;
     dot[1] = 0.0;
-    // forward.ts:62
-    let load_8: i32 = i32_tables[e * 5 + params.entries_offset];
-    // forward.ts:64
+    // forward.ts:71
+    var pageId: array<i32, 2>;
+    // forward.ts:68
+    let pageList: i32 = i32_tables[e * 5 + params.entries_offset];
+    // forward.ts:71
+    let token: i32 = from_1 + step * 16 + at0;
+    let quotient: i32 = token / 16;
+    let inside_1: bool = token < to;
+    let pageId_1: i32 = select(0, i32_tables[pageList + quotient + params.pages_offset], inside_1);
+    pageId[0] = pageId_1;
+    let row: i32 = (thread >> 3u) + 8;
+    let token_1: i32 = from_1 + step * 16 + row;
+    let quotient_1: i32 = token_1 / 16;
+    let inside_2: bool = token_1 < to;
+    let pageId_2: i32 = select(0, i32_tables[pageList + quotient_1 + params.pages_offset], inside_2);
+    pageId[1] = pageId_2;
     workgroupBarrier();
-    for (var c: i32 = 0; c < 2; c++) {
-      let row: i32 = c * 8 + (thread >> 3u);
-      let token: i32 = load_6 + step * 16 + row;
-      let binary_2: i32 = token / 16;
-      let inside_1: bool = token < load_7;
-      let pageId: i32 = select(0, i32_tables[load_8 + binary_2 + params.pages_offset], inside_1);
-      let binary_3: i32 = token % 16;
-      let at_2 = pageId * 256 + binary_3 * 16 + kvHead * 8 + (column >> 3u);
-      var words_1 = vec4<u32>();
-      if (inside_1) {
-        words_1 = k[at_2];
-      }
-      let at_3 = row * 33 + (column >> 1u);
-      arena[at_3] = words_1.x;
-      arena[at_3 + 1] = words_1.y;
-      arena[at_3 + 2] = words_1.z;
-      arena[at_3 + 3] = words_1.w;
+    let token_2: i32 = from_1 + step * 16 + at0;
+    let remainder_1: i32 = token_2 % 16;
+    let inside_3: bool = token_2 < to;
+    var words_1 = vec4<u32>();
+    if (inside_3) {
+      words_1 = k[pageId[0] * 256 + remainder_1 * 16 + kvHead * 8 + (column >> 3u)];
     }
-    // forward.ts:74
+    arena[at] = words_1.x;
+    arena[at + 1] = words_1.y;
+    arena[at + 2] = words_1.z;
+    arena[at + 3] = words_1.w;
+    let token_3: i32 = from_1 + step * 16 + row;
+    let remainder_2: i32 = token_3 % 16;
+    let inside_4: bool = token_3 < to;
+    var words_2 = vec4<u32>();
+    if (inside_4) {
+      words_2 = k[pageId[1] * 256 + remainder_2 * 16 + kvHead * 8 + (column >> 3u)];
+    }
+    let at_1 = row * 33 + (column >> 1u);
+    arena[at_1] = words_2.x;
+    arena[at_1 + 1] = words_2.y;
+    arena[at_1 + 2] = words_2.z;
+    arena[at_1 + 3] = words_2.w;
+    // forward.ts:77
     workgroupBarrier();
     for (var k_1: i32 = 0; k_1 < 64; k_1 += 2) {
       var a: array<f32, 2>;
       var b: array<f32, 4>;
-      let at_4 = at0 * 33 + (k_1 >> 1u);
-      let word = queries[at_4];
+      let at_2 = at0 * 33 + (k_1 >> 1u);
+      let word = queries[at_2];
       let halves = unpack2x16float(word);
       a[0] = halves.x;
       a[1] = halves.y;
-      let at_5 = at1 * 33 + (k_1 >> 1u);
-      let word_1 = arena[at_5];
+      let at_3 = at1 * 33 + (k_1 >> 1u);
+      let word_1 = arena[at_3];
       let halves_1 = unpack2x16float(word_1);
       b[0] = halves_1.x;
       b[1] = halves_1.y;
-      let word_2 = arena[at_5 + 33];
+      let word_2 = arena[at_3 + 33];
       let halves_2 = unpack2x16float(word_2);
       b[2] = halves_2.x;
       b[3] = halves_2.y;
       dot[0] = fma(a[1], b[1], fma(a[0], b[0], dot[0]));
       dot[1] = fma(a[1], b[3], fma(a[0], b[2], dot[1]));
     }
-    let token_1: i32 = load_6 + step * 16 + at1;
-    let inside_2: bool = token_1 < load_7;
-    scores[0] = select(-inf, dot[0] * (params.scale * 1.4426950216293335), inside_2);
-    let token_2: i32 = load_6 + step * 16 + at1 + 1;
-    let inside_3: bool = token_2 < load_7;
-    scores[1] = select(-inf, dot[1] * (params.scale * 1.4426950216293335), inside_3);
-    // forward.ts:75
+    let token_4: i32 = from_1 + step * 16 + at1;
+    let inside_5: bool = token_4 < to;
+    scores[0] = select(-inf, dot[0] * (params.scale * 1.4426950216293335), inside_5);
+    let token_5: i32 = from_1 + step * 16 + at1 + 1;
+    let inside_6: bool = token_5 < to;
+    scores[1] = select(-inf, dot[1] * (params.scale * 1.4426950216293335), inside_6);
+    // forward.ts:78
     max_2[0] = scores[0];
     max_2[0] = max(max_2[0], scores[1]);
     workgroupBarrier();
-    let at_6 = at0 * 8 + (thread & 7);
-    arena[at_6] = bitcast<u32>(max_2[0]);
+    let at_4 = at0 * 8 + (thread & 7);
+    arena[at_4] = bitcast<u32>(max_2[0]);
     workgroupBarrier();
-    let at_7 = at0 * 8;
-    let part = bitcast<f32>(arena[at_7]);
+    let at_5 = at0 * 8;
+    let part = bitcast<f32>(arena[at_5]);
     max_2[0] = part;
-    let part_1 = bitcast<f32>(arena[at_7 + 1]);
+    let part_1 = bitcast<f32>(arena[at_5 + 1]);
     max_2[0] = max(max_2[0], part_1);
-    let part_2 = bitcast<f32>(arena[at_7 + 2]);
+    let part_2 = bitcast<f32>(arena[at_5 + 2]);
     max_2[0] = max(max_2[0], part_2);
-    let part_3 = bitcast<f32>(arena[at_7 + 3]);
+    let part_3 = bitcast<f32>(arena[at_5 + 3]);
     max_2[0] = max(max_2[0], part_3);
-    let part_4 = bitcast<f32>(arena[at_7 + 4]);
+    let part_4 = bitcast<f32>(arena[at_5 + 4]);
     max_2[0] = max(max_2[0], part_4);
-    let part_5 = bitcast<f32>(arena[at_7 + 5]);
+    let part_5 = bitcast<f32>(arena[at_5 + 5]);
     max_2[0] = max(max_2[0], part_5);
-    let part_6 = bitcast<f32>(arena[at_7 + 6]);
+    let part_6 = bitcast<f32>(arena[at_5 + 6]);
     max_2[0] = max(max_2[0], part_6);
-    let part_7 = bitcast<f32>(arena[at_7 + 7]);
+    let part_7 = bitcast<f32>(arena[at_5 + 7]);
     max_2[0] = max(max_2[0], part_7);
     newMax[0] = max(max_1[0], select(-inf, max_2[0], inside));
-    // forward.ts:80
+    // forward.ts:83
     var sum_1: array<f32, 1>;
-    // forward.ts:67
+    // forward.ts:75
     var rescale: array<f32, 1>;
     rescale[0] = select(1.0, exp2(max_1[0] - newMax[0]), inside);
-    // forward.ts:80
+    // forward.ts:83
     var sum_2: array<f32, 1>;
-    // forward.ts:76
+    // forward.ts:79
     var weights: array<f32, 2>;
     weights[0] = exp2(scores[0] - select(inf, newMax[0], inside));
     weights[1] = exp2(scores[1] - select(inf, newMax[0], inside));
-    // forward.ts:80
+    // forward.ts:83
     sum_2[0] = weights[0];
     sum_2[0] = sum_2[0] + weights[1];
     workgroupBarrier();
-    arena[at_6] = bitcast<u32>(sum_2[0]);
+    arena[at_4] = bitcast<u32>(sum_2[0]);
     workgroupBarrier();
-    let part_8 = bitcast<f32>(arena[at_7]);
+    let part_8 = bitcast<f32>(arena[at_5]);
     sum_2[0] = part_8;
-    let part_9 = bitcast<f32>(arena[at_7 + 1]);
+    let part_9 = bitcast<f32>(arena[at_5 + 1]);
     sum_2[0] = sum_2[0] + part_9;
-    let part_10 = bitcast<f32>(arena[at_7 + 2]);
+    let part_10 = bitcast<f32>(arena[at_5 + 2]);
     sum_2[0] = sum_2[0] + part_10;
-    let part_11 = bitcast<f32>(arena[at_7 + 3]);
+    let part_11 = bitcast<f32>(arena[at_5 + 3]);
     sum_2[0] = sum_2[0] + part_11;
-    let part_12 = bitcast<f32>(arena[at_7 + 4]);
+    let part_12 = bitcast<f32>(arena[at_5 + 4]);
     sum_2[0] = sum_2[0] + part_12;
-    let part_13 = bitcast<f32>(arena[at_7 + 5]);
+    let part_13 = bitcast<f32>(arena[at_5 + 5]);
     sum_2[0] = sum_2[0] + part_13;
-    let part_14 = bitcast<f32>(arena[at_7 + 6]);
+    let part_14 = bitcast<f32>(arena[at_5 + 6]);
     sum_2[0] = sum_2[0] + part_14;
-    let part_15 = bitcast<f32>(arena[at_7 + 7]);
+    let part_15 = bitcast<f32>(arena[at_5 + 7]);
     sum_2[0] = sum_2[0] + part_15;
     sum_1[0] = sum[0] * rescale[0] + select(0.0, sum_2[0], inside);
-    // forward.ts:81
+    // forward.ts:84
     var cast_1: array<f32, 2>;
     cast_1[0] = round_f16(weights[0]);
     cast_1[1] = round_f16(weights[1]);
-    let at_8 = at0 * 9 + (at1 >> 1u);
-    operand[at_8] = pack_f16(cast_1[0], cast_1[1]);
+    let at_6 = at0 * 9 + (at1 >> 1u);
+    operand[at_6] = pack_f16(cast_1[0], cast_1[1]);
     var acc_1: array<f32, 8>;
     acc_1[0] = acc[0] * rescale[0];
     acc_1[1] = acc[1] * rescale[0];
@@ -288,66 +306,81 @@ fn pat_forward(
     acc_1[5] = acc[5] * rescale[0];
     acc_1[6] = acc[6] * rescale[0];
     acc_1[7] = acc[7] * rescale[0];
-    // forward.ts:65
+    // forward.ts:72
+    var pageId_3: array<i32, 2>;
+    let token_6: i32 = from_1 + step * 16 + at0;
+    let quotient_2: i32 = token_6 / 16;
+    let inside_7: bool = token_6 < to;
+    let pageId_4: i32 = select(0, i32_tables[pageList + quotient_2 + params.pages_offset], inside_7);
+    pageId_3[0] = pageId_4;
+    let token_7: i32 = from_1 + step * 16 + row;
+    let quotient_3: i32 = token_7 / 16;
+    let inside_8: bool = token_7 < to;
+    let pageId_5: i32 = select(0, i32_tables[pageList + quotient_3 + params.pages_offset], inside_8);
+    pageId_3[1] = pageId_5;
     workgroupBarrier();
-    for (var c_1: i32 = 0; c_1 < 2; c_1++) {
-      let row_1: i32 = c_1 * 8 + (thread >> 3u);
-      let token_3: i32 = load_6 + step * 16 + row_1;
-      let binary_4: i32 = token_3 / 16;
-      let inside_4: bool = token_3 < load_7;
-      let pageId_1: i32 = select(0, i32_tables[load_8 + binary_4 + params.pages_offset], inside_4);
-      let binary_5: i32 = token_3 % 16;
-      let at_9 = pageId_1 * 256 + binary_5 * 16 + kvHead * 8 + (column >> 3u);
-      var words_2 = vec4<u32>();
-      if (inside_4) {
-        words_2 = v[at_9];
-      }
-      let at_10 = row_1 * 33 + (column >> 1u);
-      arena[at_10] = words_2.x;
-      arena[at_10 + 1] = words_2.y;
-      arena[at_10 + 2] = words_2.z;
-      arena[at_10 + 3] = words_2.w;
+    let token_8: i32 = from_1 + step * 16 + at0;
+    let remainder_3: i32 = token_8 % 16;
+    let inside_9: bool = token_8 < to;
+    var words_3 = vec4<u32>();
+    if (inside_9) {
+      words_3 = v[pageId_3[0] * 256 + remainder_3 * 16 + kvHead * 8 + (column >> 3u)];
     }
-    // forward.ts:81
+    arena[at] = words_3.x;
+    arena[at + 1] = words_3.y;
+    arena[at + 2] = words_3.z;
+    arena[at + 3] = words_3.w;
+    let token_9: i32 = from_1 + step * 16 + row;
+    let remainder_4: i32 = token_9 % 16;
+    let inside_10: bool = token_9 < to;
+    var words_4 = vec4<u32>();
+    if (inside_10) {
+      words_4 = v[pageId_3[1] * 256 + remainder_4 * 16 + kvHead * 8 + (column >> 3u)];
+    }
+    arena[at_1] = words_4.x;
+    arena[at_1 + 1] = words_4.y;
+    arena[at_1 + 2] = words_4.z;
+    arena[at_1 + 3] = words_4.w;
+    // forward.ts:84
     workgroupBarrier();
     for (var k_2: i32 = 0; k_2 < 16; k_2 += 2) {
       var a_1: array<f32, 2>;
       var b_1: array<f32, 16>;
-      let at_11 = at0 * 9 + (k_2 >> 1u);
-      let word_3 = operand[at_11];
+      let at_7 = at0 * 9 + (k_2 >> 1u);
+      let word_3 = operand[at_7];
       let halves_3 = unpack2x16float(word_3);
       a_1[0] = halves_3.x;
       a_1[1] = halves_3.y;
-      let at_12 = k_2 * 33 + (at1 >> 1u);
-      let word_4 = arena[at_12];
+      let at_8 = k_2 * 33 + (at1 >> 1u);
+      let word_4 = arena[at_8];
       let halves_4 = unpack2x16float(word_4);
       b_1[0] = halves_4.x;
       b_1[2] = halves_4.y;
-      let word_5 = arena[at_12 + 33];
+      let word_5 = arena[at_8 + 33];
       let halves_5 = unpack2x16float(word_5);
       b_1[1] = halves_5.x;
       b_1[3] = halves_5.y;
-      let word_6 = arena[at_12 + 8];
+      let word_6 = arena[at_8 + 8];
       let halves_6 = unpack2x16float(word_6);
       b_1[4] = halves_6.x;
       b_1[6] = halves_6.y;
-      let word_7 = arena[at_12 + 41];
+      let word_7 = arena[at_8 + 41];
       let halves_7 = unpack2x16float(word_7);
       b_1[5] = halves_7.x;
       b_1[7] = halves_7.y;
-      let word_8 = arena[at_12 + 16];
+      let word_8 = arena[at_8 + 16];
       let halves_8 = unpack2x16float(word_8);
       b_1[8] = halves_8.x;
       b_1[10] = halves_8.y;
-      let word_9 = arena[at_12 + 49];
+      let word_9 = arena[at_8 + 49];
       let halves_9 = unpack2x16float(word_9);
       b_1[9] = halves_9.x;
       b_1[11] = halves_9.y;
-      let word_10 = arena[at_12 + 24];
+      let word_10 = arena[at_8 + 24];
       let halves_10 = unpack2x16float(word_10);
       b_1[12] = halves_10.x;
       b_1[14] = halves_10.y;
-      let word_11 = arena[at_12 + 57];
+      let word_11 = arena[at_8 + 57];
       let halves_11 = unpack2x16float(word_11);
       b_1[13] = halves_11.x;
       b_1[15] = halves_11.y;
@@ -371,29 +404,28 @@ fn pat_forward(
     acc[6] = acc_1[6];
     acc[7] = acc_1[7];
     step = step + 1;
-    // forward.ts:47
-    while ((step >= trips) & (e < load)) {
-      // forward.ts:81
+    // forward.ts:53
+    while ((step >= trips) & (e < entryEnd)) {
+      // forward.ts:84
       e = e + 1;
       step = 0;
       trips = 0;
-      // forward.ts:47
-      if (e < load) {
-        // forward.ts:53
-        let load_9: i32 = i32_tables[e * 5 + params.entries_offset + 2];
-        // forward.ts:54
-        let load_10: i32 = i32_tables[e * 5 + params.entries_offset + 1];
-        // forward.ts:81
-        trips = (load_9 - load_10 + 15) / 16;
+      // forward.ts:53
+      if (e < entryEnd) {
+        // forward.ts:58
+        let entries_at_4: i32 = i32_tables[e * 5 + params.entries_offset + 2];
+        let entries_at_5: i32 = i32_tables[e * 5 + params.entries_offset + 1];
+        // forward.ts:84
+        trips = (entries_at_4 - entries_at_5 + 15) / 16;
       }
     }
   }
-  // forward.ts:90
+  // forward.ts:92
   var result: array<f32, 8>;
-  // forward.ts:89
+  // forward.ts:91
   var empty: array<bool, 1>;
   empty[0] = sum[0] <= 0.0;
-  // forward.ts:90
+  // forward.ts:92
   result[0] = acc[0] / select(sum[0], 1.0, empty[0]);
   result[1] = acc[1] / select(sum[0], 1.0, empty[0]);
   result[2] = acc[2] / select(sum[0], 1.0, empty[0]);
@@ -402,36 +434,34 @@ fn pat_forward(
   result[5] = acc[5] / select(sum[0], 1.0, empty[0]);
   result[6] = acc[6] / select(sum[0], 1.0, empty[0]);
   result[7] = acc[7] / select(sum[0], 1.0, empty[0]);
-  // forward.ts:96
+  // forward.ts:98
   let slot: i32 = select(0, i32_tables[sequenceBegin + local + params.packSlots_offset], live);
   let final_1: bool = live & (slot < 0);
   if (final_1) {
-    let at_13 = sequence * 256 + head * 32 + (at1 >> 1u);
-    out[at_13] = pack_f16(result[0], result[1]);
-    out[at_13 + 8] = pack_f16(result[2], result[3]);
-    out[at_13 + 16] = pack_f16(result[4], result[5]);
-    out[at_13 + 24] = pack_f16(result[6], result[7]);
+    out[sequence[0] * 256 + head * 32 + (at1 >> 1u)] = pack_f16(result[0], result[1]);
+    out[sequence[0] * 256 + head * 32 + (at1 >> 1u) + 8] = pack_f16(result[2], result[3]);
+    out[sequence[0] * 256 + head * 32 + (at1 >> 1u) + 16] = pack_f16(result[4], result[5]);
+    out[sequence[0] * 256 + head * 32 + (at1 >> 1u) + 24] = pack_f16(result[6], result[7]);
   }
-  // forward.ts:91
+  // forward.ts:93
   var logSumExp: array<f32, 1>;
   logSumExp[0] = select((max_1[0] + log2(sum[0])) * 0.6931471824645996, -inf, empty[0]);
-  // forward.ts:97
+  // forward.ts:99
   if (((thread & 7) == 0) & final_1) {
-    let at_14 = sequence * 8 + head;
-    lse[at_14] = logSumExp[0];
+    lse[sequence[0] * 8 + head] = logSumExp[0];
   }
-  // forward.ts:98
+  // forward.ts:100
   let partial_1: bool = live & (slot >= 0);
   if (partial_1) {
-    let at_15 = slot * 256 + head * 32 + (at1 >> 1u);
-    partialOut[at_15] = vec2<f32>(result[0], result[1]);
-    partialOut[at_15 + 8] = vec2<f32>(result[2], result[3]);
-    partialOut[at_15 + 16] = vec2<f32>(result[4], result[5]);
-    partialOut[at_15 + 24] = vec2<f32>(result[6], result[7]);
+    let at_9 = slot * 256 + head * 32 + (at1 >> 1u);
+    partialOut[at_9] = vec2<f32>(result[0], result[1]);
+    partialOut[at_9 + 8] = vec2<f32>(result[2], result[3]);
+    partialOut[at_9 + 16] = vec2<f32>(result[4], result[5]);
+    partialOut[at_9 + 24] = vec2<f32>(result[6], result[7]);
   }
-  // forward.ts:101
+  // forward.ts:103
   if (((thread & 7) == 0) & partial_1) {
-    let at_16 = slot * 8 + head;
-    partialLse[at_16] = logSumExp[0];
+    let at_10 = slot * 8 + head;
+    partialLse[at_10] = logSumExp[0];
   }
 }

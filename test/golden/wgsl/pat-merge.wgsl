@@ -83,6 +83,7 @@ fn pat_merge(
     // merge.ts:38
     max_2[0] = lses[0];
     max_2[0] = max(max_2[0], lses[1]);
+    var max_3: array<f32, 1>;
     workgroupBarrier();
     if ((thread & 15) == 0) {
       let at = thread >> 4u;
@@ -90,10 +91,10 @@ fn pat_merge(
     }
     workgroupBarrier();
     let part_2 = arena[0];
-    max_2[0] = part_2;
+    max_3[0] = part_2;
     let part_3 = arena[1];
-    max_2[0] = max(max_2[0], part_3);
-    let newMax: f32 = max(max_1, max_2[0]);
+    max_3[0] = max(max_3[0], part_3);
+    let newMax: f32 = max(max_1, max_3[0]);
     // merge.ts:47
     let next_max: f32 = newMax;
     // merge.ts:40
@@ -109,6 +110,7 @@ fn pat_merge(
     // merge.ts:46
     sum_1[0] = weights[0];
     sum_1[0] = sum_1[0] + weights[1];
+    var sum_2: array<f32, 1>;
     workgroupBarrier();
     if ((thread & 15) == 0) {
       let at_1 = thread >> 4u;
@@ -116,13 +118,13 @@ fn pat_merge(
     }
     workgroupBarrier();
     let part_4 = arena[0];
-    sum_1[0] = part_4;
+    sum_2[0] = part_4;
     let part_5 = arena[1];
-    sum_1[0] = sum_1[0] + part_5;
+    sum_2[0] = sum_2[0] + part_5;
     // merge.ts:47
-    let next_sum: f32 = sum * rescale + sum_1[0];
+    let next_sum: f32 = sum * rescale + sum_2[0];
     var acc_1: array<f32, 4>;
-    var sum_2: array<f32, 4>;
+    var sum_3: array<f32, 4>;
     // merge.ts:43
     var outs: array<f32, 8>;
     let at_2 = slot * 128 + head * 16 + (at0 >> 2u);
@@ -144,42 +146,42 @@ fn pat_merge(
     outs[6] = words_1.z;
     outs[7] = words_1.w;
     // merge.ts:47
-    sum_2[0] = outs[0] * weights[0];
-    sum_2[1] = outs[1] * weights[0];
-    sum_2[2] = outs[2] * weights[0];
-    sum_2[3] = outs[3] * weights[0];
-    sum_2[0] = sum_2[0] + outs[4] * weights[1];
-    sum_2[1] = sum_2[1] + outs[5] * weights[1];
-    sum_2[2] = sum_2[2] + outs[6] * weights[1];
-    sum_2[3] = sum_2[3] + outs[7] * weights[1];
+    sum_3[0] = outs[0] * weights[0];
+    sum_3[1] = outs[1] * weights[0];
+    sum_3[2] = outs[2] * weights[0];
+    sum_3[3] = outs[3] * weights[0];
+    sum_3[0] = sum_3[0] + outs[4] * weights[1];
+    sum_3[1] = sum_3[1] + outs[5] * weights[1];
+    sum_3[2] = sum_3[2] + outs[6] * weights[1];
+    sum_3[3] = sum_3[3] + outs[7] * weights[1];
     workgroupBarrier();
     let at_4 = at0 * 2 + (thread >> 4u);
-    arena[at_4] = sum_2[0];
-    arena[at_4 + 2] = sum_2[1];
-    arena[at_4 + 4] = sum_2[2];
-    arena[at_4 + 6] = sum_2[3];
+    arena[at_4] = sum_3[0];
+    arena[at_4 + 2] = sum_3[1];
+    arena[at_4 + 4] = sum_3[2];
+    arena[at_4 + 6] = sum_3[3];
     workgroupBarrier();
     let at_5 = at0 * 2;
     let part_6 = arena[at_5];
-    sum_2[0] = part_6;
+    sum_3[0] = part_6;
     let part_7 = arena[at_5 + 1];
-    sum_2[0] = sum_2[0] + part_7;
+    sum_3[0] = sum_3[0] + part_7;
     let part_8 = arena[at_5 + 2];
-    sum_2[1] = part_8;
+    sum_3[1] = part_8;
     let part_9 = arena[at_5 + 3];
-    sum_2[1] = sum_2[1] + part_9;
+    sum_3[1] = sum_3[1] + part_9;
     let part_10 = arena[at_5 + 4];
-    sum_2[2] = part_10;
+    sum_3[2] = part_10;
     let part_11 = arena[at_5 + 5];
-    sum_2[2] = sum_2[2] + part_11;
+    sum_3[2] = sum_3[2] + part_11;
     let part_12 = arena[at_5 + 6];
-    sum_2[3] = part_12;
+    sum_3[3] = part_12;
     let part_13 = arena[at_5 + 7];
-    sum_2[3] = sum_2[3] + part_13;
-    acc_1[0] = acc[0] * rescale + sum_2[0];
-    acc_1[1] = acc[1] * rescale + sum_2[1];
-    acc_1[2] = acc[2] * rescale + sum_2[2];
-    acc_1[3] = acc[3] * rescale + sum_2[3];
+    sum_3[3] = sum_3[3] + part_13;
+    acc_1[0] = acc[0] * rescale + sum_3[0];
+    acc_1[1] = acc[1] * rescale + sum_3[1];
+    acc_1[2] = acc[2] * rescale + sum_3[2];
+    acc_1[3] = acc[3] * rescale + sum_3[3];
     max_1 = next_max;
     sum = next_sum;
     acc[0] = acc_1[0];
