@@ -1,8 +1,10 @@
 /** What `patc check` looks at, one target at a time: budgets of every kernel, then its behaviour on a small instance. */
-import { simulateRequest, type Finding } from '../../backends/cpu/simulator/index.ts';
+import { simulateRequest, type AccessStatistics, type Finding } from '../../backends/cpu/simulator/index.ts';
+import { PatcError } from '../diagnostics/error.ts';
 import type { Instance, KernelTemplate, Program, RunOptions, Spec, Tile } from '../program.ts';
 import type { Span } from '../ir/span.ts';
 import type { ThreadKernel } from '../thread/nodes.ts';
+import { aroundTile, changes, nearestFit, type Refused } from './fitting.ts';
 import { Lowering } from './lowering.ts';
 import { showTile } from './output.ts';
 import type { Settled } from './program-flags.ts';
@@ -27,11 +29,14 @@ export interface Simulated {
   readonly relError: number | null;
   readonly errors: readonly Finding[];
   readonly warnings: readonly Finding[];
+  readonly accesses: readonly (AccessStatistics & { kernel: string })[];
 }
 
 export interface Checked {
   readonly target: Target;
   readonly budgets: readonly Budget[];
+  /** The shape that the author would get by default, where it does not fit. */
+  readonly refused: readonly Refused[];
   /** Empty for kernels without a program: there is nothing to launch. */
   readonly simulated: readonly Simulated[];
 }
@@ -55,25 +60,57 @@ export function checkTarget(
 ): Checked {
   const lowering = new Lowering(target);
   const spec: Spec = { ...(program?.small?.spec ?? {}), ...options.settled.spec };
-  const budgets: Budget[] = [];
   const simulated: Simulated[] = [];
+  const refused: Refused[] = [];
   const choices = kernels.flatMap((template) => {
     const own = Object.fromEntries(Object.entries(options.tile).filter(([name]) => name in template.tile));
-    const tiles = lowering.feasible(template, spec, own);
-    // Nothing fits: say what is wrong with the first.
-    if (tiles.length === 0) lowering.lower(template, spec, tilesOf(template, own)[0]!);
-    return (options.everyTile ? tiles : tiles.slice(0, 1)).map((tile) => ({ template, tile }));
+    if (options.everyTile) {
+      const tiles = lowering.feasible(template, spec, own);
+      if (tiles.length > 0) return tiles.map((tile) => ({ template, tile }));
+    }
+    return [{ template, tile: chooseTile(template, spec, own, lowering, refused) }];
   });
-  for (const { template, tile } of choices) budgets.push(budget(lowering.lower(template, spec, tile)));
+  const budgets = choices.map(({ template, tile }) => budget(lowering.lower(template, spec, tile)));
   if (program) {
-    const forced = options.everyTile || Object.keys(options.tile).length > 0;
-    for (const choice of forced ? choices : [undefined]) {
-      const what = choice ? `${choice.template.name} ${showTile(choice.tile)}` : program.name;
+    for (const group of options.everyTile ? choices.map((c) => [c]) : [choices]) {
+      const what = group.map((c) => `${c.template.name} ${showTile(c.tile)}`).join('; ');
       progress(`${target.name}: simulating ${what}`);
-      simulated.push(simulate(program, lowering, spec, options, choice, what));
+      simulated.push(simulate(program, lowering, spec, options, group, what));
     }
   }
-  return { target, budgets, simulated };
+  return { target, budgets, refused, simulated };
+}
+
+type Choice = { readonly template: KernelTemplate; readonly tile: Tile };
+
+/**
+ * The first candidate of every number, or the nearest shape that fits.
+ * @throws PatcError the first shape's error where nothing fits, with what would fit if `--tile` left more open
+ */
+function chooseTile(
+  template: KernelTemplate,
+  spec: Spec,
+  fixed: Tile,
+  lowering: Lowering,
+  refused: Refused[],
+): Tile {
+  const wanted = tilesOf(template, fixed)[0]!;
+  try {
+    lowering.lower(template, spec, wanted);
+    return wanted;
+  } catch (error) {
+    if (!(error instanceof PatcError) || !/^PAT03/.test(error.code)) throw error;
+    const fits = nearestFit(template, spec, fixed, lowering);
+    if (fits) {
+      refused.push({ kernel: template.name, tile: wanted, error, fits });
+      return fits;
+    }
+    const open = Object.keys(fixed).length > 0 ? nearestFit(template, spec, {}, lowering) : undefined;
+    if (!open) throw error;
+    const [first, ...rest] = error.diagnostics;
+    const help = `with ${changes(wanted, open)} it fits ${lowering.target.name}`;
+    throw new PatcError({ ...first!, help }, ...rest);
+  }
 }
 
 const budget = (k: ThreadKernel): Budget => ({
@@ -90,11 +127,12 @@ function simulate(
   program: Program,
   lowering: Lowering,
   spec: Spec,
-  { workload, settled, seed }: CheckOptions,
-  choice: { template: KernelTemplate; tile: Tile } | undefined,
+  { workload, settled, seed, tile, everyTile }: CheckOptions,
+  choices: readonly Choice[],
   what: string,
 ): Simulated {
   const usual = planningShape(lowering);
+  const exact = everyTile || Object.keys(tile).length > 0;
   const given = workload ?? program.small?.workload;
   const options: RunOptions = {
     ...(given === undefined ? {} : { workload: given }),
@@ -104,8 +142,13 @@ function simulate(
     verify: true,
     device: {
       ...usual,
-      feasible: (template, spec) =>
-        choice && template === choice.template ? [choice.tile] : usual.feasible(template, spec),
+      // Small, for lowering every shape of a kernel takes longer than all the rest.
+      feasible: (template, spec) => {
+        const choice = choices.find((c) => c.template === template);
+        if (!choice) return usual.feasible(template, spec).slice(0, 1);
+        const { tile } = choice;
+        return exact ? [tile] : aroundTile(template, spec, tile, lowering);
+      },
     },
   };
   const instance = program.instantiate(options);
@@ -121,6 +164,9 @@ function simulate(
     relError: verified?.relError ?? null,
     errors,
     warnings: reports.flatMap((r) => r.warnings),
+    accesses: reports.flatMap((r) =>
+      r.statistics.accesses.filter((a) => a.requests > 0).map((a) => ({ ...a, kernel: r.kernel })),
+    ),
   };
 }
 

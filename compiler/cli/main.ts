@@ -2,7 +2,7 @@
  * patc. Exit codes: 0 what was asked held, 1 a diagnostic about the input (or a result that did not verify), 2 wrong
  * usage, 3 a device or tool that was asked for is missing.
  */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { PatcError } from '../diagnostics/error.ts';
 import { renderDiagnostics } from '../diagnostics/terminal.ts';
 import { addCheck } from './commands/check.ts';
@@ -16,7 +16,7 @@ import { describe, errorDocument, terminal, type Output } from './output.ts';
 export async function main(argv: readonly string[]): Promise<number> {
   // A reader that has seen enough (`| head`) closes the pipe; that is not an error of ours.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
-  const out = terminal(argv.includes('--json'));
+  const out = terminal(argv.includes('--json') || /(^| )--format[ =]json( |$)/.test(argv.join(' ')));
   let exitCode = 0;
   const cli = buildCli(async (work) => {
     exitCode = await work(out);
@@ -46,7 +46,12 @@ function buildCli(action: Action, out: Output): Command {
       outputError: () => {},
     });
   for (const add of [addCompile, addCheck, addOpt, addPlan, addRun]) add(cli, action);
-  for (const command of cli.commands) command.option('--json', 'print one JSON document on stdout');
+  for (const command of cli.commands) {
+    command.option('--json', 'print one JSON document on stdout');
+    command.addOption(
+      new Option('--format <form>', 'text, or json: the same as --json').choices(['text', 'json']),
+    );
+  }
   return cli;
 }
 

@@ -113,6 +113,14 @@ export const check = z.object({
           ),
         }),
       ),
+      refused: z.array(
+        z.object({
+          kernel: z.string(),
+          tile: tile.describe('the first candidate of every tile number'),
+          diagnostic: diagnostic.describe('why it does not fit, with the bytes of every buffer'),
+          fits: tile.describe('the nearest shape that does; the budget is its'),
+        }),
+      ),
       simulated: z.array(
         z.object({
           tile: z.string(),
@@ -122,6 +130,22 @@ export const check = z.object({
           relError: z.number().nullable(),
           errors: z.array(finding),
           warnings: z.array(finding).describe('bank conflicts and uncoalesced access: slow, not wrong'),
+          accesses: z
+            .array(
+              z.object({
+                kernel: z.string(),
+                buffer: z.string(),
+                space: z.enum(['shared', 'global']),
+                kind: z.enum(['load', 'store', 'copy', 'ldmatrix', 'atomic']),
+                width: z.number().int().describe('bytes per lane'),
+                requests: z.number().int().describe('warps that executed it'),
+                spent: z.number().int().describe('wavefronts of shared, sectors of global memory'),
+                ideal: z.number().int().describe('the fewest that could do'),
+                worst: z.number().describe('degree of the worst bank conflict; sectors over ideal'),
+                span: placeSchema,
+              }),
+            )
+            .describe('every access of the kernels, with what it cost'),
         }),
       ),
     }),

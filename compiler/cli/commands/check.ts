@@ -3,12 +3,11 @@ import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { PatcError, type Diagnostic } from '../../diagnostics/error.ts';
 import { diagnosticJson } from '../../diagnostics/json.ts';
-import { renderDiagnostic } from '../../diagnostics/terminal.ts';
-import { showSpan } from '../../ir/span.ts';
-import type { Checked, Simulated } from '../checking.ts';
+import type { Checked } from '../checking.ts';
+import { checkText } from '../check-text.ts';
 import { loadProgram } from '../loader.ts';
 import { checkTile, parseCount, parseTargets, parseTile } from '../options.ts';
-import { bytes, showTile, table, type Output } from '../output.ts';
+import type { Output } from '../output.ts';
 import { addProgramFlags, settle, type ProgramFlags } from '../program-flags.ts';
 import type { CheckJson } from '../schemas.ts';
 
@@ -17,6 +16,7 @@ interface Flags extends ProgramFlags {
   tile?: string;
   seed: string;
   everyTile?: boolean;
+  watch?: boolean;
 }
 
 export const addCheck = (
@@ -32,6 +32,7 @@ export const addCheck = (
     .option('--tile <a=b,...>', 'this tile shape')
     .option('--every-tile', 'simulate every tile shape that fits')
     .option('--seed <n>', 'of the random inputs', '1')
+    .option('--watch', 'check again whenever a file beside the program changes')
     .action((program: string, extra: string[], flags: Flags) =>
       action((out) => check(command, program, extra, flags, out)),
     );
@@ -44,6 +45,13 @@ async function check(
   flags: Flags,
   out: Output,
 ): Promise<number> {
+  if (flags.watch) {
+    const { rerunOnChange } = await import('../watch.ts');
+    return rerunOnChange(
+      name,
+      process.argv.slice(2).filter((a) => a !== '--watch'),
+    );
+  }
   const targets = parseTargets(flags.target);
   const tile = flags.tile === undefined ? {} : parseTile(flags.tile);
   const seed = parseCount('--seed', flags.seed, 0, 2 ** 32 - 1);
@@ -56,7 +64,7 @@ async function check(
   const options = { workload: flags.workload, settled, tile, seed, everyTile };
   const checked = targets.map((t) => checkTarget(kernels, program, t, options, (line) => out.progress(line)));
   const document = describeAll(programName, lint, checked);
-  out.result(document, () => summary(document, lint, checked));
+  out.result(document, () => checkText(document.ok, lint, checked));
   return document.ok ? 0 : 1;
 }
 
@@ -81,7 +89,7 @@ const describeAll = (
   ok: lint.length === 0 && checked.every((c) => c.simulated.every((s) => s.ok)),
   program,
   lint: lint.map(diagnosticJson),
-  targets: checked.map(({ target, budgets, simulated }) => ({
+  targets: checked.map(({ target, budgets, refused, simulated }) => ({
     target: target.name,
     sharedLimit: target.sharedBytes,
     kernels: budgets.map((b) => ({
@@ -94,8 +102,18 @@ const describeAll = (
         span: { file, line, column },
       })),
     })),
+    refused: refused.map(({ kernel, tile, error, fits }) => ({
+      kernel,
+      tile: { ...tile },
+      diagnostic: diagnosticJson(error.diagnostics[0]!),
+      fits: { ...fits },
+    })),
     simulated: simulated.map((s) => ({
       ...s,
+      accesses: s.accesses.map(({ span: { file, line, column }, ...rest }) => ({
+        ...rest,
+        span: { file, line, column },
+      })),
       errors: s.errors.map((f) => ({ ...diagnosticJson(f), count: f.count })),
       warnings: s.warnings.map((f) => ({
         ...diagnosticJson(f),
@@ -105,36 +123,3 @@ const describeAll = (
     })),
   })),
 });
-
-function summary(d: CheckJson, lint: readonly Diagnostic[], checked: readonly Checked[]): string {
-  const lines = lint.map((l) => renderDiagnostic(l));
-  for (const { target, budgets, simulated } of checked) {
-    lines.push(`${target.name}: ${bytes(target.sharedBytes)} of shared memory a block`);
-    for (const b of budgets.slice(0, 12)) {
-      lines.push(`  ${b.kernel} ${showTile(b.tile)}: ${b.threads} threads, ${bytes(b.sharedBytes)} shared`);
-      const rows = b.buffers.map((x) => [x.name, bytes(x.bytes), x.note, showSpan(x.span)]);
-      if (rows.length) lines.push(table(rows, '    '));
-    }
-    if (budgets.length > 12) lines.push(`  … and ${budgets.length - 12} more (--json lists all)`);
-    if (simulated.length === 0)
-      lines.push('  not simulated: there is no program that launches these kernels');
-    for (const s of simulated) lines.push(...simulatedText(s));
-  }
-  const warnings = checked.flatMap((c) => c.simulated.flatMap((s) => s.warnings)).length;
-  lines.push(d.ok ? `ok${warnings ? `, ${warnings} warning${warnings === 1 ? '' : 's'}` : ''}` : 'not ok');
-  return lines.join('\n');
-}
-
-function simulatedText(s: Simulated): string[] {
-  const times = (f: { count: number }): string => (f.count > 1 ? `\n   = ${f.count} times` : '');
-  const findings = [
-    ...s.errors.map((f) => renderDiagnostic(f) + times(f)),
-    ...s.warnings.map((f) => renderDiagnostic(f).replace('error[', 'warning[') + times(f)),
-  ];
-  const numbers =
-    s.relError === null
-      ? 'not compared'
-      : `relative error ${s.relError.toExponential(2)}${s.ok ? '' : ': WRONG'}`;
-  const found = `${s.errors.length} errors, ${s.warnings.length} warnings`;
-  return [`  simulated ${s.tile}: ${s.launches} launches, ${found}, ${numbers}`, ...findings];
-}
