@@ -156,6 +156,8 @@ describe('the packed tarball in an empty project', () => {
           '--module',
           'nodenext',
           '--skipLibCheck',
+          '--pretty',
+          'false',
           file,
         ],
         { cwd: project, encoding: 'utf8' },
