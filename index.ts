@@ -1,7 +1,15 @@
 /** patc: the language, and the compiler as a library. `patc/dsl` has the language alone. */
 export * from './dsl/index.ts';
 export { findTarget, targets, type Target } from './compiler/target.ts';
-export type { Artifact, Backend, Device, HostArray, HostBuffer, RunRequest, RunResult } from './compiler/backend.ts';
+export type {
+  Artifact,
+  Backend,
+  Device,
+  HostArray,
+  HostBuffer,
+  RunRequest,
+  RunResult,
+} from './compiler/backend.ts';
 export type { DeviceShape, PlanReport } from './compiler/program.ts';
 export type { Kernel } from './compiler/ir/nodes.ts';
 export type { ThreadKernel } from './compiler/thread/nodes.ts';
