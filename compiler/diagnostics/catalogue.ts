@@ -51,6 +51,7 @@ export const catalogue = {
   PAT0506: { name: 'coverage-violation', exit: 1 },
   PAT0507: { name: 'bad-trace', exit: 1 },
   PAT0508: { name: 'bad-packing', exit: 2 },
+  PAT0509: { name: 'capacity-exceeded', exit: 1 },
   PAT0601: { name: 'usage', exit: 2 },
   PAT0602: { name: 'unknown-target', exit: 2 },
   PAT0603: { name: 'cannot-load-program', exit: 1 },

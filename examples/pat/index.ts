@@ -9,6 +9,7 @@ export { makeBatch, type Batch, type BatchInput, type SequenceInput } from './ba
 export { figuresOf, planCosts, type DeviceFigures, type PlanCosts, type TileShape } from './cost.ts';
 export { checkCoverage, coverageFaults } from './coverage.ts';
 export { executePlan } from './execute.ts';
+export { makeFixed, writeFixed, type Capacity, type FixedTables } from './fixed.ts';
 export { buildForest, type Forest } from './forest.ts';
 export { parseHeads, type Heads } from './heads.ts';
 export { planDocument } from './json.ts';

@@ -959,6 +959,30 @@ struct patc_planner {
     return true;
   }
 
+  int write_fixed(const patc_fixed &f) const {
+    int32_t most = 0;
+    for (const patc_shape &s : tables.shapes) most = std::max(most, s.pack_count);
+    size_t rows = list.sequences.size(), entries = list.entries.size(), merges = tables.merges.size();
+    if (most > f.packs || rows > static_cast<size_t>(f.rows) || entries > 5 * static_cast<size_t>(f.entries) ||
+        merges > 3 * static_cast<size_t>(f.merges) || tables.slot_count > f.slots)
+      return PATC_NO_ROOM;
+    std::fill(f.pack_table, f.pack_table + 4 * (given.tiles.size() * f.packs + 1), 0);
+    for (const patc_shape &s : tables.shapes) {
+      auto same = [&](const patc_tile &t) { return t.m == s.m && t.n == s.n && t.stages == s.stages; };
+      std::ptrdiff_t region = std::find_if(given.tiles.begin(), given.tiles.end(), same) - given.tiles.begin();
+      const int32_t *first = &tables.packs[4 * static_cast<size_t>(s.pack_base)];
+      std::copy(first, first + 4 * static_cast<size_t>(s.pack_count), f.pack_table + 4 * region * f.packs);
+    }
+    auto copy = [](const Ints &from, int32_t *to, size_t room, int32_t rest) {
+      std::fill(std::copy(from.begin(), from.end(), to), to + room, rest);
+    };
+    copy(list.sequences, f.pack_sequences, f.rows, 0);
+    copy(tables.slots, f.pack_slots, f.rows, -1);
+    copy(list.entries, f.entry_table, 5 * static_cast<size_t>(f.entries), 0);
+    copy(tables.merges, f.merge_table, 3 * static_cast<size_t>(f.merges), 0);
+    return PATC_OK;
+  }
+
   void show(patc_tables *t) const {
     t->pack_count = list.count();
     t->row_count = static_cast<int32_t>(list.sequences.size());
@@ -1028,6 +1052,11 @@ int patc_repair(patc_planner *planner, const patc_batch *batch, patc_tables *tab
   return PATC_REPAIRED;
 }
 
+int patc_write_fixed(const patc_planner *planner, const patc_fixed *fixed) {
+  if (!planner || !fixed) return PATC_BAD_BATCH;
+  return planner->planned ? planner->write_fixed(*fixed) : PATC_NO_PLAN;
+}
+
 void patc_costs_h100(int32_t units, int32_t head_dim, int32_t element_bytes, const int32_t (*shapes)[3], int32_t tile_count,
                      patc_tile *tiles, patc_costs *costs) {
   struct Kernel {
@@ -1062,6 +1091,7 @@ const char *patc_message(int result) {
     case PATC_NO_TILE: return "no tile shape holds the query heads of one KV head";
     case PATC_NO_MEMORY: return "out of memory";
     case PATC_NO_PLAN: return "nothing was planned yet";
+    case PATC_NO_ROOM: return "the plan does not fit the fixed capacity";
     default: return "unknown result";
   }
 }

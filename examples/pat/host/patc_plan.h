@@ -22,7 +22,8 @@ enum {
   PATC_BAD_BATCH = -1,
   PATC_NO_TILE = -2,  /* no tile holds the query heads of one KV head */
   PATC_NO_MEMORY = -3,
-  PATC_NO_PLAN = -4   /* patc_repair before patc_plan */
+  PATC_NO_PLAN = -4,  /* patc_repair or patc_write_fixed before patc_plan */
+  PATC_NO_ROOM = -5   /* patc_write_fixed: the plan exceeds the capacity; nothing was written */
 };
 
 /* A compiled tile shape and its costs: picoseconds for one KV head, weights in 1/256. */
@@ -85,6 +86,22 @@ int patc_plan(patc_planner *planner, const patc_batch *batch, patc_tables *table
  * tables equal those of patc_plan either way.
  */
 int patc_repair(patc_planner *planner, const patc_batch *batch, patc_tables *tables);
+
+/*
+ * Tables of fixed capacity, for CUDA graphs: the caller's own buffers, laid out the same at every step. Tile i of the planner's
+ * costs owns packs i * packs .. (i + 1) * packs - 1, launched whole; what a step does not use is zero (pack_slots: -1).
+ */
+typedef struct patc_fixed {
+  int32_t packs, rows, entries, merges, slots; /* capacity; packs is per tile */
+  int32_t *pack_table;                         /* [tile_count * packs + 1][4] */
+  int32_t *pack_sequences;                     /* [rows] */
+  int32_t *pack_slots;                         /* [rows] */
+  int32_t *entry_table;                        /* [entries][5] */
+  int32_t *merge_table;                        /* [merges][3] */
+} patc_fixed;
+
+/* Writes the planner's current tables into `fixed`. */
+int patc_write_fixed(const patc_planner *planner, const patc_fixed *fixed);
 
 /* Costs of an NVIDIA H100 for tiles of (m, n, stages); what `patc plan` assumes. Writes `tile_count` costs to `tiles`. */
 void patc_costs_h100(int32_t units, int32_t head_dim, int32_t element_bytes, const int32_t (*shapes)[3], int32_t tile_count,

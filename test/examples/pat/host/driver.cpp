@@ -85,6 +85,13 @@ int main(int argc, char **argv) {
       patc_tables tables{};
       int result = repair ? patc_repair(planner, &batch, &tables) : patc_plan(planner, &batch, &tables);
       write(out, result, tables);
+      int32_t packs = next32(), rows = next32(), entries = next32(), merges = next32(), slots = next32();
+      if (packs == 0) continue;
+      std::vector<int32_t> buffers[] = {std::vector<int32_t>(4 * (tiles.size() * packs + 1), 7), std::vector<int32_t>(rows, 7),
+                                        std::vector<int32_t>(rows, 7), std::vector<int32_t>(5 * entries, 7), std::vector<int32_t>(3 * merges, 7)};
+      patc_fixed fixed = {packs, rows, entries, merges, slots, buffers[0].data(), buffers[1].data(), buffers[2].data(), buffers[3].data(), buffers[4].data()};
+      out.push_back(patc_write_fixed(planner, &fixed));
+      for (const auto &buffer : buffers) put(out, buffer.data(), buffer.size());
     }
     patc_planner_destroy(planner);
   }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeBatch } from '../../../../examples/pat/batch.ts';
 import { makePlan } from '../../../../examples/pat/plan.ts';
+import { makeFixed, writeFixed } from '../../../../examples/pat/fixed.ts';
 import { generateForest } from '../../../../examples/pat/workload/generate.ts';
 import { figuresOf, planCosts } from '../../../../examples/pat/cost.ts';
 import { bytesOf, costsFor, heads, tile, tileSets } from '../helpers.ts';
@@ -79,6 +80,45 @@ describe.skipIf(!hasCompiler)('C++ planner', () => {
       return { costs: costsFor(batch), span: 0, steps: [{ batch, repair: false }] };
     });
     equalToTypeScript(cases);
+  });
+
+  it('writes the same tables of fixed capacity, and nothing where they are too small', () => {
+    const cases = [...Array(60).keys()].map((seed): Case => {
+      const { input, heads } = generateForest(seed);
+      const batch = makeBatch(input, heads);
+      const capacity = {
+        packs: seed % 6 === 0 ? 1 : 400,
+        rows: 2000,
+        entries: 2000,
+        merges: 200,
+        slots: 2000,
+      };
+      return {
+        costs: costsFor(heads, tileSets[seed % 5]!),
+        span: 0,
+        steps: [{ batch, repair: false, fixed: capacity }],
+      };
+    });
+    const outcomes = planner.run(cases);
+    let full = 0;
+    cases.forEach(({ costs, steps: [step] }, i) => {
+      const { fixed } = outcomes[i]![0]!;
+      const mine = makeFixed(step!.fixed!, costs.tiles);
+      const write = () => writeFixed(makePlan(step!.batch, costs), mine);
+      if (fixed!.result === -5) {
+        full++;
+        expect(write).toThrow(/PAT0509/);
+        expect(fixed!.tables.every((x) => x === 7)).toBe(true);
+        return;
+      }
+      write();
+      const all = [mine.packs, mine.packSequences, mine.packSlots, mine.entries, mine.merges].flatMap((a) => [
+        ...a,
+      ]);
+      expect([...fixed!.tables].join()).toBe(all.join());
+    });
+    expect(full).toBeGreaterThan(0);
+    expect(full).toBeLessThan(20);
   });
 
   it('refuses malformed batches with a code', () => {

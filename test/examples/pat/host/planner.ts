@@ -5,11 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Batch } from '../../../../examples/pat/batch.ts';
 import type { PlanCosts, TileShape } from '../../../../examples/pat/cost.ts';
+import type { Capacity } from '../../../../examples/pat/fixed.ts';
 import type { PlanTables } from '../../../../examples/pat/tables.ts';
 
 export interface Step {
   readonly batch: Batch;
   readonly repair: boolean;
+  /** Also write tables of fixed capacity. */
+  readonly fixed?: Capacity;
 }
 
 export interface Case {
@@ -23,6 +26,8 @@ export interface Outcome {
   /** PATC_OK, PATC_REPAIRED or an error. */
   readonly result: number;
   readonly tables?: PlanTables;
+  /** Result of patc_write_fixed, and its tables one after another. */
+  readonly fixed?: { readonly result: number; readonly tables: Int32Array };
 }
 
 const host = join(import.meta.dirname, '../../../../examples/pat/host');
@@ -55,7 +60,7 @@ export class HostPlanner {
     const values = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
     let at = 0;
     const take = (n: number) => values.slice(at, (at += n));
-    return cases.map((c) => c.steps.map(() => decode(take)));
+    return cases.map((c) => c.steps.map((step) => ({ ...decode(take), ...decodeFixed(take, c, step) })));
   }
 
   /** patc_costs_h100 through the driver. */
@@ -117,14 +122,30 @@ function encode(cases: readonly Case[]): number[] {
       span,
     );
     out.push(steps.length);
-    for (const { batch: b, repair } of steps) {
+    for (const { batch: b, repair, fixed: f } of steps) {
       out.push(repair ? 1 : 0, b.lengths.length, b.page, b.qHeads, b.kvHeads);
       for (const list of [b.lengths, b.tableBegin]) for (const x of list) out.push(x);
       out.push(b.pages.length);
       for (const x of b.pages) out.push(x);
+      out.push(f?.packs ?? 0, f?.rows ?? 0, f?.entries ?? 0, f?.merges ?? 0, f?.slots ?? 0);
     }
   }
   return out;
+}
+
+function decodeFixed(
+  take: (n: number) => Int32Array,
+  { costs }: Case,
+  { fixed: f }: Step,
+): Pick<Outcome, 'fixed'> {
+  if (!f) return {};
+  const result = take(1)[0]!;
+  return {
+    fixed: {
+      result,
+      tables: take(4 * (costs.tiles.length * f.packs + 1) + 2 * f.rows + 5 * f.entries + 3 * f.merges),
+    },
+  };
 }
 
 function decode(take: (n: number) => Int32Array): Outcome {
