@@ -81,10 +81,15 @@ export interface Device {
   close(): Promise<void>;
 }
 
+export interface EmitOptions {
+  /** Directives that point tools at the author's lines, where the language has them (`#line`), instead of comments. */
+  readonly lines?: boolean;
+}
+
 export interface Backend {
   readonly family: 'cuda' | 'wgsl' | 'cpu';
   /** One program's kernels as files. */
-  emit(program: string, kernels: readonly ThreadKernel[], target: Target): Artifact[];
+  emit(program: string, kernels: readonly ThreadKernel[], target: Target, options?: EmitOptions): Artifact[];
   /** The device that is there, or throws a PatcError with exit code 3 that says what is missing. */
   open(): Promise<Device>;
 }

@@ -21,7 +21,7 @@ export function emitArtifacts(
 
 export const cudaBackend: Backend = {
   family: 'cuda',
-  emit: (program, kernels, target) => emitArtifacts(program, kernels, target),
+  emit: (program, kernels, target, options) => emitArtifacts(program, kernels, target, options),
   // The driver's library is opened only when a device is asked for.
   open: async () => (await import('./runtime/index.ts')).openCudaDevice(),
 };

@@ -3,6 +3,7 @@
  * device's memory, code.ts compiles and loads kernels, arguments.ts packs what they are launched with, stream.ts launches
  * and times, device.ts puts these together behind compiler/backend.ts.
  */
+import { fail } from '../../../compiler/diagnostics/error.ts';
 import { compileCubin } from '../nvcc/compile.ts';
 import { findNvcc } from '../nvcc/find.ts';
 import type { Compiler } from './code.ts';
@@ -24,10 +25,9 @@ const compilerOf = (env: NodeJS.ProcessEnv): Compiler => {
 export function openCudaDevice(env: NodeJS.ProcessEnv = process.env): CudaDevice {
   const driver = new Driver(env['PATC_CUDA_LIBRARY'] || undefined);
   const ordinal = Number(env['PATC_CUDA_DEVICE'] ?? 0);
-  return new CudaDevice(
-    new Gpu(driver, Number.isInteger(ordinal) && ordinal >= 0 ? ordinal : 0),
-    compilerOf(env),
-  );
+  if (!Number.isInteger(ordinal) || ordinal < 0)
+    fail('PAT0601', `PATC_CUDA_DEVICE=${env['PATC_CUDA_DEVICE']}: expected the number of a device`);
+  return new CudaDevice(new Gpu(driver, ordinal), compilerOf(env));
 }
 
 export { CudaDevice } from './device.ts';
