@@ -16,16 +16,27 @@ interface Modules {
   runtime: typeof import('../../../backends/wgsl/runtime/index.ts');
   lowering: typeof import('../../../compiler/lower/index.ts');
   targets: typeof import('../../../compiler/target.ts');
-  example: typeof import('../../../examples/softmax/kernel.ts');
+  softmax: typeof import('../../../examples/softmax/kernel.ts');
+  pat: typeof import('../../../examples/pat/index.ts');
 }
 
 const root = join(import.meta.dirname, '../../..');
 const origin = 'http://localhost';
-const html = `<!doctype html><script type="module">
+// What a bundler does for a page: bare names resolved, Node's own modules (which only file workloads need) left out.
+const imports = {
+  zod: '/node_modules/zod/index.js',
+  chevrotain: '/node_modules/chevrotain/lib/chevrotain.mjs',
+  'node:fs': '/absent.js',
+  'node:path': '/absent.js',
+};
+const absent = 'export const mkdirSync = 0, readFileSync = 0, writeFileSync = 0, join = 0;';
+const html = `<!doctype html><script type="importmap">${JSON.stringify({ imports })}</script>
+<script type="module">
   globalThis.runtime = await import('/backends/wgsl/runtime/index.ts');
   globalThis.lowering = await import('/compiler/lower/index.ts');
   globalThis.targets = await import('/compiler/target.ts');
-  globalThis.example = await import('/examples/softmax/kernel.ts');
+  globalThis.softmax = await import('/examples/softmax/kernel.ts');
+  globalThis.pat = await import('/examples/pat/index.ts');
 </script>`;
 let browser: Browser;
 let page: Page;
@@ -42,17 +53,20 @@ beforeAll(async () => {
       '--use-webgpu-adapter=swiftshader',
       '--enable-features=Vulkan',
       '--ignore-gpu-blocklist',
+      // As in Node (runtime/dawn.ts): compilation takes seconds otherwise.
+      '--disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension',
     ],
   });
   page = await browser.newPage();
   await page.route(`${origin}/**`, async (route) => {
     const path = new URL(route.request().url()).pathname;
     if (path === '/') return route.fulfill({ contentType: 'text/html', body: html });
-    const code = stripTypeScriptTypes(readFileSync(join(root, path), 'utf8'));
+    const text = path === '/absent.js' ? absent : readFileSync(join(root, path), 'utf8');
+    const code = path.endsWith('.ts') ? stripTypeScriptTypes(text) : text;
     return route.fulfill({ contentType: 'text/javascript', body: code });
   });
   await page.goto(`${origin}/`);
-  await page.waitForFunction(() => 'example' in globalThis);
+  await page.waitForFunction(() => 'pat' in globalThis);
 });
 afterAll(() => browser?.close());
 
@@ -124,8 +138,8 @@ it('traces, lowers and runs an author’s kernel in a page', { timeout: 60_000 }
   const x = Array.from({ length: rows * columns }, (_, n) => Math.sin(n * 1.7) * 6);
   const y = await page.evaluate(
     async ({ x, rows, columns }) => {
-      const { runtime, lowering, targets, example } = globalThis as unknown as Modules;
-      const template = example.rowSoftmax;
+      const { runtime, lowering, targets, softmax } = globalThis as unknown as Modules;
+      const template = softmax.rowSoftmax;
       const tile = { rows: 2 };
       const kernel = lowering.lowerKernel(
         template.trace({ ...template.spec, columns, dtype: 'f32' }, tile),
@@ -150,4 +164,52 @@ it('traces, lowers and runs an author’s kernel in a page', { timeout: 60_000 }
     const sum = part.reduce((a, e) => a + e);
     part.forEach((e, i) => expect(y[row * columns + i]).toBeCloseTo(e / sum, 6));
   }
+});
+
+it('plans, runs and verifies the program pat in a page', { timeout: 60_000 }, async () => {
+  const result = await page.evaluate(async () => {
+    const { runtime, lowering, targets, pat } = globalThis as unknown as Modules;
+    const target = targets.findTarget('wgsl')!;
+    const lower = (t: typeof pat.forward, spec: object, tile: Record<string, number>) => {
+      const known = Object.entries({ ...t.spec, ...spec }).filter(([name]) => name in t.spec);
+      return lowering.lowerKernel(t.trace(Object.fromEntries(known), tile), target);
+    };
+    const tile = { pat_forward: { m: 8, n: 16, stages: 1 }, pat_merge: {} } as Record<
+      string,
+      Record<string, number>
+    >;
+    const defaults = (t: typeof pat.forward) =>
+      Object.fromEntries(Object.entries(t.tile).map(([name, values]) => [name, values[0]!]));
+    const instance = pat.pat.instantiate({
+      workload: '1,2,4_32,24,16',
+      seed: 3,
+      spec: { headDim: 64, group: 4, kvHeads: 2, page: 16, dtype: 'f16' },
+      device: {
+        family: 'wgsl',
+        units: 2,
+        feasible: (t) => [{ ...defaults(t as typeof pat.forward), ...tile[t.name] }],
+      },
+      flags: { packing: 'pat' },
+      verify: true,
+    });
+    const kernels = instance.launches.map((l) =>
+      lower(l.template as typeof pat.forward, instance.spec, l.tile),
+    );
+    const launches = instance.launches.map(({ grid, buffers, scalars }, kernel) => ({
+      kernel,
+      grid,
+      buffers,
+      scalars,
+    }));
+    const device = await (await navigator.gpu.requestAdapter())!.requestDevice();
+    const { outputs } = await runtime.runOn(device, {
+      kernels,
+      buffers: instance.buffers,
+      launches,
+      repeats: 0,
+    });
+    return { launches: launches.length, ...instance.verify(outputs) };
+  });
+  expect(result).toMatchObject({ ok: true, unwritten: 0 });
+  expect(result.launches).toBeGreaterThan(1);
 });
