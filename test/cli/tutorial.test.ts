@@ -1,4 +1,4 @@
-/** Runs docs/tutorial.md: saves the files that it says to save, and types its commands. */
+/** Runs docs/tutorial.md: saves the files that it says to save, and types its commands. Compiles the README's kernel. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -58,4 +58,15 @@ describe('docs/tutorial.md', () => {
       if (block.marks['prints']) expect(stdout + stderr).toMatch(new RegExp(block.marks['prints']));
     },
   );
+});
+
+test("the README's kernel compiles, and is as short as it says", () => {
+  const [kernel] = blocksOf(readFileSync(join(root, 'README.md'), 'utf8')).filter((b) => b.language === 'ts');
+  expect(kernel!.text.trim().split('\n').length).toBeLessThanOrEqual(20);
+  const at = folder({ 'package.json': '{"type":"module"}', 'softmax.ts': kernel!.text });
+  const [ran] = session(
+    [['compile', 'softmax.ts', '--target', 'cuda:sm_80,wgsl', '--no-nvcc', '--out', 'out']],
+    at,
+  );
+  expect([ran!.code, ran!.code === 0 ? '' : ran!.stderr]).toEqual([0, '']);
 });
