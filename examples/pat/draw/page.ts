@@ -1,5 +1,8 @@
 /** A plan as one self-contained page, and what a run of it gave. No script, nothing from the network. */
-import { hueOf, segmentsOf, tokensRead, tokensServed, type PlanJson } from './picture.ts';
+import { legend, paletteOf, type Palette } from './colour.ts';
+import { segmentsOf, tokensRead, tokensServed, type PlanJson } from './picture.ts';
+import { timelinePicture, timelineText } from './timeline.ts';
+import type { Prediction } from '../predict.ts';
 
 export interface Ran {
   readonly device: string;
@@ -18,6 +21,8 @@ export interface PlanPage {
   readonly plan: PlanJson;
   /** Sequences in forest order. */
   readonly order: Int32Array;
+  /** Who does what when, by the cost model. */
+  readonly prediction?: Prediction;
   readonly emitted?: readonly { path: string; lines: number; text: string }[];
   readonly ran?: Ran;
 }
@@ -26,8 +31,6 @@ const escape = (text: string): string =>
   text.replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]!);
 const number = (n: number): string => n.toLocaleString('en');
 const mib = (n: number): string => `${(n / 2 ** 20).toFixed(1)} MiB`;
-const fill = (pack: number, shared: boolean): string =>
-  `hsl(${hueOf(pack).toFixed(0)} ${shared ? '62% 55%' : '45% 42%'} / ${shared ? 1 : 0.55})`;
 
 const style = `
 :root { color-scheme: light dark; --ink: light-dark(#1d2430, #e6e9ef); --dim: light-dark(#5c6675, #9aa4b2);
@@ -44,11 +47,13 @@ svg .dim { fill: var(--dim); } svg .grid { stroke: var(--line); } svg .seg:hover
 details { border: 1px solid var(--line); border-radius: 10px; margin: .6rem 0; background: var(--panel); }
 summary { cursor: pointer; padding: .6rem .9rem; font-family: ui-monospace, monospace; font-size: .9rem; }
 pre { overflow: auto; max-height: 34rem; margin: 0; padding: .9rem; border-top: 1px solid var(--line); font: 12px/1.45 ui-monospace, monospace; }
+.key::before { content: ''; display: inline-block; width: .8em; height: .8em; margin: 0 .35em 0 .6em; border-radius: 3px; background: var(--key); }
 .ok { color: light-dark(#15803d, #4ade80); } .bad { color: light-dark(#b91c1c, #f87171); }
 `;
 
 export function planPage(d: PlanPage): string {
-  const { plan, ran, emitted = [] } = d;
+  const { plan, ran, prediction, emitted = [] } = d;
+  const palette = paletteOf(plan.packs);
   const times = (n: number): string => `${(n / Math.max(1, plan.plan.uniqueKvBytes)).toFixed(2)}×`;
   const facts: [string, string][] = [
     [String(d.order.length), 'sequences'],
@@ -74,13 +79,15 @@ export function planPage(d: PlanPage): string {
 <p>Workload <code>${escape(d.workload)}</code>: ${escape(given.join(', '))}.${ran ? escape(ranText(ran)) : ''}</p>
 <div class="facts">${facts.map(([value, name]) => `<div><b>${value}</b><span>${name}</span></div>`).join('')}</div>
 <h2>The forest, and the packs that read it</h2>
-<p>A line per sequence, tokens to the right; sequences with a common prefix lie next to each other. One colour is one pack. Full
-colour: tokens that the pack reads once for several sequences. Pale: a sequence's own tokens.</p>
-${forestPicture(plan, d.order)}
+<p>A line per sequence, tokens to the right; sequences with a common prefix lie next to each other. A shade is a pack, a
+colour its tile shape. Full colour: tokens that the pack reads once for several sequences. Pale: a sequence's own tokens.</p>
+<p>${legend(palette)}</p>
+${forestPicture(plan, d.order, palette)}
 <h2>Packs</h2>
 <p>Solid: tokens that a pack reads. Outline: tokens that its sequences would read one by one. The tile shape is query rows × tokens per
 step.</p>
-${packsPicture(plan, d.group)}
+${packsPicture(plan, d.group, palette)}
+${prediction ? `<h2>Predicted timeline</h2>\n<p>${timelineText(prediction)}</p>\n${timelinePicture(prediction, palette)}` : ''}
 <h2>KV bytes read</h2>
 ${bytesPicture(plan)}
 ${emitted.length ? '<h2>Emitted code</h2><p>What the compiler wrote for this batch.</p>' : ''}
@@ -97,10 +104,12 @@ ${emitted
 const ranText = (r: Ran): string =>
   ` Ran on ${r.device} in ${r.launches} launch${r.launches === 1 ? '' : 'es'}; relative error ${r.relError.toExponential(2)}, at most ${r.tolerance}.`;
 
-function forestPicture(plan: PlanJson, order: Int32Array): string {
+function forestPicture(plan: PlanJson, order: Int32Array, palette: Palette): string {
   const segments = segmentsOf(plan.packs, order.length);
-  const longest = Math.max(1, ...segments.map((list) => list.at(-1)?.to ?? 0));
-  const [left, width, row, top] = [44, 940, order.length > 128 ? 5 : 9, 22];
+  const longest = segments.reduce((most, list) => Math.max(most, list.at(-1)?.to ?? 0), 1);
+  // As high as a screen or two, whatever the number of sequences.
+  const [left, width, row, top] = [44, 940, Math.max(0.5, Math.min(9, 1300 / order.length)), 22];
+  const gap = row > 3 ? 1 : 0;
   const x = (token: number): number => left + (token / longest) * width;
   const parts: string[] = [];
   const step = tickStep(longest);
@@ -113,7 +122,7 @@ function forestPicture(plan: PlanJson, order: Int32Array): string {
   for (const { s, y, height, g } of rectangles(segments, order)) {
     const who = height > 1 ? `${height} sequences from #${s}` : `#${s}`;
     parts.push(
-      `<rect class="seg" x="${x(g.from).toFixed(1)}" y="${top + y * row}" width="${Math.max(0.8, x(g.to) - x(g.from) - 0.6).toFixed(1)}" height="${height * row - 1}" rx="1.5" fill="${fill(g.pack, g.readers > 1)}"><title>pack ${g.pack}: tokens ${g.from}–${g.to} of ${who}</title></rect>`,
+      `<rect class="seg" x="${x(g.from).toFixed(1)}" y="${(top + y * row).toFixed(1)}" width="${Math.max(0.8, x(g.to) - x(g.from) - 0.6).toFixed(1)}" height="${(height * row - gap).toFixed(1)}" rx="${gap ? 1.5 : 0}" fill="${palette.of(g.pack, g.readers > 1)}"><title>pack ${g.pack}: tokens ${g.from}–${g.to} of ${who}</title></rect>`,
     );
   }
   return `<svg viewBox="0 0 ${left + width + 16} ${bottom + 6}" role="img" aria-label="The forest">${parts.join('')}</svg>`;
@@ -145,7 +154,7 @@ const tickStep = (most: number): number => {
   return [1, 2, 5, 10].map((f) => f * power).find((s) => most / s <= 8) ?? power * 10;
 };
 
-function packsPicture({ packs }: PlanJson, group: number): string {
+function packsPicture({ packs }: PlanJson, group: number, palette: Palette): string {
   const shown = packs.slice(0, 48);
   const most = Math.max(1, ...shown.map(tokensServed));
   const [left, width, row] = [250, 600, 20];
@@ -155,7 +164,7 @@ function packsPicture({ packs }: PlanJson, group: number): string {
     const [read, served] = [tokensRead(pack), tokensServed(pack)];
     const rows = pack.sequences.length * group;
     const label = `pack ${p}: ${pack.sequences.length} seq, ${rows} of ${pack.tile['m']} rows × ${pack.tile['n']}`;
-    return `<text x="0" y="${y + 14}">${label}</text><rect x="${left}" y="${y + 3}" width="${bar(served)}" height="14" rx="2" fill="none" class="grid" stroke-dasharray="3 2"/><rect x="${left}" y="${y + 3}" width="${bar(read)}" height="14" rx="2" fill="${fill(p, true)}"/><text class="dim" x="${left + Number(bar(served)) + 8}" y="${y + 14}">${number(read)} for ${number(served)}</text>`;
+    return `<text x="0" y="${y + 14}">${label}</text><rect x="${left}" y="${y + 3}" width="${bar(served)}" height="14" rx="2" fill="none" class="grid" stroke-dasharray="3 2"/><rect x="${left}" y="${y + 3}" width="${bar(read)}" height="14" rx="2" fill="${palette.of(p, true)}"/><text class="dim" x="${left + Number(bar(served)) + 8}" y="${y + 14}">${number(read)} for ${number(served)}</text>`;
   });
   const more = packs.length - shown.length;
   const rest =

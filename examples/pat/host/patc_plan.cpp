@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 #include <new>
 #include <vector>
 
@@ -1013,6 +1014,28 @@ bool valid(const patc_batch *b) {
 
 }  // namespace
 
+// ---------------------------------------------------------------- figures of a device
+
+namespace {
+
+struct Kernel {
+  int32_t m;
+  double page_ns, pack_pages, step_ns, start_ns, w_max, w_min;
+};
+
+// Written by scripts/host-figures.ts from cost.ts.
+// figures: memory GB/s, L2 GB/s, L2 bytes, launch ns, partial row ns; then the kernels, ascending by m.
+constexpr double h100_device[] = {3000, 5000, 45000000, 2500, 0.85};
+constexpr Kernel h100_kernels[] = {
+    {16, 100, 4, 180, 10000, 1, 0.15},
+    {32, 120, 4, 233, 10000, 1, 0.15},
+    {64, 272, 2, 700, 10000, 1, 0.15},
+    {128, 780, 2, 780, 10000, 1, 0.15},
+};
+// end of figures
+
+}  // namespace
+
 extern "C" {
 
 patc_planner *patc_planner_create(const patc_costs *costs, int32_t invariant_span) {
@@ -1059,28 +1082,20 @@ int patc_write_fixed(const patc_planner *planner, const patc_fixed *fixed) {
 
 void patc_costs_h100(int32_t units, int32_t head_dim, int32_t element_bytes, const int32_t (*shapes)[3], int32_t tile_count,
                      patc_tile *tiles, patc_costs *costs) {
-  struct Kernel {
-    int32_t m;
-    double page_ns, pack_pages, step_ns, start_ns, w_max, w_min;
-  };
-  static const Kernel kernels[] = {
-      {16, 270, 4, 6, 2300, 0.73, 0.7},
-      {32, 285, 4, 6, 2300, 0.73, 0.7},
-      {64, 300, 4, 6, 2300, 0.73, 0.7},
-      {128, 720, 4, 8, 3500, 0.8, 0.24},
-  };
   auto round = [](double x) { return static_cast<int64_t>(std::floor(x + 0.5)); };
   auto ps = [&](double ns) { return std::max<int64_t>(1, round(ns * 1000)); };
   double bytes = 2.0 * head_dim * element_bytes;
   for (int32_t i = 0; i < tile_count; i++) {
-    const Kernel *k = std::find_if(kernels, kernels + 3, [&](const Kernel &c) { return c.m >= shapes[i][0]; });
+    const Kernel *last = std::end(h100_kernels) - 1;
+    const Kernel *k = std::find_if(std::begin(h100_kernels), last, [&](const Kernel &c) { return c.m >= shapes[i][0]; });
     double scale = std::max(1.0, static_cast<double>(shapes[i][0]) / k->m);
     tiles[i] = {shapes[i][0], shapes[i][1], shapes[i][2], std::max<int64_t>(1, round(k->page_ns * 1000 * scale * bytes / 16384)),
                 round(k->step_ns * 1000), round(k->page_ns * 1000 * k->pack_pages), round(k->start_ns * 1000), round(k->w_max * 256),
                 round(k->w_min * 256)};
   }
-  *costs = {units, tile_count, tiles, ps(bytes / 3000), ps(bytes / 5000), ps(0.85 * head_dim / 128), ps(2500),
-            static_cast<int64_t>(std::floor(45e6 / bytes))};
+  const double *d = h100_device;
+  *costs = {units, tile_count, tiles, ps(bytes / d[0]), ps(bytes / d[1]), ps(d[4] * head_dim / 128), ps(d[3]),
+            static_cast<int64_t>(std::floor(d[2] / bytes))};
 }
 
 const char *patc_message(int result) {

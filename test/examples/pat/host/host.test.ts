@@ -6,9 +6,14 @@ import { generateForest } from '../../../../examples/pat/workload/generate.ts';
 import { figuresOf, planCosts } from '../../../../examples/pat/cost.ts';
 import { bytesOf, costsFor, heads, tile, tileSets } from '../helpers.ts';
 import { decodeSteps } from '../steps.ts';
+import { readSource, withFigures } from '../../../../scripts/host-figures.ts';
 import { hasCompiler, HostPlanner, type Case } from './planner.ts';
 
 if (!hasCompiler) console.warn('g++ is not here: the C++ planner is not tested');
+
+it('has the figures of cost.ts (node scripts/host-figures.ts writes them)', () => {
+  expect(readSource()).toBe(withFigures(readSource()));
+});
 
 describe.skipIf(!hasCompiler)('C++ planner', () => {
   let planner: HostPlanner;
