@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fail } from '../diagnostics/error.ts';
 import type { Target } from '../target.ts';
+import type { ThreadKernel } from '../thread/nodes.ts';
 import { backendOf } from './backends.ts';
 import { makeFolder } from './folders.ts';
 import { specOf, type Stage } from './options.ts';
@@ -16,24 +17,34 @@ export interface EmittedFile {
   readonly source: boolean;
 }
 
+/** With `after`, the IR is what that pass leaves, and what is lowered from that; code is always of the whole pipeline. */
 export async function filesOf(
   program: string,
   variants: readonly Variant[],
   stages: readonly Stage[],
   target: Target,
+  after?: string,
 ): Promise<EmittedFile[]> {
   const files: EmittedFile[] = [];
   for (const { template, spec, tile, kernel } of variants) {
     const text = { kernels: [kernel.name], source: false };
+    const lowered = async (): Promise<ThreadKernel> => {
+      if (after === undefined) return kernel;
+      const { lowerKernel } = await import('../lower/index.ts');
+      const traced = template.trace(specOf(template, spec), tile);
+      return { ...lowerKernel(traced, target, { until: after }), name: kernel.name };
+    };
     if (stages.includes('tile')) {
       const { printKernel } = await import('../ir/print.ts');
       const traced = template.trace(specOf(template, spec), tile);
-      files.push({ ...text, path: `${kernel.name}.tile`, text: printKernel(traced) });
+      const { runPasses } = await import('../passes/index.ts');
+      const shown = after === undefined ? traced : runPasses(traced, { until: after });
+      files.push({ ...text, path: `${kernel.name}.tile`, text: printKernel(shown) });
     }
     if (stages.includes('thread')) {
       const { printThread } = await import('../thread/print.ts');
       const path = `${kernel.name}.${target.name.replace(/\W+/g, '_')}.thread`;
-      files.push({ ...text, path, text: printThread(kernel) });
+      files.push({ ...text, path, text: printThread(await lowered()) });
     }
   }
   if (stages.includes('code')) {

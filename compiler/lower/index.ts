@@ -4,7 +4,7 @@
  */
 import { fail } from '../diagnostics/error.ts';
 import { regionsOf, type Kernel, type Region } from '../ir/nodes.ts';
-import { runPasses } from '../passes/index.ts';
+import { runPasses, type PassOptions } from '../passes/index.ts';
 import type { Target } from '../target.ts';
 import type { SharedBuffer, ThreadKernel, ThreadParam } from '../thread/nodes.ts';
 import { packBuffers } from '../thread/packed.ts';
@@ -18,8 +18,12 @@ import { lowerOps } from './regions.ts';
 import { withProducer } from './ring.ts';
 
 /** Lowers one specialised kernel for a target. PAT03xx when the tile cannot be lowered or does not fit. */
-export function lowerKernel(kernel: Kernel, target: Target): ThreadKernel {
-  const optimised = runPasses(kernel);
+export function lowerKernel(
+  kernel: Kernel,
+  target: Target,
+  passes: Pick<PassOptions, 'until'> = {},
+): ThreadKernel {
+  const optimised = runPasses(kernel, passes);
   const analysis = new Analysis(optimised);
   const plan = new LayoutPlan(optimised, target, analysis);
   if (plan.threads > target.maxThreads)

@@ -19,15 +19,20 @@ export const pipeline: readonly Pass[] = [
 /** Passes by the names that `patc opt --passes` takes. */
 export const passes: ReadonlyMap<string, Pass> = new Map(pipeline.map((p) => [p.name, p]));
 
-/** Runs the pipeline; `after` sees the kernel after each pass. */
-export function runPasses(
-  kernel: Kernel,
-  options: { after?: (pass: string, kernel: Kernel) => void } = {},
-): Kernel {
+export interface PassOptions {
+  /** Sees the kernel after each pass. */
+  readonly after?: (pass: string, kernel: Kernel) => void;
+  /** The last pass that runs (default: all of them). */
+  readonly until?: string | undefined;
+}
+
+/** Runs the pipeline. */
+export function runPasses(kernel: Kernel, options: PassOptions = {}): Kernel {
   let k = kernel;
   for (const pass of pipeline) {
     k = pass.run(k);
     options.after?.(pass.name, k);
+    if (pass.name === options.until) break;
   }
   return k;
 }

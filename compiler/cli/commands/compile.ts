@@ -7,7 +7,7 @@ import type { Spec } from '../../program.ts';
 import type { Target } from '../../target.ts';
 import { loadProgram, type Loaded } from '../loader.ts';
 import type { Rejected } from '../lowering.ts';
-import { checkTile, parseStages, parseTargets, parseTile } from '../options.ts';
+import { checkTile, parseStages, specOf, parseTargets, parseTile } from '../options.ts';
 import { bytes, showTile, table, type Output } from '../output.ts';
 import { filesOf, write, type EmittedFile } from '../emission.ts';
 import { addProgramFlags, settle, type ProgramFlags } from '../program-flags.ts';
@@ -19,6 +19,8 @@ interface Flags extends ProgramFlags {
   target: string;
   tile?: string;
   emit: string;
+  emitAfter?: string;
+  traceHtml?: string;
   nvcc: boolean;
   out: string;
 }
@@ -35,6 +37,11 @@ export const addCompile = (
     .option('--target <list>', 'cuda:sm_80, cuda:sm_90a, wgsl, wgsl:f16', 'cuda:sm_80,cuda:sm_90a,wgsl')
     .option('--tile <a=b,...>', 'this tile shape (default: every one that fits, or what the workload uses)')
     .option('--emit <list>', 'tile, thread, code', 'code')
+    .option(
+      '--emit-after <pass>',
+      'tile and thread as they are after this pass (default: traced; all passes)',
+    )
+    .option('--trace-html <file>', 'write a page with every pass’s before and after, and the lowered kernels')
     .option('--no-nvcc', 'do not ask nvcc for registers and spills, even where it is installed')
     .option('--out <dir>', 'the folder to write to; - prints instead', 'out')
     .action((program: string, extra: string[], flags: Flags) =>
@@ -55,6 +62,7 @@ async function compile(
   if (flags.tile !== undefined && flags.workload !== undefined) {
     fail('PAT0601', '--tile and --workload both say which tile shapes to compile; give one');
   }
+  const emitAfter = flags.emitAfter === undefined ? undefined : await passName(flags.emitAfter);
   const loaded = await loadProgram(name);
   checkTile(loaded.kernels, tile);
   // Not at the top: the lowering is most of the program, and `patc --help` should not wait for it.
@@ -78,7 +86,7 @@ async function compile(
       : withoutSpills(candidates, measured);
     const alone = targets.filter((t) => t.family === target.family).length === 1;
     const folder = alone ? '' : target.name.replace(/^cuda:/, '').replace(/\W+/g, '-');
-    const files = await filesOf(loaded.name, variants, stages, target);
+    const files = await filesOf(loaded.name, variants, stages, target, emitAfter);
     compiled.push({
       target,
       variants,
@@ -88,6 +96,7 @@ async function compile(
       rejected: [...lowering.rejected, ...spilled],
     });
   }
+  if (flags.traceHtml !== undefined) await trace(flags.traceHtml, loaded, compiled);
   const document = describeAll(loaded, settled.spec, compiled, flags.out);
   if (flags.out !== '-') {
     for (const { files, folder } of compiled) {
@@ -98,6 +107,23 @@ async function compile(
     flags.out === '-' ? compiled.flatMap((c) => c.files.map((f) => f.text)).join('\n') : summary(document),
   );
   return 0;
+}
+
+const passName = async (name: string): Promise<string> => (await import('../stages.ts')).findPass(name).name;
+
+/** One shape of every kernel: the first that is compiled, lowered for the targets that compile it. */
+async function trace(file: string, loaded: Loaded, compiled: readonly Compiled[]): Promise<void> {
+  const [{ writeTrace }, { pipeline }] = await Promise.all([
+    import('../trace/index.ts'),
+    import('../../passes/index.ts'),
+  ]);
+  const traced = loaded.kernels.flatMap((template) => {
+    const first = compiled.flatMap((c) => c.variants).find((v) => v.template === template);
+    if (!first) return [];
+    const kernel = template.trace(specOf(template, first.spec), first.tile);
+    return [{ kernel, targets: compiled.map((c) => c.target) }];
+  });
+  writeTrace(file, loaded.name, traced, pipeline);
 }
 
 interface Compiled {

@@ -1,10 +1,16 @@
 /** patc opt: runs named passes on textual Tile IR, in the order given, and prints what comes out. */
 import { existsSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { closest } from '../../diagnostics/closest.ts';
 import { fail } from '../../diagnostics/error.ts';
 import type { Output } from '../output.ts';
 import type { OptJson } from '../schemas.ts';
+import { findPass } from '../stages.ts';
+import { writeTrace } from '../trace/index.ts';
+
+interface Flags {
+  passes?: string;
+  traceHtml?: string;
+}
 
 export const addOpt = (
   cli: Command,
@@ -15,20 +21,22 @@ export const addOpt = (
     .argument('<file>', 'textual Tile IR')
     .description('run passes on textual IR')
     .option('--passes <a,b,...>', 'passes by name, in this order (default: the whole pipeline)')
-    .action((file: string, flags: { passes?: string }) => action((out) => opt(file, flags.passes, out)));
+    .option('--trace-html <file>', 'write a page with every pass’s before and after')
+    .action((file: string, flags: Flags) => action((out) => opt(file, flags, out)));
 };
 
-async function opt(file: string, names: string | undefined, out: Output): Promise<number> {
+async function opt(file: string, { passes: names, traceHtml }: Flags, out: Output): Promise<number> {
   if (!existsSync(file)) fail('PAT0604', `${file} does not exist`);
-  const [{ parseKernel }, { printKernel }, { verifyKernel }, { passes, pipeline }] = await Promise.all([
+  const [{ parseKernel }, { printKernel }, { verifyKernel }, { pipeline }] = await Promise.all([
     import('../../ir/parse.ts'),
     import('../../ir/print.ts'),
     import('../../ir/verify.ts'),
     import('../../passes/index.ts'),
   ]);
-  const chosen = names === undefined ? pipeline : names.split(',').filter(Boolean).map(find);
+  const chosen = names === undefined ? pipeline : names.split(',').filter(Boolean).map(findPass);
   let kernel = parseKernel(readFileSync(file, 'utf8'), file);
   verifyKernel(kernel);
+  if (traceHtml !== undefined) writeTrace(traceHtml, kernel.name, [{ kernel, targets: [] }], chosen);
   for (const pass of chosen) {
     kernel = pass.run(kernel);
     verifyKernel(kernel);
@@ -37,15 +45,4 @@ async function opt(file: string, names: string | undefined, out: Output): Promis
   const document: OptJson = { ok: true, kernel: kernel.name, passes: chosen.map((p) => p.name), text };
   out.result(document, () => text);
   return 0;
-
-  function find(name: string) {
-    const pass = passes.get(name.trim());
-    if (pass) return pass;
-    const known = [...passes.keys()];
-    const near = closest(name, known);
-    return fail('PAT0203', `there is no pass '${name}'`, {
-      notes: [{ text: `passes: ${known.join(', ')}` }],
-      ...(near ? { help: `did you mean '${near}'?` } : {}),
-    });
-  }
 }
