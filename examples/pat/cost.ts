@@ -2,8 +2,8 @@
  * What things cost on a device, as the planner counts them: integers in picoseconds, so that every implementation takes the
  * same decisions bit for bit.
  *
- * The form of the model and the H100 figures are a fit to 3,900 measured configurations of hand-written kernels (rms error
- * 5 to 11 % per kernel family). For one launch in one tile shape:
+ * The form of the model comes from measurements of hand-written kernels on an H100; the kernel figures are fitted to patc's
+ * own pipelined kernels (bench/results/cuda-h200-tile-sweep.json; row tile 16 is extrapolated). For one launch in one shape:
  *
  *   t = start + wMax * max(H, M, T) + wMin * min(H, M) + partial * rows
  *
@@ -82,10 +82,10 @@ const h100: DeviceFigures = {
   launchNs: 2500,
   partialRowNs: 0.85,
   kernels: [
-    { m: 16, pageNs: 270, packPages: 4, stepNs: 6, startNs: 2300, wMax: 0.73, wMin: 0.7 },
-    { m: 32, pageNs: 285, packPages: 4, stepNs: 6, startNs: 2300, wMax: 0.73, wMin: 0.7 },
-    { m: 64, pageNs: 300, packPages: 4, stepNs: 6, startNs: 2300, wMax: 0.73, wMin: 0.7 },
-    { m: 128, pageNs: 720, packPages: 4, stepNs: 8, startNs: 3500, wMax: 0.8, wMin: 0.24 },
+    { m: 16, pageNs: 100, packPages: 4, stepNs: 180, startNs: 10000, wMax: 1, wMin: 0.15 },
+    { m: 32, pageNs: 120, packPages: 4, stepNs: 233, startNs: 10000, wMax: 1, wMin: 0.15 },
+    { m: 64, pageNs: 272, packPages: 2, stepNs: 700, startNs: 10000, wMax: 1, wMin: 0.15 },
+    { m: 128, pageNs: 780, packPages: 2, stepNs: 780, startNs: 10000, wMax: 1, wMin: 0.15 },
   ],
 };
 

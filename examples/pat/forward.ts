@@ -13,7 +13,7 @@ export const forward = kernel(
     tile: {
       m: tune(64, 16, 32, 128, 8),
       n: tune(64, 32, 16, 128, 8),
-      stages: tune(3, 2, 4, 1),
+      stages: tune(3, 2),
     },
   },
   (k, { headDim, group, kvHeads, page, dtype, m, n }) => {
