@@ -20,8 +20,8 @@ const small: [string, KernelTemplate, Spec, Tile][] = [
   ['softmax', rowSoftmax, { columns: 256 }, { rows: 1 }],
   ['rmsnorm', rmsNorm, { columns: 256 }, { rows: 1 }],
   ['gemm', linearGelu, { columns: 128, depth: 64 }, { rows: 16, width: 32, step: 16 }],
-  ['pat-forward', forward, pat, { m: 8, n: 16, stages: 1 }],
-  ['pat-forward-bf16', forward, { ...pat, dtype: 'bf16' }, { m: 8, n: 16, stages: 1 }],
+  ['pat-forward', forward, pat, { m: 8, n: 16 }],
+  ['pat-forward-bf16', forward, { ...pat, dtype: 'bf16' }, { m: 8, n: 16 }],
   ['pat-merge', merge, { headDim: 64, group: 4, kvHeads: 2 }, {}],
 ];
 

@@ -63,7 +63,7 @@ const library: Readonly<Record<string, { text: string; needs?: readonly string[]
 export class Helpers {
   private readonly texts = new Map<string, string>();
   private readonly constants = new Set<'inf' | 'nan'>();
-  private readonly named = new Map<string, string>();
+  private readonly names = new Map<string, string>();
   private readonly unique: (wish: string) => string;
   /** A workgroup word is needed to make conditions uniform. */
   uniformWord = false;
@@ -83,11 +83,11 @@ export class Helpers {
     return name;
   }
 
-  /** A function of one buffer, made once. */
-  private forBuffer(wish: string, text: (name: string) => string): string {
-    let name = this.named.get(wish);
+  /** A function for one buffer or constant, made once. */
+  private named(wish: string, text: (name: string) => string): string {
+    let name = this.names.get(wish);
     if (name === undefined) {
-      this.named.set(wish, (name = this.unique(wish)));
+      this.names.set(wish, (name = this.unique(wish)));
       const body = text(name);
       this.texts.set(name, body);
     }
@@ -103,15 +103,12 @@ export class Helpers {
     const word = l.atomic ? `atomicLoad(&${l.name}${index})` : `${l.name}${index}`;
     const half = `${word} >> ((u32(index) & 1u) << 4u)`;
     const value = element === 'f16' ? `unpack2x16float(${half}).x` : `bitcast<f32>((${half}) << 16u)`;
-    return this.forBuffer(
-      `read_${l.name}`,
-      (name) => `fn ${name}(index: i32) -> f32 {\n  return ${value};\n}`,
-    );
+    return this.named(`read_${l.name}`, (name) => `fn ${name}(index: i32) -> f32 {\n  return ${value};\n}`);
   }
 
   /** Writes one half into a buffer of atomic words: its own 16 bits are cleared, then set; the neighbour's never change. */
   writeHalf(l: Layout, element: HalfType): string {
-    return this.forBuffer(
+    return this.named(
       `write_${l.name}`,
       (name) => `fn ${name}(index: i32, value: f32) {
   let shift = (u32(index) & 1u) << 4u;
@@ -123,7 +120,7 @@ export class Helpers {
 
   /** f32 addition on atomic words. */
   atomicAddF32(l: Layout): string {
-    return this.forBuffer(
+    return this.named(
       `add_${l.name}`,
       (name) => `fn ${name}(index: i32, value: f32) {
   var old = atomicLoad(&${l.name}[index]);

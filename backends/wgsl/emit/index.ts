@@ -16,6 +16,7 @@ import { Helpers } from './helpers.ts';
 import { Memory } from './memory.ts';
 import { Names } from './names.ts';
 import { Statements } from './statement.ts';
+import { isBlockId, ownRegisters } from './registers.ts';
 import { elementType, storageOf, type Layout, type Storage } from './storage.ts';
 import { Uniformity } from './uniformity.ts';
 import { unroll } from './unroll.ts';
@@ -77,7 +78,7 @@ class KernelEmitter {
     const { k } = this;
     const entryPoint = this.names.unique(k.name);
     const params = k.params.map((p) => ({ ...p, field: this.names.unique(p.name) }));
-    const body = unroll(k.body);
+    const body = ownRegisters(unroll(k.body));
     const storage = storageOf(k, body, this.f16, (wish) => this.names.unique(wish));
     const main = this.main(body, storage, new Map(params.map((p) => [p.name, `params.${p.field}`])));
     const workgroupBytes =
@@ -212,7 +213,7 @@ function usedIds(body: readonly Stmt[]): { thread: boolean; block: boolean } {
   const used = { thread: false, block: false };
   const look = (e: Expr): void => {
     if (e.e === 'threadId') used.thread = true;
-    if (e.e === 'blockId') used.block = true;
+    if (e.e === 'var' && isBlockId(e.var)) used.block = true;
   };
   walkStmts(body, (s) => exprsOf(s).forEach((e) => walkExpr(e, look)));
   return used;

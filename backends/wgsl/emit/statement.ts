@@ -7,6 +7,7 @@ import { hasBarrier, type Uniformity } from './uniformity.ts';
 import type { Expressions } from './expression.ts';
 import type { Helpers } from './helpers.ts';
 import type { Memory } from './memory.ts';
+import { narrow } from './registers.ts';
 import { deferrable, type Values } from './values.ts';
 import type { Writer } from './writer.ts';
 
@@ -112,6 +113,7 @@ export class Statements {
     if (same !== undefined) return values.alias(v, same);
     if (span) writer.at(span);
     const fixed = values.isFixed(e);
+    narrow(v, e);
     const name = values.declare(v, 'fixed');
     writer.line(`let ${name}: ${v.type} = ${text};`);
     if (fixed) values.remember(key, name);

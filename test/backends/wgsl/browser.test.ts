@@ -174,10 +174,7 @@ it('plans, runs and verifies the program pat in a page', { timeout: 60_000 }, as
       const known = Object.entries({ ...t.spec, ...spec }).filter(([name]) => name in t.spec);
       return lowering.lowerKernel(t.trace(Object.fromEntries(known), tile), target);
     };
-    const tile = { pat_forward: { m: 8, n: 16, stages: 1 }, pat_merge: {} } as Record<
-      string,
-      Record<string, number>
-    >;
+    const tile = { pat_forward: { m: 8, n: 16 }, pat_merge: {} } as Record<string, Record<string, number>>;
     const defaults = (t: typeof pat.forward) =>
       Object.fromEntries(Object.entries(t.tile).map(([name, values]) => [name, values[0]!]));
     const instance = pat.pat.instantiate({

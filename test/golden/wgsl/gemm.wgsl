@@ -79,18 +79,17 @@ fn linear_gelu(
   for (var from_1: i32 = 0; from_1 < 64; from_1 += 16) {
     // kernel.ts:28
     let inner: i32 = from_1 + column;
-    let at = (block.y * 16 + row) * 8 + (inner >> 3u);
     var words = vec4<u32>();
     if ((thread < 32) & (rowLive & (inner < 64))) {
-      words = x[at];
+      words = x[(block.y * 16 + row) * 8 + (inner >> 3u)];
     }
     workgroupBarrier();
     if (thread < 32) {
-      let at_1 = row * 9 + (column >> 1u);
-      left[at_1] = words.x;
-      left[at_1 + 1] = words.y;
-      left[at_1 + 2] = words.z;
-      left[at_1 + 3] = words.w;
+      let at = row * 9 + (column >> 1u);
+      left[at] = words.x;
+      left[at + 1] = words.y;
+      left[at + 2] = words.z;
+      left[at + 3] = words.w;
     }
     // kernel.ts:30
     var acc_1: array<f32, 8>;
@@ -104,44 +103,43 @@ fn linear_gelu(
     acc_1[7] = acc[7];
     // kernel.ts:29
     let inner_1: i32 = from_1 + row_1;
-    let at_2 = inner_1 * 16 + (block.x * 4 + (column_1 >> 3u));
     var words_1 = vec4<u32>();
     if ((inner_1 < 64) & columnLive) {
-      words_1 = w[at_2];
+      words_1 = w[inner_1 * 16 + (block.x * 4 + (column_1 >> 3u))];
     }
-    let at_3 = row_1 * 17 + (column_1 >> 1u);
-    right[at_3] = words_1.x;
-    right[at_3 + 1] = words_1.y;
-    right[at_3 + 2] = words_1.z;
-    right[at_3 + 3] = words_1.w;
+    let at_1 = row_1 * 17 + (column_1 >> 1u);
+    right[at_1] = words_1.x;
+    right[at_1 + 1] = words_1.y;
+    right[at_1 + 2] = words_1.z;
+    right[at_1 + 3] = words_1.w;
     // kernel.ts:30
     workgroupBarrier();
     for (var k: i32 = 0; k < 16; k += 2) {
       var a: array<f32, 4>;
       var b: array<f32, 8>;
-      let at_4 = at0 * 9 + (k >> 1u);
-      let word = left[at_4];
+      let at_2 = at0 * 9 + (k >> 1u);
+      let word = left[at_2];
       let halves = unpack2x16float(word);
       a[0] = halves.x;
       a[1] = halves.y;
-      let word_1 = left[at_4 + 72];
+      let word_1 = left[at_2 + 72];
       let halves_1 = unpack2x16float(word_1);
       a[2] = halves_1.x;
       a[3] = halves_1.y;
-      let at_5 = k * 17 + (at1 >> 1u);
-      let word_2 = right[at_5];
+      let at_3 = k * 17 + (at1 >> 1u);
+      let word_2 = right[at_3];
       let halves_2 = unpack2x16float(word_2);
       b[0] = halves_2.x;
       b[2] = halves_2.y;
-      let word_3 = right[at_5 + 17];
+      let word_3 = right[at_3 + 17];
       let halves_3 = unpack2x16float(word_3);
       b[1] = halves_3.x;
       b[3] = halves_3.y;
-      let word_4 = right[at_5 + 8];
+      let word_4 = right[at_3 + 8];
       let halves_4 = unpack2x16float(word_4);
       b[4] = halves_4.x;
       b[6] = halves_4.y;
-      let word_5 = right[at_5 + 25];
+      let word_5 = right[at_3 + 25];
       let halves_5 = unpack2x16float(word_5);
       b[5] = halves_5.x;
       b[7] = halves_5.y;
@@ -167,10 +165,9 @@ fn linear_gelu(
   var z: array<f32, 8>;
   var bias_1: array<f32, 4>;
   let columnLive_1: bool = block.x * 32 + at1 < 128;
-  let at_6 = block.x * 16 + (at1 >> 1u);
   var packed: u32;
   if (columnLive_1) {
-    packed = bias[at_6];
+    packed = bias[block.x * 16 + (at1 >> 1u)];
   }
   let halves_6 = unpack2x16float(packed);
   bias_1[0] = halves_6.x;
@@ -178,7 +175,7 @@ fn linear_gelu(
   let columnLive_2: bool = block.x * 32 + at1 + 16 < 128;
   var packed_1: u32;
   if (columnLive_2) {
-    packed_1 = bias[at_6 + 8];
+    packed_1 = bias[block.x * 16 + (at1 >> 1u) + 8];
   }
   let halves_7 = unpack2x16float(packed_1);
   bias_1[2] = halves_7.x;
@@ -193,21 +190,21 @@ fn linear_gelu(
   z[7] = acc[7] + bias_1[3];
   // kernel.ts:35
   let rowLive_1: bool = block.y * 16 + at0 < params.m;
-  if (rowLive_1 & columnLive_1) {
-    let at_7 = (block.y * 16 + at0) * 64 + (block.x * 16 + (at1 >> 1u));
-    y[at_7] = pack_f16(z[0] * 0.5 * (erf(z[0] * 0.7071067690849304) + 1.0), z[1] * 0.5 * (erf(z[1] * 0.7071067690849304) + 1.0));
+  let columnLive_3: bool = block.x * 32 + at1 < 128;
+  if (rowLive_1 & columnLive_3) {
+    y[(block.y * 16 + at0) * 64 + (block.x * 16 + (at1 >> 1u))] = pack_f16(z[0] * 0.5 * (erf(z[0] * 0.7071067690849304) + 1.0), z[1] * 0.5 * (erf(z[1] * 0.7071067690849304) + 1.0));
   }
-  if (rowLive_1 & columnLive_2) {
-    let at_8 = (block.y * 16 + at0) * 64 + (block.x * 16 + (at1 >> 1u));
-    y[at_8 + 8] = pack_f16(z[2] * 0.5 * (erf(z[2] * 0.7071067690849304) + 1.0), z[3] * 0.5 * (erf(z[3] * 0.7071067690849304) + 1.0));
+  let columnLive_4: bool = block.x * 32 + at1 + 16 < 128;
+  if (rowLive_1 & columnLive_4) {
+    y[(block.y * 16 + at0) * 64 + (block.x * 16 + (at1 >> 1u)) + 8] = pack_f16(z[2] * 0.5 * (erf(z[2] * 0.7071067690849304) + 1.0), z[3] * 0.5 * (erf(z[3] * 0.7071067690849304) + 1.0));
   }
   let rowLive_2: bool = block.y * 16 + at0 + 8 < params.m;
-  if (rowLive_2 & columnLive_1) {
-    let at_9 = (block.y * 16 + at0) * 64 + (block.x * 16 + (at1 >> 1u));
-    y[at_9 + 512] = pack_f16(z[4] * 0.5 * (erf(z[4] * 0.7071067690849304) + 1.0), z[5] * 0.5 * (erf(z[5] * 0.7071067690849304) + 1.0));
+  let columnLive_5: bool = block.x * 32 + at1 < 128;
+  if (rowLive_2 & columnLive_5) {
+    y[(block.y * 16 + at0) * 64 + (block.x * 16 + (at1 >> 1u)) + 512] = pack_f16(z[4] * 0.5 * (erf(z[4] * 0.7071067690849304) + 1.0), z[5] * 0.5 * (erf(z[5] * 0.7071067690849304) + 1.0));
   }
-  if (rowLive_2 & columnLive_2) {
-    let at_10 = (block.y * 16 + at0) * 64 + (block.x * 16 + (at1 >> 1u));
-    y[at_10 + 520] = pack_f16(z[6] * 0.5 * (erf(z[6] * 0.7071067690849304) + 1.0), z[7] * 0.5 * (erf(z[7] * 0.7071067690849304) + 1.0));
+  let columnLive_6: bool = block.x * 32 + at1 + 16 < 128;
+  if (rowLive_2 & columnLive_6) {
+    y[(block.y * 16 + at0) * 64 + (block.x * 16 + (at1 >> 1u)) + 520] = pack_f16(z[6] * 0.5 * (erf(z[6] * 0.7071067690849304) + 1.0), z[7] * 0.5 * (erf(z[7] * 0.7071067690849304) + 1.0));
   }
 }

@@ -57,7 +57,7 @@ fn pat_merge(
   // merge.ts:22
   let real: bool = pid < params.mergeCount * 8;
   // merge.ts:23
-  let row: i32 = select(0, pid / 8, real);
+  let row: i32 = select(0, pid >> 3u, real);
   // merge.ts:27
   let slotCount: i32 = merges[row * 3 + 2];
   // merge.ts:38
@@ -65,7 +65,7 @@ fn pat_merge(
   // merge.ts:26
   let slotBegin: i32 = merges[row * 3 + 1];
   // merge.ts:24
-  let head: i32 = pid % 8;
+  let head: i32 = pid & 7;
   // merge.ts:47
   for (var first: i32 = 0; first < slotCount; first += 4) {
     // merge.ts:38

@@ -384,10 +384,9 @@ fn rms_norm(
     var x_2: array<f32, 8>;
     let columnLive: bool = from_2 + at1_1 < 256;
     let live: bool = rowLive & columnLive;
-    let at = block.x * 32 + ((from_2 + at1_1) >> 3u);
     var words = vec4<u32>();
     if (live) {
-      words = x[at];
+      words = x[block.x * 32 + ((from_2 + at1_1) >> 3u)];
     }
     let halves_4 = unpack2x16float(words.x);
     x_2[0] = halves_4.x;
@@ -403,10 +402,10 @@ fn rms_norm(
     x_2[7] = halves_7.y;
     // kernel.ts:33
     var weight_1: array<f32, 8>;
-    let at_1 = (from_2 + at1_1) >> 3u;
+    let at = (from_2 + at1_1) >> 3u;
     var words_1 = vec4<u32>();
     if (columnLive) {
-      words_1 = weight[at_1];
+      words_1 = weight[at];
     }
     let halves_8 = unpack2x16float(words_1.x);
     weight_1[0] = halves_8.x;
@@ -422,7 +421,7 @@ fn rms_norm(
     weight_1[7] = halves_11.y;
     // kernel.ts:34
     if (live) {
-      y[at] = vec4<u32>(pack_f16(x_2[0] * inverseSqrt(sum[0] / 256.0 + 9.999999974752427e-7) * weight_1[0], x_2[1] * inverseSqrt(sum[0] / 256.0 + 9.999999974752427e-7) * weight_1[1]), pack_f16(x_2[2] * inverseSqrt(sum[0] / 256.0 + 9.999999974752427e-7) * weight_1[2], x_2[3] * inverseSqrt(sum[0] / 256.0 + 9.999999974752427e-7) * weight_1[3]), pack_f16(x_2[4] * inverseSqrt(sum[0] / 256.0 + 9.999999974752427e-7) * weight_1[4], x_2[5] * inverseSqrt(sum[0] / 256.0 + 9.999999974752427e-7) * weight_1[5]), pack_f16(x_2[6] * inverseSqrt(sum[0] / 256.0 + 9.999999974752427e-7) * weight_1[6], x_2[7] * inverseSqrt(sum[0] / 256.0 + 9.999999974752427e-7) * weight_1[7]));
+      y[block.x * 32 + ((from_2 + at1_1) >> 3u)] = vec4<u32>(pack_f16(x_2[0] * inverseSqrt(sum[0] / 256.0 + 9.999999974752427e-7) * weight_1[0], x_2[1] * inverseSqrt(sum[0] / 256.0 + 9.999999974752427e-7) * weight_1[1]), pack_f16(x_2[2] * inverseSqrt(sum[0] / 256.0 + 9.999999974752427e-7) * weight_1[2], x_2[3] * inverseSqrt(sum[0] / 256.0 + 9.999999974752427e-7) * weight_1[3]), pack_f16(x_2[4] * inverseSqrt(sum[0] / 256.0 + 9.999999974752427e-7) * weight_1[4], x_2[5] * inverseSqrt(sum[0] / 256.0 + 9.999999974752427e-7) * weight_1[5]), pack_f16(x_2[6] * inverseSqrt(sum[0] / 256.0 + 9.999999974752427e-7) * weight_1[6], x_2[7] * inverseSqrt(sum[0] / 256.0 + 9.999999974752427e-7) * weight_1[7]));
     }
   }
 }

@@ -32,10 +32,9 @@ fn row_softmax(
   // kernel.ts:21
   var loaded: array<f32, 2>;
   let live: bool = (block.x < params.n) & (at1 < 256);
-  let at = block.x * 128 + (at1 >> 1u);
   var words = vec2<f32>();
   if (live) {
-    words = x[at];
+    words = x[block.x * 128 + (at1 >> 1u)];
   }
   loaded[0] = words.x;
   loaded[1] = words.y;
@@ -572,6 +571,6 @@ fn row_softmax(
   sum[0] = sum[0] + part_255;
   // kernel.ts:26
   if (live) {
-    y[at] = vec2<f32>(p[0] / sum[0], p[1] / sum[0]);
+    y[block.x * 128 + (at1 >> 1u)] = vec2<f32>(p[0] / sum[0], p[1] / sum[0]);
   }
 }
