@@ -26,7 +26,7 @@ import { constantOf, elementIndex, indexAt, lazyAt, lazyKey, nameOf, operandAt }
 import { exprKey } from './emitter.ts';
 import { andOf, movesTogether, ownerPredicate } from './registers.ts';
 import type { Layout } from './layout.ts';
-import type { SharedTile } from './values.ts';
+import type { SharedTile, Swizzle } from './values.ts';
 
 /** Which threads carry out a copy. */
 export interface Copiers {
@@ -37,17 +37,22 @@ export interface Copiers {
 
 export const allThreads = (ctx: Context): Copiers => ({ count: ctx.threads, id: threadId() });
 
-/** Bytes between rows, and whether rows are swizzled. */
+/**
+ * Bytes between rows, and how they are swizzled. Rows of a whole number of 128 bytes, or of 32 or 64, are swizzled; others
+ * are padded to an odd number of 16-byte chunks.
+ */
 export function rowPitch(
   element: MemoryElement,
   columns: number,
   matrix: boolean,
-): { pitch: number; swizzle: boolean } {
+): { pitch: number; swizzle?: Swizzle } {
   const bytes = columns * elementBytes(element);
-  if (!matrix) return { pitch: Math.ceil(bytes / 4) * 4 + 4, swizzle: false };
-  if (bytes % 128 === 0) return { pitch: bytes, swizzle: true };
+  if (!matrix) return { pitch: Math.ceil(bytes / 4) * 4 + 4 };
+  if (bytes % 128 === 0) return { pitch: bytes, swizzle: { chunks: 8, rows: 1 } };
+  if (bytes === 64) return { pitch: bytes, swizzle: { chunks: 4, rows: 2 } };
+  if (bytes === 32) return { pitch: bytes, swizzle: { chunks: 2, rows: 4 } };
   const chunks = Math.ceil(bytes / 16);
-  return { pitch: 16 * (chunks + (chunks % 2 === 0 ? 1 : 0)), swizzle: false };
+  return { pitch: 16 * (chunks + (chunks % 2 === 0 ? 1 : 0)) };
 }
 
 export function newSharedTile(
@@ -76,7 +81,7 @@ export function newSharedTile(
     columns,
     element,
     pitch,
-    swizzle,
+    ...(swizzle ? { swizzle } : {}),
     base: constI(0),
     transposed: false,
     stageBytes,
@@ -89,7 +94,7 @@ export function offsetOf(t: SharedTile, r: Expr, c: Expr): Expr {
   const row = add(t.base, mul(r, t.pitch));
   if (!t.swizzle) return add(row, mul(c, eb));
   const chunk = div(c, 16 / eb);
-  return add(row, mul(xor(chunk, rem(r, 8)), 16));
+  return add(row, mul(xor(chunk, rem(div(r, t.swizzle.rows), t.swizzle.chunks)), 16));
 }
 
 const isZero = (ctx: Context, v: Value | undefined): boolean => {

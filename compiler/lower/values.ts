@@ -10,6 +10,12 @@ export interface RegTile {
   readonly layout: Layout;
 }
 
+/** `chunks` 16-byte chunks that change places, every `rows` rows by one step (so that 8 rows cover all banks). */
+export interface Swizzle {
+  readonly chunks: number;
+  readonly rows: number;
+}
+
 /** A rows x columns tile in shared memory, `columns` contiguous. */
 export interface SharedTile {
   readonly form: 'shared';
@@ -19,8 +25,8 @@ export interface SharedTile {
   readonly element: Exclude<Element, 'bool'>;
   /** Bytes between rows, a multiple of 16 where instructions read 16-byte rows. */
   readonly pitch: number;
-  /** 16-byte chunk c of row r lies at chunk c ^ (r % 8). */
-  readonly swizzle: boolean;
+  /** 16-byte chunk c of row r lies at chunk c ^ (r / rows % chunks); absent where rows are not swizzled. */
+  readonly swizzle?: Swizzle;
   /** Byte offset of the current stage. */
   readonly base: Expr;
   /** The value is the transpose of what is stored. */

@@ -105,7 +105,7 @@ function instanceFor(
   family: 'cuda' | 'wgsl' | 'cpu',
   packing: string,
 ): Instance {
-  const tile: Tile = family === 'wgsl' ? { m: 16, n: 16, stages: 1 } : { m: 16, n: 16, stages: 2 };
+  const tile: Tile = { m: 16, n: 16, stages: 2 };
   const program = makeProgram({ forward, merge }, { name: v.name, scalars: () => v.scalars });
   return program.instantiate({
     workload,
