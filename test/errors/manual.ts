@@ -11,9 +11,9 @@ async function blocks(code: Code): Promise<string> {
 }
 
 /** The manual with the text behind every `<!-- example CODE -->` replaced. */
-export async function withExamples(manual: string): Promise<string> {
+export async function withExamples(manual: string, codes: readonly Code[] = exampleCodes): Promise<string> {
   let text = manual;
-  for (const code of exampleCodes) {
+  for (const code of codes) {
     const made = (await blocks(code)).replaceAll('$', '$$$$');
     const place = new RegExp(`<!-- example ${code} -->\\n(?:\\n[\\s\\S]*?<!-- end -->\\n)?`);
     text = text.replace(place, `<!-- example ${code} -->\n\n${made}\n\n<!-- end -->\n`);
