@@ -173,11 +173,13 @@ struct Work {
   const patc_batch *batch = nullptr;
   Ints order, lcp, length, shared;
   std::vector<int64_t> before;
+  std::vector<std::pair<int32_t, int64_t>> steps;
   int32_t group = 1, align = 1;
   Page page;
 
   void measure(const patc_batch &b) {
     batch = &b;
+    steps.clear();
     page = Page(b.page);
     int32_t n = b.sequences;
     group = b.q_heads / b.kv_heads;
@@ -198,7 +200,16 @@ struct Work {
   int32_t size() const { return static_cast<int32_t>(length.size()); }
   int64_t unique() const { return before[size()]; }
   int64_t load(int32_t b, int32_t e) const { return shared[b] + before[e] - before[b]; }
-  int64_t mean_entry() const { return size() == 0 ? 0 : unique() / size(); }
+
+  /** Steps of n tokens that the sequences' own tokens take; counted once per n. */
+  int64_t steps_of(int32_t n) {
+    for (const auto &known : steps)
+      if (known.first == n) return known.second;
+    int64_t count = 0;
+    for (int32_t i = 0; i < size(); i++) count += (length[i] - shared[i] + n - 1) / n;
+    steps.emplace_back(n, count);
+    return count;
+  }
 };
 
 // ---------------------------------------------------------------- packs
@@ -513,18 +524,31 @@ int64_t launch_time(const Costs &costs, const patc_tile &tile, int64_t kv_heads,
 
 int64_t overhead_tokens(const patc_tile &t) { return t.pack / t.token; }
 
-/** The smallest m for that many rows, the largest n that the mean entry fills twice: packers/tiles.ts. */
-int32_t tile_for(const Costs &costs, int64_t rows, int64_t mean_entry) {
+/** The smallest m for that many rows; of its shapes the one whose steps cost least: packers/tiles.ts. */
+int32_t tile_for(const Costs &costs, int64_t rows, Work &w) {
   int32_t m = costs.tiles.back().m;
   for (const patc_tile &t : costs.tiles)
     if (t.m >= rows) {
       m = t.m;
       break;
     }
-  int32_t best = none;
+  int32_t best = none, shapes = 0;
+  int64_t least = 0;
   for (int32_t i = 0; i < static_cast<int32_t>(costs.tiles.size()); i++) {
     const patc_tile &t = costs.tiles[i];
-    if (t.m == m && (best < 0 || t.n == costs.tiles[best].n || 2 * int64_t{t.n} <= mean_entry)) best = i;
+    if (t.m != m) continue;
+    best = best < 0 ? i : best;
+    shapes++;
+  }
+  if (shapes == 1) return best;
+  best = none;
+  for (int32_t i = 0; i < static_cast<int32_t>(costs.tiles.size()); i++) {
+    const patc_tile &t = costs.tiles[i];
+    if (t.m != m) continue;
+    int64_t cost = w.steps_of(t.n) * (t.step + t.n * t.token);
+    if (best >= 0 && cost > least) continue;
+    best = i;
+    least = cost;
   }
   return best;
 }
@@ -589,7 +613,7 @@ struct Whole {
 
 struct Packer {
   const Costs *costs = nullptr;
-  const Work *w = nullptr;
+  Work *w = nullptr;
   Ints ends, caps;
   std::vector<Whole> whole;
   Tally tally;
@@ -598,7 +622,7 @@ struct Packer {
   PieceWriter writer;
   int32_t largest_cap = 1;
 
-  void prepare(const Work &work, const Costs &device) {
+  void prepare(Work &work, const Costs &device) {
     w = &work;
     costs = &device;
     largest_cap = std::max(1, std::min(work.size(), device.tiles.back().m / work.group));
@@ -671,7 +695,7 @@ struct Packer {
     list_caps();
     whole.clear();
     for (int32_t cap : caps) {
-      int32_t tile = tile_for(*costs, int64_t{cap} * w->group, w->mean_entry());
+      int32_t tile = tile_for(*costs, int64_t{cap} * w->group, *w);
       const patc_tile &shape = costs->tiles[tile];
       Choice uncut = score(cap, 0, true, tile);
       if (whole.empty() || uncut.time < best.time) best = uncut;
@@ -720,7 +744,7 @@ struct Packer {
 // ---------------------------------------------------------------- tiles and tables
 
 /** A tile for every pack; shapes that do not pay for their launch join the next larger one: packers/tiles.ts. */
-void assign_tiles(const PackList &list, const Costs &costs, const Work &w, Tally &tally, Ints &tile_of) {
+void assign_tiles(const PackList &list, const Costs &costs, Work &w, Tally &tally, Ints &tile_of) {
   int32_t tiles = static_cast<int32_t>(costs.tiles.size()), kv_heads = w.batch->kv_heads;
   std::vector<char> used(tiles, 0);
   int64_t total = 0;
@@ -728,7 +752,7 @@ void assign_tiles(const PackList &list, const Costs &costs, const Work &w, Tally
   int32_t last_rows = none, last_tile = none;
   for (int32_t p = 0; p < list.count(); p++) {
     int32_t rows = (list.sequence_begin[p + 1] - list.sequence_begin[p]) * w.group;
-    if (rows != last_rows) last_tile = tile_for(costs, rows, w.mean_entry());
+    if (rows != last_rows) last_tile = tile_for(costs, rows, w);
     last_rows = rows;
     tile_of[p] = last_tile;
     used[last_tile] = 1;

@@ -15,7 +15,7 @@ import { equalPieces, fixedPieces, type PieceSink } from './cut.ts';
 import { PieceWriter } from './piece.ts';
 import { launchTime, LoadTally, overheadTokens } from './score.ts';
 import { Stream } from './stream.ts';
-import { meanEntry, tileFor } from './tiles.ts';
+import { tileFor } from './tiles.ts';
 import { pathLoad, type Work } from './work.ts';
 
 export interface Choice {
@@ -194,7 +194,7 @@ export class PathPacker {
   }
 
   private tile(cap: number): number {
-    return tileFor(this.costs, cap * this.w.group, meanEntry(this.w));
+    return tileFor(this.costs, cap * this.w.group, this.w);
   }
 
   private score(cap: number, limit: number, early: boolean, tile: number): Choice {

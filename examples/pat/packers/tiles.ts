@@ -7,8 +7,11 @@ import type { PackList } from '../packlist.ts';
 import { launchTime, LoadTally, overheadTokens } from './score.ts';
 import type { Work } from './work.ts';
 
-/** Tile for that many rows: the smallest m that holds them; n the largest that the mean entry fills twice. */
-export function tileFor(costs: PlanCosts, rows: number, meanEntry: number): number {
+/**
+ * Tile for that many rows: the smallest m that holds them, and of its shapes the one whose steps cost least. An entry takes whole
+ * steps of n tokens, so a small n wastes less on short tails and a large one has fewer steps.
+ */
+export function tileFor(costs: PlanCosts, rows: number, w: Work): number {
   const { tiles } = costs;
   let m = tiles.at(-1)!.m;
   for (const t of tiles)
@@ -17,23 +20,33 @@ export function tileFor(costs: PlanCosts, rows: number, meanEntry: number): numb
       break;
     }
   let best = -1;
+  let least = 0;
   for (let i = 0; i < tiles.length; i++) {
     const t = tiles[i]!;
-    if (t.m === m && (best < 0 || t.n === tiles[best]!.n || 2 * t.n <= meanEntry)) best = i;
+    if (t.m !== m) continue;
+    const cost = stepsOf(w, t.n) * (t.step + t.n * t.token);
+    if (best < 0 || cost <= least) {
+      best = i;
+      least = cost;
+    }
   }
   return best;
 }
 
-/** Tokens of the mean sequence's own part: what an entry is taken to have. */
-export function meanEntry(w: Work): number {
-  const n = w.length.length;
-  return n === 0 ? 0 : Math.floor(w.before[n]! / n);
+/** Steps of n tokens that the sequences' own tokens take. */
+function stepsOf(w: Work, n: number): number {
+  const known = w.steps.get(n);
+  if (known !== undefined) return known;
+  const { length, shared } = w;
+  let steps = 0;
+  for (let i = 0; i < length.length; i++) steps += Math.floor((length[i]! - shared[i]! + n - 1) / n);
+  w.steps.set(n, steps);
+  return steps;
 }
 
 /** [packs] an index into `costs.tiles` each. Tiles that the packer asked for are kept. */
 export function assignTiles(list: PackList, costs: PlanCosts, w: Work): Int32Array {
   const { tiles } = costs;
-  const mean = meanEntry(w);
   const unique = w.before[w.length.length]!;
   const tileOf = new Int32Array(list.count);
   const used = new Uint8Array(tiles.length);
@@ -41,7 +54,7 @@ export function assignTiles(list: PackList, costs: PlanCosts, w: Work): Int32Arr
   for (let p = 0; p < list.count; p++) {
     const rows = (list.sequenceBegin.data[p + 1]! - list.sequenceBegin.data[p]!) * w.group;
     const asked = list.tile.data[p]!;
-    tileOf[p] = asked >= 0 ? asked : tileFor(costs, rows, mean);
+    tileOf[p] = asked >= 0 ? asked : tileFor(costs, rows, w);
     used[tileOf[p]!] = asked >= 0 ? 2 : 1;
     total += list.load.data[p]!;
   }

@@ -21,6 +21,8 @@ export interface Work {
   readonly before: Float64Array;
   /** Cuts fall on multiples of this many tokens: whole pages, at least 16 tokens. */
   readonly align: number;
+  /** Steps by n, once counted. */
+  readonly steps: Map<number, number>;
 }
 
 export function measure(batch: Batch, forest: Forest): Work {
@@ -37,7 +39,16 @@ export function measure(batch: Batch, forest: Forest): Work {
     before[i + 1] = sum;
   }
   const align = page * Math.ceil(16 / page);
-  return { batch, forest, group: batch.qHeads / batch.kvHeads, length, shared, before, align };
+  return {
+    batch,
+    forest,
+    group: batch.qHeads / batch.kvHeads,
+    length,
+    shared,
+    before,
+    align,
+    steps: new Map(),
+  };
 }
 
 /** Tokens that a path pack of sequences b..e-1 loads. */
