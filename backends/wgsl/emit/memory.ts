@@ -93,7 +93,8 @@ export class Memory {
       const name = values.declare(to.var, 'fixed');
       return writer.line(`let ${name} = ${bits};`);
     }
-    if (pending) writer.line(`var ${values.declare(to.var, 'fixed')}: ${to.var.type};`);
+    // Spelt out: Dawn's SPIR-V zeroes a variable without initial value once a function, not once an iteration.
+    if (pending) writer.line(`var ${values.declare(to.var, 'fixed')} = ${zero(to)};`);
     else if (pred) writer.line(`${target(to)} = ${zero(to)};`);
     this.when(pred, () => writer.line(`${target(to)} = ${bits};`));
   }
@@ -175,7 +176,7 @@ export class Memory {
   }
 }
 
-const zero = (to: LValue): string => ({ f32: '0.0', i32: '0', u32: '0u', bool: 'false' })[to.var.type];
+const zero = (to: LValue): string => ({ f32: '0.0f', i32: '0i', u32: '0u', bool: 'false' })[to.var.type];
 const sameBits = (to: LValue, type: Word, text: string): string =>
   to.var.type === type ? text : `bitcast<${to.var.type}>(${text})`;
 const isName = (e: Expr): boolean =>

@@ -153,7 +153,7 @@ fn linear_gelu(
   var z: array<f32, 8>;
   var bias_1: array<f32, 4>;
   let columnLive_1: bool = block.x * 32 + at1 < 128;
-  var packed: u32;
+  var packed = 0u;
   if (columnLive_1) {
     packed = bias[block.x * 16 + (at1 >> 1u)];
   }
@@ -161,7 +161,7 @@ fn linear_gelu(
   bias_1[0] = f32(halves_6.x);
   bias_1[1] = f32(halves_6.y);
   let columnLive_2: bool = block.x * 32 + at1 + 16 < 128;
-  var packed_1: u32;
+  var packed_1 = 0u;
   if (columnLive_2) {
     packed_1 = bias[block.x * 16 + (at1 >> 1u) + 8];
   }

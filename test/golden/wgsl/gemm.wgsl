@@ -165,7 +165,7 @@ fn linear_gelu(
   var z: array<f32, 8>;
   var bias_1: array<f32, 4>;
   let columnLive_1: bool = block.x * 32 + at1 < 128;
-  var packed: u32;
+  var packed = 0u;
   if (columnLive_1) {
     packed = bias[block.x * 16 + (at1 >> 1u)];
   }
@@ -173,7 +173,7 @@ fn linear_gelu(
   bias_1[0] = halves_6.x;
   bias_1[1] = halves_6.y;
   let columnLive_2: bool = block.x * 32 + at1 + 16 < 128;
-  var packed_1: u32;
+  var packed_1 = 0u;
   if (columnLive_2) {
     packed_1 = bias[block.x * 16 + (at1 >> 1u) + 8];
   }

@@ -54,11 +54,11 @@ fn rms_norm(
     // kernel.ts:22
     var v: array<f32, 8>;
     var x_1: array<f32, 8>;
-    var packed: u32;
+    var packed = 0u;
     if (rowLive & (from_1 + at1 < 256)) {
       packed = x[block.x * 32 + ((from_1 + at1) >> 3u)][(block.x * 128 + ((from_1 + at1) >> 1u)) & 3];
     }
-    var packed_1: u32;
+    var packed_1 = 0u;
     if (rowLive & (from_1 + at1 < 256)) {
       packed_1 = x[(block.x * 128 + ((from_1 + at1) >> 1u) + 1) >> 2u][(block.x * 128 + ((from_1 + at1) >> 1u) + 1) & 3];
     }
@@ -68,11 +68,11 @@ fn rms_norm(
     let halves_1 = unpack2x16float(packed_1);
     x_1[2] = halves_1.x;
     x_1[3] = halves_1.y;
-    var packed_2: u32;
+    var packed_2 = 0u;
     if (rowLive & (from_1 + at1 + 512 < 256)) {
       packed_2 = x[block.x * 32 + ((from_1 + at1) >> 3u) + 64][(block.x * 128 + ((from_1 + at1) >> 1u) + 256) & 3];
     }
-    var packed_3: u32;
+    var packed_3 = 0u;
     if (rowLive & (from_1 + at1 + 512 < 256)) {
       packed_3 = x[(block.x * 128 + ((from_1 + at1) >> 1u) + 257) >> 2u][(block.x * 128 + ((from_1 + at1) >> 1u) + 257) & 3];
     }
