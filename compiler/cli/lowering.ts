@@ -7,6 +7,7 @@ import { lowerKernel } from '../lower/index.ts';
 import type { Kernel } from '../ir/nodes.ts';
 import type { KernelTemplate, Spec, Tile } from '../program.ts';
 import type { Target } from '../target.ts';
+import { walkStmts } from '../thread/build.ts';
 import type { ThreadKernel } from '../thread/nodes.ts';
 import { specOf } from './options.ts';
 import { tilesOf } from './tiles.ts';
@@ -53,12 +54,32 @@ export class Lowering {
     return result;
   }
 
-  /** The shapes that fit; of those that cannot differ, the first. */
+  /**
+   * The shapes that fit; of those that cannot differ, the first. Where some shapes use the matrix unit, those that do not
+   * are rejected: they are many times slower, and every shape costs a compilation.
+   */
   feasible(template: KernelTemplate, spec: Spec, fixed: Tile = {}): Tile[] {
-    return tilesOf(template, fixed).filter((tile) => {
+    const fits = tilesOf(template, fixed).flatMap((tile) => {
       const memo = this.#memo(template, spec, tile);
-      return memo.tile === tile && !(memo.result instanceof PatcError);
+      return memo.tile === tile && !(memo.result instanceof PatcError) ? [{ tile, kernel: memo.result }] : [];
     });
+    const matrix = fits.filter(({ kernel }) => usesMatrixUnit(kernel));
+    if (matrix.length === 0 || matrix.length === fits.length) return fits.map(({ tile }) => tile);
+    for (const { tile, kernel } of fits.filter((x) => !matrix.includes(x)))
+      this.#rejectOnce(template.name, tile, {
+        code: 'PAT0309',
+        message: `its dots run on multiply-adds; ${matrix.length} other shapes use the matrix unit of ${this.target.name}`,
+        span: kernel.span,
+        help: 'row, column and inner extents of a dot that are multiples of 16, 8 and 16 fit mma.m16n8k16',
+      });
+    return matrix.map(({ tile }) => tile);
+  }
+
+  #rejectOnce(kernel: string, tile: Tile, diagnostic: Diagnostic): void {
+    const known = this.#rejected.some(
+      (r) => r.kernel === kernel && r.tile === tile && r.diagnostic.code === diagnostic.code,
+    );
+    if (!known) this.#rejected.push({ kernel, tile, diagnostic });
   }
 
   get rejected(): readonly Rejected[] {
@@ -105,6 +126,14 @@ export class Lowering {
     for (const name of memo.reads) reads.add(name);
     return memo.result;
   }
+}
+
+function usesMatrixUnit(kernel: ThreadKernel): boolean {
+  let found = false;
+  walkStmts(kernel.body, (s) => {
+    if (s.s === 'mma') found = true;
+  });
+  return found;
 }
 
 const same = (a: Tile, b: Tile): boolean => Object.keys({ ...a, ...b }).every((name) => a[name] === b[name]);

@@ -54,3 +54,24 @@ test.each(['wgsl', 'cuda:sm_80'])(
     expect(lowering.rejected.length).toBeGreaterThan(0);
   },
 );
+
+test('shapes that would leave the matrix unit idle are rejected where others use it, and kept where none does', () => {
+  const small = kernel('small', { tile: { m: tune(16, 8), n: tune(16, 4) } }, (k, { m, n }) => {
+    const a = k.input('a', 'f16', [m, 16]);
+    const b = k.input('b', 'f16', [16, n]);
+    const c = k.output('c', 'f32', [m, n]);
+    const [row, column, along] = [k.iota(m), k.iota(n), k.iota(16)];
+    const left = a.load([row.expand(1), along.expand(0)]);
+    const right = b.load([along.expand(1), column.expand(0)]);
+    c.store([row.expand(1), column.expand(0)], k.dot(left, right));
+  });
+  const cuda = new Lowering(findTarget('cuda:sm_80')!);
+  expect(cuda.feasible(small, {})).toEqual([{ m: 16, n: 16 }]);
+  expect(cuda.rejected.map((r) => [r.diagnostic.code, r.tile.m, r.tile.n])).toEqual([
+    ['PAT0309', 16, 4],
+    ['PAT0309', 8, 16],
+    ['PAT0309', 8, 4],
+  ]);
+  expect(cuda.feasible(small, {}, { m: 8 })).toHaveLength(2);
+  expect(new Lowering(findTarget('wgsl')!).feasible(small, {})).toHaveLength(4);
+});
