@@ -11,7 +11,7 @@
  * Runs after hoist-from-rows and before lowering, which may then skip warps and otherwise just run the body.
  */
 import type { BinaryOp, Kernel, Op, Region, RowsOp, TileType, Value } from '../ir/nodes.ts';
-import { operandsOf, resultsOf, isRegionOp } from '../ir/nodes.ts';
+import { operandsOf, regionsOf, resultsOf, isRegionOp } from '../ir/nodes.ts';
 import { definitions, rewriteKernel, Rewriter } from '../ir/rewrite.ts';
 import type { Span } from '../ir/span.ts';
 
@@ -56,9 +56,13 @@ function selectYields(op: RowsOp, plan: Plan, inside: Value, maker: Maker): Regi
 class Plan {
   readonly masked = new Map<Value, number>();
   readonly maskedSubtrahend = new Set<Value>();
+  /** What updates rely on, whether masked here or where it is made from. */
+  private readonly promised = new Map<Value, number>();
   /** Yields that need no select. */
   readonly sunk = new Set<number>();
   private readonly spine = new Set<Value>();
+  /** Differences that are to be masked, and the exponentials that become 0 by it. */
+  private readonly exponentials = new Map<Value, Value>();
   private readonly defs: ReadonlyMap<Value, Op>;
   private readonly users = new Map<Value, Op[]>();
   private readonly rows: number;
@@ -68,13 +72,33 @@ class Plan {
     this.body = op.body;
     this.defs = definitions(op.body);
     this.rows = op.body.params[0]?.type.shape[0] ?? 0;
-    for (const x of op.body.ops)
-      for (const v of operandsOf(x)) this.users.set(v, [...(this.users.get(v) ?? []), x]);
+    for (const x of op.body.ops) this.use(x, x);
     // Carried values' own update chains must not be masked: find them all first.
     op.body.yields.forEach((y, i) => this.findSpine(y, op.body.params[i]!));
     op.body.yields.forEach((y, i) => {
       if (this.sink(y, op.body.params[i]!)) this.sunk.add(i);
     });
+    // inf - inf is no number: where an infinite neutral operand may reach the minuend, the exponential itself is masked.
+    for (const [difference, exponential] of this.exponentials)
+      if (this.mayBeInfinite(difference, new Set())) this.masked.set(exponential, 0);
+      else this.maskedSubtrahend.add(difference);
+  }
+
+  /** What a region inside the body reads is used by the region's op: rows may meet there in ways not looked into. */
+  private use(op: Op, by: Op): void {
+    const read = [...operandsOf(op), ...regionsOf(op).flatMap((r) => r.yields)];
+    for (const v of read) this.users.set(v, [...(this.users.get(v) ?? []), by]);
+    for (const r of regionsOf(op)) for (const inner of r.ops) this.use(inner, by);
+  }
+
+  private mayBeInfinite(v: Value, seen: Set<Value>): boolean {
+    if (seen.has(v)) return false;
+    seen.add(v);
+    const neutral = this.masked.get(v);
+    if (neutral !== undefined) return !Number.isFinite(neutral);
+    const op = this.defs.get(v);
+    if (!op) return false;
+    return isRegionOp(op) || operandsOf(op).some((x) => this.mayBeInfinite(x, seen));
   }
 
   private findSpine(y: Value, c: Value): boolean {
@@ -104,17 +128,16 @@ class Plan {
 
   /** Arranges that v is `n` in masked rows, without disturbing anything else that matters there. */
   private neutralise(v: Value, n: number): boolean {
-    const had = this.masked.get(v);
+    const had = this.promised.get(v);
     if (had !== undefined) return had === n;
     const op = this.defs.get(v);
     if (!op || isRegionOp(op) || this.spine.has(v) || !this.rowLocal(v, new Set())) return false;
+    this.promised.set(v, n);
     if (this.narrow(op) && this.neutralise((op as { a: Value }).a, n)) return true;
     if (op.op === 'cast' && op.a.type.element === 'f32' && this.neutralise(op.a, n)) return true;
-    if (op.op === 'unary' && (op.fn === 'exp2' || op.fn === 'exp') && n === 0 && this.subtracts(op.a)) {
-      this.maskedSubtrahend.add(op.a);
-      return true;
-    }
-    this.masked.set(v, n);
+    if (op.op === 'unary' && (op.fn === 'exp2' || op.fn === 'exp') && n === 0 && this.subtracts(op.a))
+      this.exponentials.set(op.a, v);
+    else this.masked.set(v, n);
     return true;
   }
 
