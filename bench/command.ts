@@ -10,7 +10,7 @@ import { pat } from '../examples/pat/index.ts';
 import { readPeers, type Peers } from './peers.ts';
 import { writeResult, type BenchResult, type BenchRow } from './results.ts';
 import { runSuite } from './run.ts';
-import { findSuite, suites } from './suites.ts';
+import { findSuite, suites, type BenchCase } from './suites.ts';
 
 export interface BenchOptions {
   readonly suite: string;
@@ -54,10 +54,12 @@ export async function runBench(o: BenchOptions, progress: (line: string) => void
     });
   if (o.on !== 'cuda' && o.on !== 'webgpu') fail('PAT0601', `--on ${o.on}: cuda or webgpu`);
   const peers = o.peers === undefined ? undefined : readPeers(o.peers);
-  const wanted = new RegExp(o.filter);
-  const cases = suite.cases.filter((c) =>
-    wanted.test(`${c.tree} ${c.heads} ${c.dtype} d${c.headDim} p${c.page}`),
-  );
+  const wanted = pattern(o.filter);
+  const cases = suite.cases.filter((c) => wanted.test(caseText(c)));
+  if (cases.length === 0)
+    fail('PAT0601', `--filter ${o.filter}: no case of ${suite.name} matches`, {
+      help: `cases read like '${caseText(suite.cases[0]!)}'`,
+    });
   const device = await (await backendOf(o.on === 'cuda' ? 'cuda' : 'wgsl')).open();
   try {
     const target = o.target === undefined ? device.target : findTarget(o.target);
@@ -100,6 +102,16 @@ export async function runBench(o: BenchOptions, progress: (line: string) => void
     return { ok: rows.length > 0 && rows.every((r) => r.verified), file, result, peers };
   } finally {
     await device.close();
+  }
+}
+
+const caseText = (c: BenchCase): string => `${c.tree} ${c.heads} ${c.dtype} d${c.headDim} p${c.page}`;
+
+function pattern(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch (error) {
+    return fail('PAT0601', `--filter: ${(error as Error).message}`);
   }
 }
 

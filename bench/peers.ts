@@ -1,6 +1,7 @@
 /** Recorded times of published kernels, and how a result compares with them. */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { fail } from '../compiler/diagnostics/error.ts';
 import type { BenchResult, BenchRow } from './results.ts';
 
 const peersSchema = z.object({
@@ -18,7 +19,23 @@ const peersSchema = z.object({
 export type Peers = z.infer<typeof peersSchema>;
 export type PeerRow = Peers['rows'][number];
 
-export const readPeers = (file: string): Peers => peersSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+/** @throws PAT0604 where there is no such file, PAT0601 where it is not a record of peers. */
+export function readPeers(file: string): Peers {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    return fail('PAT0604', `cannot read ${file}`, { notes: [{ text: (error as Error).message }] });
+  }
+  try {
+    return peersSchema.parse(JSON.parse(text));
+  } catch (error) {
+    const why = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
+    return fail('PAT0601', `${file} is not a record of peers' times`, {
+      notes: why.split('\n').map((line) => ({ text: line })),
+    });
+  }
+}
 
 export const peerOf = (peers: Peers | undefined, row: BenchRow): PeerRow | undefined =>
   peers && peers.dtype === row.dtype && peers.head_dim === row.headDim && peers.page === row.page

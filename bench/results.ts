@@ -1,7 +1,8 @@
 /** Recorded measurements: one JSON file per target, device and suite. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
+import { makeFolder } from '../compiler/cli/folders.ts';
 
 const launch = z.object({ kernel: z.string(), us: z.number() });
 
@@ -87,7 +88,7 @@ export function resultText(result: BenchResult): string {
 
 /** Writes the file and returns its path. */
 export function writeResult(folder: string, result: BenchResult): string {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const file = path.join(folder, resultName(result));
   writeFileSync(file, resultText(result));
   return file;

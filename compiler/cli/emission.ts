@@ -17,13 +17,14 @@ export interface EmittedFile {
   readonly source: boolean;
 }
 
-/** With `after`, the IR is what that pass leaves, and what is lowered from that; code is always of the whole pipeline. */
+/** With `after`, the IR is what that pass leaves, and what is lowered from that; code is always of the whole pipeline. `lines`: `#line` directives. */
 export async function filesOf(
   program: string,
   variants: readonly Variant[],
   stages: readonly Stage[],
   target: Target,
   after?: string,
+  lines = false,
 ): Promise<EmittedFile[]> {
   const files: EmittedFile[] = [];
   for (const { template, spec, tile, kernel } of variants) {
@@ -52,6 +53,7 @@ export async function filesOf(
       program,
       variants.map((v) => v.kernel),
       target,
+      { lines },
     );
     files.push(...emitted.map((a) => ({ ...a, source: /\.(cu|wgsl)$/.test(a.path) })));
   }

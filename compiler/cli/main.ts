@@ -5,6 +5,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { PatcError } from '../diagnostics/error.ts';
 import { renderDiagnostics } from '../diagnostics/terminal.ts';
+import { addBench } from './commands/bench.ts';
 import { addCheck } from './commands/check.ts';
 import { addCompile } from './commands/compile.ts';
 import { addOpt } from './commands/opt.ts';
@@ -45,7 +46,7 @@ function buildCli(action: Action, out: Output): Command {
       writeErr: (text) => void (out.json || process.stderr.write(text)),
       outputError: () => {},
     });
-  for (const add of [addCompile, addCheck, addOpt, addPlan, addRun]) add(cli, action);
+  for (const add of [addCompile, addCheck, addOpt, addPlan, addRun, addBench]) add(cli, action);
   for (const command of cli.commands) {
     command.option('--json', 'print one JSON document on stdout');
     command.addOption(

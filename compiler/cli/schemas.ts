@@ -1,5 +1,6 @@
 /** The JSON documents that `--json` prints, as zod schemas; docs/schemas/ has them as JSON Schema (scripts/schemas.ts). */
 import { z } from 'zod';
+import { resultSchema } from '../../bench/results.ts';
 import { diagnosticSchema, placeSchema } from '../diagnostics/json.ts';
 
 const diagnostic = diagnosticSchema.extend({
@@ -159,7 +160,13 @@ export const opt = z.object({
   text: z.string().describe('the kernel after them'),
 });
 
-export const schemas = { check, errors, compile, opt, plan, run } as const;
+export const bench = resultSchema.extend({
+  ok: z.boolean().describe('every case that was run is verified'),
+  file: z.string().describe('where the result was written'),
+});
+
+export const schemas = { bench, check, errors, compile, opt, plan, run } as const;
+export type BenchJson = z.infer<typeof bench>;
 export type OptJson = z.infer<typeof opt>;
 export type CheckJson = z.infer<typeof check>;
 export type CompileJson = z.infer<typeof compile>;

@@ -56,7 +56,7 @@ describe('the packed tarball in an empty project', () => {
   beforeAll(() => {
     // Built from a copy: a build in the checkout would change what other tests see.
     const copy = mkdtempSync(join(tmpdir(), 'patc-pack-'));
-    const skipped = new Set(['node_modules', '.git', 'dist', 'out', 'bench', 'test', '.gpu']);
+    const skipped = new Set(['node_modules', '.git', 'dist', 'out', 'test', '.gpu']);
     for (const entry of readdirSync(root)) {
       if (!skipped.has(entry)) cpSync(join(root, entry), join(copy, entry), { recursive: true });
     }
@@ -134,6 +134,15 @@ describe('the packed tarball in an empty project', () => {
     );
     expect([ran.status, ran.status === 0 ? '' : ran.stdout + ran.stderr]).toEqual([0, '']);
     expect(schemas.run.parse(JSON.parse(ran.stdout)).ok).toBe(true);
+  });
+
+  test('benchmarks a shipped program', () => {
+    const ran = npx('bench', '--suite', 'nope', '--json');
+    expect(ran.status).toBe(2);
+    const { diagnostics } = schemas.errors.parse(JSON.parse(ran.stdout));
+    expect(diagnostics[0]!.notes.map((n) => n.text)).toContainEqual(
+      expect.stringMatching(/^fig10: 80 cases/),
+    );
   });
 
   test('every export of the package loads, and the language has its types', () => {

@@ -21,6 +21,7 @@ interface Flags extends ProgramFlags {
   emit: string;
   emitAfter?: string;
   traceHtml?: string;
+  lines?: boolean;
   nvcc: boolean;
   out: string;
 }
@@ -42,6 +43,10 @@ export const addCompile = (
       'tile and thread as they are after this pass (default: traced; all passes)',
     )
     .option('--trace-html <file>', 'write a page with every pass’s before and after, and the lowered kernels')
+    .option(
+      '--lines',
+      'CUDA: #line directives, so that nvcc, profilers and sanitizers name the kernel’s own file',
+    )
     .option('--no-nvcc', 'do not ask nvcc for registers and spills, even where it is installed')
     .option('--out <dir>', 'the folder to write to; - prints instead', 'out')
     .action((program: string, extra: string[], flags: Flags) =>
@@ -86,7 +91,7 @@ async function compile(
       : withoutSpills(candidates, measured);
     const alone = targets.filter((t) => t.family === target.family).length === 1;
     const folder = alone ? '' : target.name.replace(/^cuda:/, '').replace(/\W+/g, '-');
-    const files = await filesOf(loaded.name, variants, stages, target, emitAfter);
+    const files = await filesOf(loaded.name, variants, stages, target, emitAfter, flags.lines);
     compiled.push({
       target,
       variants,
