@@ -4,6 +4,7 @@
  */
 import type { Kernel } from './ir/nodes.ts';
 import type { HostArray, HostBuffer } from './backend.ts';
+import type { CellWorkload, LaunchWork } from './work.ts';
 
 export type SpecValue = number | string;
 export type Spec = Readonly<Record<string, SpecValue>>;
@@ -98,11 +99,15 @@ export interface Program {
   instantiate(options: RunOptions): Instance;
   /** Host planning alone, with no inputs made: what `patc plan` prints. For programs that plan. */
   plan?(options: RunOptions): PlanReport;
+  /** At least `blocks` equal blocks of `rows` rows and `tokens` tokens under `spec`: what a tuner measures tile shapes with. */
+  cell?(spec: Spec, rows: number, tokens: number, blocks: number): CellWorkload;
 }
 
 export interface PlanReport {
   /** The fields of `plan --json`; `ok` and `program` are added. */
   readonly document: Readonly<Record<string, unknown>>;
+  /** What each launch does, for cost models: the tile shapes that the plan uses, and the work of their blocks. */
+  readonly work?: readonly LaunchWork[];
   /** The same for a terminal. */
   text(): string;
   /** The same as one self-contained page. */

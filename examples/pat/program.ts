@@ -15,8 +15,10 @@ import { planDocument } from './json.ts';
 import { planBuffers, planLaunches, type Kernels } from './launches.ts';
 import { tokenBytes } from './heads.ts';
 import { makePlan, parsePacking, type Plan, type PlanOptions } from './plan.ts';
+import { predict } from './predict.ts';
 import { sum, summarise } from './summary.ts';
 import { planText } from './text.ts';
+import { cellWorkload, planWork } from './tuning.ts';
 import { verifiedRows, verifyOutputs } from './verify.ts';
 import { defaults, loadWorkload } from './workload/index.ts';
 
@@ -52,7 +54,8 @@ export function makeProgram(kernels: Kernels, variant: VariantOptions = {}): Pro
     flags: programFlags,
     small: { workload: '1,3_24,40', flags: { heads: '4/2', headDim: '64', packing: 'pat' } },
     instantiate: (options) => instantiate(kernels, variant, options),
-    plan: (options) => report(prepare(kernels, options), options.workload ?? ''),
+    plan: (options) => report(kernels, options, prepare(kernels, options)),
+    cell: cellWorkload,
   };
 }
 
@@ -166,9 +169,16 @@ function scaleOf({ flags }: RunOptions, batch: Batch): number {
   return Math.fround(scale);
 }
 
-function report({ plan, planUs }: Prepared, workload: string): PlanReport {
+function report(
+  kernels: Kernels,
+  options: RunOptions,
+  { plan, planUs, spec, forwardTiles }: Prepared,
+): PlanReport {
+  const workload = options.workload ?? '';
+  const mergeShape = plan.tables.slots > 0 ? mergeTile(kernels, options, spec) : {};
   return {
     document: planDocument(plan, planUs),
+    work: planWork(plan, kernels, forwardTiles, mergeShape),
     text: () => planText(plan, planUs),
     html: () => {
       const { batch, forest } = plan;
@@ -181,7 +191,14 @@ function report({ plan, planUs }: Prepared, workload: string): PlanReport {
       };
       const group = batch.qHeads / batch.kvHeads;
       const document = planDocument(plan, planUs) as unknown as PlanJson;
-      return planPage({ workload, flags, group, plan: document, order: forest.order });
+      return planPage({
+        workload,
+        flags,
+        group,
+        plan: document,
+        order: forest.order,
+        prediction: predict(plan),
+      });
     },
   };
 }

@@ -1,0 +1,85 @@
+/** A plan as the tuner's cost model sees it, and workloads of equal packs to measure tile shapes with. */
+import { fail } from '../../compiler/diagnostics/error.ts';
+import type { Spec, Tile } from '../../compiler/program.ts';
+import type { BlockWork, CellWorkload, LaunchWork } from '../../compiler/work.ts';
+import { tokenBytes } from './heads.ts';
+import { entryInts } from './packlist.ts';
+import { usedTokens } from './inputs.ts';
+import type { Kernels } from './launches.ts';
+import type { Plan } from './plan.ts';
+import { packLoads } from './predict.ts';
+import { sum } from './summary.ts';
+import { packInts } from './tables.ts';
+
+/** Matrix instructions take 16 rows. */
+const warpRows = (rows: number): number => Math.ceil(rows / 16) * 16;
+
+/** Packs of equal size counted together; every pack is a block for each KV head. */
+export function planWork(
+  plan: Plan,
+  kernels: Kernels,
+  tiles: readonly Tile[],
+  mergeShape: Tile,
+): LaunchWork[] {
+  const { batch, tables } = plan;
+  const group = batch.qHeads / batch.kvHeads;
+  const loads = packLoads(tables);
+  const loaded = loads.reduce((a, b) => a + b, 0);
+  const rowBytes = batch.headDim * (batch.dtype === 'f32' ? 4 : 2);
+  const unique = sum(usedTokens(batch)) * batch.kvHeads * tokenBytes(batch);
+  const ends = 2 * batch.lengths.length * batch.qHeads * rowBytes;
+  const launches = tables.shapes.map(({ tile, packBase, packCount }): LaunchWork => {
+    const blocks = new Map<string, { rows: number; tokens: number; active: number; count: number }>();
+    let share = 0;
+    for (let p = packBase; p < packBase + packCount; p++) {
+      const rows = tables.packs[p * packInts + 1]! * group;
+      let [tokens, busy] = [0, 0];
+      for (let e = tables.packs[p * packInts + 2]!; e < tables.packs[p * packInts + 3]!; e++) {
+        const [, from, to, , sequences] = tables.entries.subarray(e * entryInts, (e + 1) * entryInts);
+        // A step never spans two entries.
+        const stepped = Math.ceil((to! - from!) / tile.n) * tile.n;
+        tokens += stepped;
+        busy += stepped * warpRows(sequences! * group);
+      }
+      const active = tokens > 0 ? Math.round(busy / tokens) : 0;
+      const key = `${rows} ${tokens} ${active}`;
+      const block = blocks.get(key);
+      if (block) block.count += batch.kvHeads;
+      else blocks.set(key, { rows, tokens, active, count: batch.kvHeads });
+      share += loads[p]!;
+    }
+    const found = tiles.find((t) => t.m === tile.m && t.n === tile.n && (t.stages ?? 1) === tile.stages)!;
+    const bytes = loaded > 0 ? ((unique + ends) * share) / loaded : 0;
+    return { template: kernels.forward, tile: found, blocks: [...blocks.values()], bytes };
+  });
+  if (tables.slots > 0) {
+    const partials = tables.slots * batch.qHeads;
+    const merged: BlockWork = { rows: 1, tokens: batch.headDim, count: partials };
+    // Written by the forward kernel and read back, in f32.
+    const bytes = 2 * partials * batch.headDim * 4;
+    launches.push({ template: kernels.merge, tile: mergeShape, blocks: [merged], bytes });
+  }
+  return launches;
+}
+
+/** Roots of `tokens` tokens with as many sequences each as fill `rows` rows; every sequence ends in one page of its own. */
+export function cellWorkload(spec: Spec, rows: number, tokens: number, blocks: number): CellWorkload {
+  const [group, kvHeads, page] = [spec.group, spec.kvHeads, spec.page].map(Number) as [
+    number,
+    number,
+    number,
+  ];
+  if (!(group > 0 && kvHeads > 0 && page > 0)) fail('PAT0106', 'a cell needs group, kvHeads and page');
+  const sequences = Math.max(1, Math.floor(rows / group));
+  const roots = Math.max(1, Math.ceil(blocks / kvHeads));
+  const shared = Math.max(page, Math.ceil(tokens / page) * page);
+  const count = roots * kvHeads;
+  return sequences === 1
+    ? { workload: `${roots}_${shared}`, rows: group, tokens: shared, count }
+    : {
+        workload: `${roots},${roots * sequences}_${shared},${page}`,
+        rows: sequences * group,
+        tokens: shared + sequences * page,
+        count,
+      };
+}
