@@ -88,6 +88,29 @@ describe('words of global memory', () => {
     },
   );
 
+  it('gives zero bits in every iteration in which the predicate does not hold', async () => {
+    const r = new b.Registers();
+    const [x, y] = [buffer('x', 'f32', 'read'), buffer('y', 'f32', 'write')];
+    const [c, w] = [r.scalar('c', 'i32'), r.scalar('w', 'f32')];
+    const index = b.add(b.mul(b.varRef(c), 16), b.threadId());
+    const even = b.eq(b.and(b.varRef(c), 1), 0);
+    const k = kernel(
+      16,
+      [x, y],
+      [
+        b.forLoop(at(2), c, b.constI(0), b.param('n', 'i32'), 1, false, [
+          b.declare(at(3), w),
+          { s: 'loadGlobalWords', span: at(4), dst: [b.lvalue(w)], buffer: x, index, pred: even },
+          { s: 'storeGlobal', span: at(5), buffer: y, index, value: b.varRef(w) },
+        ]),
+      ],
+    );
+    await validate(k);
+    const data = Float32Array.from({ length: 64 }, (_, i) => i + 1);
+    const out = await launch(device, k, { x: data, y: new Float32Array(64) }, [1, 1, 1], { n: 4 });
+    expect([...out.get('y')!]).toEqual([...data].map((v, i) => ((i >> 4) & 1 ? 0 : v)));
+  });
+
   it('reads one element of a buffer that is also read in vectors', async () => {
     const r = new b.Registers();
     for (const element of ['f16', 'bf16', 'i32'] as const) {
