@@ -22,7 +22,8 @@ import type { Expr, Var } from '../thread/nodes.ts';
 import { isHalf, type Context } from './context.ts';
 import { regCount, sliceLayout, type Layout } from './layout.ts';
 import { dropAxis, registerAt, type Point } from './point.ts';
-import { asShared, elementOffset } from './shared.ts';
+import { asShared } from './shared.ts';
+import { elementOffset } from './shared-layout.ts';
 import type { RegTile, SharedTile } from './values.ts';
 
 export function lowerFma(ctx: Context, op: DotOp, layout: Layout, makeAcc: () => RegTile): RegTile {

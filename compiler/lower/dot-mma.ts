@@ -10,7 +10,8 @@ import { type Context } from './context.ts';
 import { operandAt } from './evaluate.ts';
 import { mmaLayout, type Layout } from './layout.ts';
 import type { Point } from './point.ts';
-import { asShared, offsetOf } from './shared.ts';
+import { asShared } from './shared.ts';
+import { offsetOf } from './shared-layout.ts';
 import type { RegTile, SharedTile } from './values.ts';
 
 /** Registers that loop-invariant fragments may occupy; beyond this they are read again from shared memory. */

@@ -20,7 +20,9 @@ import { nameOf } from './evaluate.ts';
 import { makeIterator, type Iterator } from './iterate.ts';
 import { assignYields, bindCarried, carry, lowerOps } from './regions.ts';
 import { ringConsumer } from './ring.ts';
-import { allThreads, asShared, copyToShared, newSharedTile } from './shared.ts';
+import { allThreads, copyToShared } from './copies.ts';
+import { asShared } from './shared.ts';
+import { newSharedTile } from './shared-layout.ts';
 import type { SharedTile } from './values.ts';
 
 /** The loads of a loop body that can run ahead: staged, and addressed by nothing that the loop carries. */

@@ -24,7 +24,7 @@ import type { Context } from './context.ts';
 import { makeIterator } from './iterate.ts';
 import type { Stage } from './pipeline.ts';
 import { assignYields, bindCarried, carry, lowerOps } from './regions.ts';
-import { copyToShared } from './shared.ts';
+import { copyToShared } from './copies.ts';
 
 export interface Ring {
   readonly op: ForOp | RaggedOp;

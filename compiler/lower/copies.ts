@@ -1,0 +1,261 @@
+/**
+ * Copies of staged loads into shared memory: as wide as alignment and masks allow, asynchronous where the target can, with
+ * the page lookups of a batch of rows issued before the copies that wait for them.
+ */
+import { elementBytes, operandsOf, type LoadOp, type Value } from '../ir/nodes.ts';
+import {
+  add,
+  constI,
+  div,
+  element,
+  guard,
+  loadGlobal,
+  lt,
+  lvalue,
+  mul,
+  pack,
+  rem,
+  threadId,
+  varRef,
+} from '../thread/build.ts';
+import type { Expr } from '../thread/nodes.ts';
+import { isHalf, regTypeOf, type Context } from './context.ts';
+import { constantOf, elementIndex, indexAt, lazyAt, lazyKey, nameOf } from './evaluate.ts';
+import { exprKey } from './emitter.ts';
+import { andOf, movesTogether } from './registers.ts';
+import { elementOffset, offsetOf } from './shared-layout.ts';
+import type { SharedTile } from './values.ts';
+
+/** Which threads carry out a copy. */
+export interface Copiers {
+  readonly count: number;
+  /** Their linear id, 0 … count-1. */
+  readonly id: Expr;
+}
+
+export const allThreads = (ctx: Context): Copiers => ({ count: ctx.threads, id: threadId() });
+
+const isZero = (ctx: Context, v: Value | undefined): boolean => {
+  if (!v) return true;
+  const { op } = ctx.analysis.definition(v);
+  return op?.op === 'const' ? Number(op.value) === 0 : op?.op === 'broadcast' ? isZero(ctx, op.a) : false;
+};
+
+export interface Copy {
+  readonly load: LoadOp;
+  readonly to: SharedTile;
+}
+
+/** The widest run of columns that a copy can move at once, and whether it can do so asynchronously. */
+function copyWidth(ctx: Context, { load, to }: Copy): { run: number; async: boolean } {
+  const eb = elementBytes(load.tensor.element);
+  let run = 16 / eb;
+  while (run > 1 && (to.columns % run !== 0 || !movesTogether(ctx, load, 1, run))) run /= 2;
+  const bytes = run * eb;
+  if (bytes < 4 || !isZero(ctx, load.other)) return { run: 0, async: false };
+  const async = ctx.target.features.cpAsync && to.pitch % bytes === 0 && (!to.swizzle || bytes === 16);
+  return { run, async };
+}
+
+/**
+ * Emits copies of staged loads; with `wait`, until the data has landed for this thread. Copies of one shape share a loop,
+ * and with it the index arithmetic and page lookups that they have in common.
+ */
+export function copyToShared(ctx: Context, copies: readonly Copy[], by: Copiers, wait: boolean): void {
+  const groups = new Map<string, (Copy & { async: boolean; run: number })[]>();
+  for (const c of copies) {
+    const { run, async } = copyWidth(ctx, c);
+    const key = run === 0 ? `element ${groups.size}` : `${c.to.rows} ${c.to.columns} ${run}`;
+    groups.set(key, [...(groups.get(key) ?? []), { ...c, run, async }]);
+  }
+  let pending = false;
+  for (const group of groups.values()) {
+    const { run, to, load } = group[0]!;
+    ctx.emitter.span = load.span;
+    if (run === 0) {
+      copyElements(ctx, load, to, by);
+      continue;
+    }
+    forEachChunk(ctx, to, run, by, lookupsOf(ctx, group), (row, column, inside) => {
+      for (const c of group) {
+        ctx.emitter.span = c.load.span;
+        if (c.async) copyAsync(ctx, c.load, c.to, run, row, column, inside);
+        else copyWords(ctx, c.load, c.to, run, row, column, inside);
+      }
+    });
+    pending ||= group.some((c) => c.async);
+  }
+  if (pending && wait) {
+    ctx.emitter.emit({ s: 'cpAsyncCommit', span: ctx.emitter.span });
+    ctx.emitter.emit({ s: 'cpAsyncWait', span: ctx.emitter.span, pending: 0 });
+  }
+}
+
+function copyAsync(
+  ctx: Context,
+  op: LoadOp,
+  to: SharedTile,
+  run: number,
+  row: Expr,
+  column: Expr,
+  inside: Expr,
+): void {
+  const coords = [row, column];
+  const span = ctx.emitter.span;
+  const pred = op.mask ? indexAt(ctx, op.mask, coords) : undefined;
+  const stmt = {
+    s: 'cpAsync' as const,
+    span,
+    buffer: to.buffer,
+    offset: offsetOf(to, row, column),
+    from: ctx.buffer(op.tensor),
+    index: elementIndex(ctx, op, (v) => indexAt(ctx, v, coords)),
+    bytes: (run * elementBytes(op.tensor.element)) as 4 | 8 | 16,
+    ...(pred && pred.e !== 'const' ? { pred } : {}),
+  };
+  if (inside.e === 'const') ctx.emitter.emit(stmt);
+  else ctx.emitter.emit({ s: 'if', span, cond: inside, uniform: 'none', then: [stmt], else: [] });
+}
+
+/** Through registers, where the target has no asynchronous copy or the row pitch does not allow one. */
+function copyWords(
+  ctx: Context,
+  op: LoadOp,
+  to: SharedTile,
+  run: number,
+  row: Expr,
+  column: Expr,
+  inside: Expr,
+): void {
+  const coords = [row, column];
+  const span = ctx.emitter.span;
+  const index = elementIndex(ctx, op, (v) => indexAt(ctx, v, coords));
+  const masked = op.mask ? andOf(inside, indexAt(ctx, op.mask, coords)) : inside;
+  const count = (run * elementBytes(op.tensor.element)) / 4;
+  const words = Array.from({ length: count }, () => ctx.emitter.scalar('word', 'u32'));
+  const pred = masked.e === 'const' ? {} : { pred: masked };
+  const dst = words.map((w) => lvalue(w));
+  ctx.emitter.emit({ s: 'loadGlobalWords', span, dst, buffer: ctx.buffer(op.tensor), index, ...pred });
+  storeWords(ctx, to, row, column, words.map(varRef), inside);
+}
+
+function storeWords(
+  ctx: Context,
+  to: SharedTile,
+  row: Expr,
+  column: Expr,
+  words: readonly Expr[],
+  inside: Expr,
+): void {
+  const span = ctx.emitter.span;
+  const pred = inside.e === 'const' ? {} : { pred: inside };
+  const offset = elementOffset(to, row, column);
+  const wide = to.pitch % (4 * words.length) === 0;
+  if (wide)
+    return ctx.emitter.emit({ s: 'storeShared', span, buffer: to.buffer, offset, values: words, ...pred });
+  words.forEach((w, i) =>
+    ctx.emitter.emit({
+      s: 'storeShared',
+      span,
+      buffer: to.buffer,
+      offset: add(offset, 4 * i),
+      values: [w],
+      ...pred,
+    }),
+  );
+}
+
+/** Rounds of a copy that are unrolled together. */
+const batch = 16;
+
+/**
+ * Runs over aligned runs of `run` columns, split evenly over the copiers. `lookups` are loads that the rows' addresses
+ * depend on (a page table): a batch of them is issued before the batch of copies that waits for them.
+ */
+function forEachChunk(
+  ctx: Context,
+  to: SharedTile,
+  run: number,
+  by: Copiers,
+  lookups: readonly LoadOp[],
+  body: (row: Expr, column: Expr, inside: Expr) => void,
+): void {
+  const perRow = Math.ceil(to.columns / run);
+  const total = to.rows * perRow;
+  const rounds = Math.ceil(total / by.count);
+  const named = (name: string, e: Expr): Expr =>
+    e.e === 'const' || e.e === 'var' ? e : ctx.emitter.once(name, exprKey(e), e, ctx.emitter.scopes[0]!);
+  const place = (round: Expr): { row: Expr; column: Expr; inside: Expr } => {
+    const linear = add(by.id, mul(round, by.count));
+    return {
+      row: named('row', div(linear, perRow)),
+      column: named('column', mul(rem(linear, perRow), run)),
+      inside: total % by.count === 0 ? constantOf('bool', true) : lt(linear, total),
+    };
+  };
+  const group = (first: Expr, count: number): void => {
+    const found = lookups.map((l) =>
+      ctx.emitter.array(nameOf(l.result, l.tensor.name), regTypeOf(l.result.type.element), count),
+    );
+    if (found.length > 0)
+      ctx.emitter.unrolled('c', count, (i) => {
+        const { row } = place(add(first, i));
+        lookups.forEach((l, n) => ctx.emitter.assign(found[n]!, lazyAt(ctx, l.result, [row]), i));
+      });
+    ctx.emitter.unrolled('c', count, (i) => {
+      const { row, column, inside } = place(add(first, i));
+      lookups.forEach((l, n) =>
+        ctx.emitter.top.cache.set(lazyKey(ctx, l.result, [row]), element(found[n]!, i)),
+      );
+      body(row, column, inside);
+    });
+  };
+  const size = Math.min(rounds, batch);
+  const whole = Math.floor(rounds / size);
+  if (whole === 1) group(constI(0), size);
+  else ctx.emitter.loop('g', constI(0), constI(whole * size), size, undefined, (first) => group(first, size));
+  if (rounds % size > 0) group(constI(whole * size), rounds % size);
+}
+
+/** Row-indexed table loads that the addresses of these copies depend on. */
+function lookupsOf(ctx: Context, copies: readonly Copy[]): LoadOp[] {
+  const found = new Set<LoadOp>();
+  const visit = (v: Value): void => {
+    const { op } = ctx.analysis.definition(v);
+    if (!op || ctx.analysis.anchored.has(v.id)) return;
+    if (op.op === 'load' && v.type.shape.length === 1) found.add(op);
+    else for (const x of operandsOf(op)) visit(x);
+  };
+  for (const { load, to } of copies)
+    for (const v of load.indices) if (v.type.shape[0] === to.rows && v.type.shape[1] === 1) visit(v);
+  return [...found].filter((l) => l.result.type.shape[0] === copies[0]!.to.rows);
+}
+
+/** The fallback: elements one by one, halves in pairs, wherever vectors are not provably aligned or masked alike. */
+function copyElements(ctx: Context, op: LoadOp, to: SharedTile, by: Copiers): void {
+  const type = op.tensor.element;
+  const run = isHalf(type) ? 2 : 1;
+  forEachChunk(ctx, to, run, by, [], (row, column, inside) => {
+    const at = (c: Expr): Expr => {
+      const coords = [row, c];
+      const value = loadGlobal(
+        ctx.buffer(op.tensor),
+        elementIndex(ctx, op, (v) => indexAt(ctx, v, coords)),
+      );
+      const masked = op.mask ? andOf(inside, indexAt(ctx, op.mask, coords)) : inside;
+      const cond = c !== column && to.columns % 2 !== 0 ? andOf(lt(c, to.columns), masked) : masked;
+      const other = op.other ? indexAt(ctx, op.other, coords) : constantOf(type, 0);
+      return guard(cond, value, other);
+    };
+    if (!isHalf(type)) return storeWords(ctx, to, row, column, [at(column)], inside);
+    const pair = ctx.emitter.scalar('pair', 'u32', pack(type, at(column), at(add(column, 1))));
+    ctx.emitter.emit({
+      s: 'storeShared',
+      span: ctx.emitter.span,
+      buffer: to.buffer,
+      offset: elementOffset(to, row, column),
+      values: [varRef(pair)],
+      ...(inside.e === 'const' ? {} : { pred: inside }),
+    });
+  });
+}

@@ -1,0 +1,78 @@
+/**
+ * Where an element of a tile lies in shared memory. Rows that matrix instructions read 16 bytes at a time are swizzled, or
+ * padded to an odd number of 16-byte chunks, so that eight consecutive rows fall into different banks; other tiles are
+ * padded by one word.
+ */
+import { elementBytes, type Value } from '../ir/nodes.ts';
+import { add, constI, div, mul, rem, xor } from '../thread/build.ts';
+import type { Expr, MemoryElement } from '../thread/nodes.ts';
+import type { Context } from './context.ts';
+import type { SharedTile, Swizzle } from './values.ts';
+
+/**
+ * Bytes between rows, and how they are swizzled. Rows of a whole number of 128 bytes, or of 32 or 64, are swizzled; others
+ * are padded to an odd number of 16-byte chunks.
+ */
+export function rowPitch(
+  element: MemoryElement,
+  columns: number,
+  matrix: boolean,
+): { pitch: number; swizzle?: Swizzle } {
+  const bytes = columns * elementBytes(element);
+  if (!matrix) return { pitch: Math.ceil(bytes / 4) * 4 + 4 };
+  if (bytes % 128 === 0) return { pitch: bytes, swizzle: { chunks: 8, rows: 1 } };
+  if (bytes === 64) return { pitch: bytes, swizzle: { chunks: 4, rows: 2 } };
+  if (bytes === 32) return { pitch: bytes, swizzle: { chunks: 2, rows: 4 } };
+  const chunks = Math.ceil(bytes / 16);
+  return { pitch: 16 * (chunks + (chunks % 2 === 0 ? 1 : 0)) };
+}
+
+export function newSharedTile(
+  ctx: Context,
+  v: Value,
+  name: string,
+  matrix: boolean,
+  stages = 1,
+  element = v.type.element as MemoryElement,
+): SharedTile & { stageBytes: number } {
+  const [rows, columns] = v.type.shape as [number, number];
+  const { pitch, swizzle } = rowPitch(element, columns, matrix);
+  const stageBytes = Math.ceil((rows * pitch) / 16) * 16;
+  const count = stages > 1 ? `${stages} stages x ` : '';
+  const how = swizzle
+    ? ', xor swizzle'
+    : pitch > columns * elementBytes(element)
+      ? `, row pitch ${pitch} B`
+      : '';
+  const note = `${count}${rows} x ${columns} x ${elementBytes(element)} B${how}`;
+  const buffer = ctx.addShared(name, element, stageBytes * stages, note, ctx.emitter.span);
+  return {
+    form: 'shared',
+    buffer,
+    rows,
+    columns,
+    element,
+    pitch,
+    ...(swizzle ? { swizzle } : {}),
+    base: constI(0),
+    transposed: false,
+    stageBytes,
+  };
+}
+
+/** Byte offset of stored row r, column c; c must be a multiple of 8 halves where the tile is swizzled. */
+export function offsetOf(t: SharedTile, r: Expr, c: Expr): Expr {
+  const eb = elementBytes(t.element);
+  const row = add(t.base, mul(r, t.pitch));
+  if (!t.swizzle) return add(row, mul(c, eb));
+  const chunk = div(c, 16 / eb);
+  return add(row, mul(xor(chunk, rem(div(r, t.swizzle.rows), t.swizzle.chunks)), 16));
+}
+
+/** Byte offset of any single element, also inside a swizzled chunk. */
+export function elementOffset(t: SharedTile, r: Expr, c: Expr): Expr {
+  if (!t.swizzle) return offsetOf(t, r, c);
+  const eb = elementBytes(t.element);
+  const per = 16 / eb;
+  return add(offsetOf(t, r, mul(div(c, per), per)), mul(rem(c, per), eb));
+}
