@@ -1,5 +1,15 @@
 /** Builds Tile IR in order: fresh values, a stack of open regions, ops appended to the innermost. */
-import type { Op, PureOp, Region, TileType, Value } from './nodes.ts';
+import { fail } from '../diagnostics/error.ts';
+import {
+  mostElements,
+  showType,
+  sizeOf,
+  type Op,
+  type PureOp,
+  type Region,
+  type TileType,
+  type Value,
+} from './nodes.ts';
 import { resultType, type Draft } from './rules.ts';
 
 interface Scope {
@@ -27,7 +37,13 @@ export class Builder {
 
   /** Appends a pure op; its result type follows from the rules (`declared` where the op does not determine it). */
   pure(draft: Draft, declared: TileType, name?: string): Value {
-    const result = this.value(resultType(draft, declared), name);
+    const type = resultType(draft, declared);
+    if (sizeOf(type) > mostElements)
+      fail('PAT0110', `${showType(type)} is ${sizeOf(type)} elements; a tile has at most 2^24`, {
+        span: draft.span,
+        help: 'a tile is what one block works on: cover a tensor by the launch grid and loops',
+      });
+    const result = this.value(type, name);
     this.append({ ...draft, result } as PureOp);
     return result;
   }

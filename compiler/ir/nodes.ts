@@ -328,6 +328,8 @@ export function operandsOf(op: Op): readonly Value[] {
 }
 
 export const sizeOf = (t: TileType): number => t.shape.reduce((a, b) => a * b, 1);
+/** Far beyond what a block can hold, and what the interpreter can still allocate. */
+export const mostElements = 2 ** 24;
 export const isScalar = (t: TileType): boolean => t.shape.length === 0;
 export const isFloat = (e: Element): boolean => e === 'f32' || e === 'f16' || e === 'bf16';
 export const elementBytes = (e: Element): number => (e === 'f16' || e === 'bf16' ? 2 : e === 'bool' ? 1 : 4);

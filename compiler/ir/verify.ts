@@ -5,7 +5,9 @@ import {
   operandsOf,
   resultsOf,
   sameShape,
+  mostElements,
   showType,
+  sizeOf,
   type Kernel,
   type Op,
   type Param,
@@ -100,6 +102,8 @@ class Verifier {
     else if (this.#ids.has(v.id)) this.#report(`two values have the id ${v.id}`, span);
     for (const extent of v.type.shape)
       if (!Number.isInteger(extent) || extent < 1) this.#report(`${show(v)} has extent ${extent}`, span);
+    if (sizeOf(v.type) > mostElements)
+      this.#report(`${show(v)} is ${showType(v.type)}: a tile has at most 2^24 elements`, span);
     this.#defined.add(v);
     this.#ids.add(v.id);
     this.#scopes.at(-1)!.add(v);

@@ -22,7 +22,7 @@ it('has a TextMate grammar that knows every word, and nothing that is no word', 
   expect(words.length).toBeGreaterThan(60);
   expect(words.filter((word) => !known(word))).toEqual([]);
   for (const word of ['foo', 'add2', 'expp', 'reduce_mul']) expect(known(word)).toBe(false);
-  const shapes = { ValueName: 'value', Location: 'location', TileType: 'type', Text: 'string' } as const;
+  const shapes = { ValueName: 'value', Location: 'location', TileType: 'type' } as const;
   for (const [token, name] of Object.entries(shapes)) {
     const source = (allTokens.find((t) => t.name === token)!.PATTERN as RegExp).source;
     expect(repository[name]!.match).toContain(source);

@@ -74,6 +74,11 @@ export class Elaborator {
     this.found.push({ code: 'PAT0201', message, span: this.#position(at), ...(help && { help }) });
   }
 
+  /** What was probably meant; only for the first errors, since each looks at every name. */
+  #near(word: string, known: Iterable<string>): string | undefined {
+    return this.found.length < 50 ? closest(word, [...known]) : undefined;
+  }
+
   #position(token: IToken): Span {
     return { file: this.#file, line: token.startLine ?? 1, column: token.startColumn ?? 1 };
   }
@@ -136,7 +141,7 @@ export class Elaborator {
   #use = (token: IToken): Value => {
     const value = this.#values.get(token.image.slice(1));
     if (value) return value;
-    const near = closest(token.image.slice(1), [...this.#values.keys()]);
+    const near = this.#near(token.image.slice(1), this.#values.keys());
     this.#report(token, `${token.image} is not defined above`, near && `did you mean %${near}?`);
     return { id: -1, type: { element: 'f32', shape: [] } };
   };
@@ -144,7 +149,7 @@ export class Elaborator {
   #tensor(token: IToken): TensorParam {
     const tensor = this.#tensors.get(token.image);
     if (tensor) return tensor;
-    const near = closest(token.image, [...this.#tensors.keys()]);
+    const near = this.#near(token.image, this.#tensors.keys());
     this.#report(token, `there is no tensor \`${token.image}\``, near && `did you mean ${near}?`);
     return {
       kind: 'tensor',

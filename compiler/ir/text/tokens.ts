@@ -161,7 +161,8 @@ export const Location = createToken({
   pattern: /@(?:\?|\d+:\d+:\d+(?:<\d+:\d+:\d+)*)/,
   label: 'a location such as @0:12:5',
 });
-export const Text = createToken({ name: 'Text', pattern: /"(?:[^"\\\n]|\\.)*"/, label: 'a string' });
+// The closing quote may be missing (elaborate.ts says so): to look for it again from every character is quadratic.
+export const Text = createToken({ name: 'Text', pattern: /"(?:[^"\\\n]|\\.)*"?/, label: 'a string' });
 export const NumberText = createToken({
   name: 'NumberText',
   pattern: /-inf\b|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/,

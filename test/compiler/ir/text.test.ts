@@ -148,6 +148,19 @@ describe('syntax errors', () => {
     expect(errorsOf(text).join('\n')).toContain(message);
   });
 
+  it.each([
+    ['regions nested too deep', `kernel k {\n%c = const true : bool\n${'if %c {\n'.repeat(20000)}`],
+    ['a string without an end', `kernel k {\n spec a = "${'\\"'.repeat(200000)}`],
+    ['a string without an end', 'kernel k {\n spec a = "b\n}'],
+    ['a tile of 10^16 elements', 'kernel k {\n%x = const 1 : tile<99999999x99999999xi32>\n}'],
+    ['thousands of errors', `kernel k {\n${'%a = neg %b : f32\n'.repeat(5000)}}`],
+    ['a long location', `kernel k {\n%x = const 1 : i32 @${'0:1:1<'.repeat(50000)}0:1:1\n}`],
+  ])('are found soon, and are at most fifty: %s', { timeout: 10_000 }, (_, text) => {
+    const found = errorsOf(text);
+    expect(found.length).toBeGreaterThan(0);
+    expect(found.length).toBeLessThanOrEqual(50);
+  });
+
   it('never crash and never hang: mutated and arbitrary text', () => {
     const lines = printKernel(everything.trace({}, {})).split('\n');
     const mutation = fc.record({
