@@ -16,7 +16,6 @@ using Ints = std::vector<int32_t>;
 
 constexpr int32_t none = -1;
 constexpr int few_sequences = 8;
-constexpr int few_packs = 24;
 constexpr int64_t smallest_piece = 64;
 constexpr int limits[] = {24, 12, 6};
 constexpr int few_limits[] = {60, 36, 24, 16, 12, 8, 5};
@@ -216,27 +215,36 @@ struct Work {
 
 /** What a packer writes; columns of packs, rows and entries. */
 struct PackList {
-  Ints sequence_begin, sequences, entry_begin, entries, load;
+  Ints sequence_begin, entry_begin, load;
+  // Storage that only grows; `rows` and `entry_count` say how much of it is in use.
+  Ints sequences, entries;
+  int32_t rows = 0, entry_count = 0;
   // Where the private tail of a sequence is in `entries`; none where it has no tail of its own.
   Ints tail;
 
   void reset(int32_t n) {
     sequence_begin.assign(1, 0);
     entry_begin.assign(1, 0);
-    sequences.clear();
-    entries.clear();
     load.clear();
+    rows = entry_count = 0;
     tail.assign(n, none);
   }
   int32_t count() const { return static_cast<int32_t>(load.size()); }
-  void entry(int32_t base, int32_t from, int32_t to, int32_t first, int32_t rows) {
-    const int32_t row[] = {base, from, to, first, rows};
-    entries.insert(entries.end(), row, row + 5);
-  }
+
+  /** Where the next rows and entries go, with room for so many. */
+  int32_t *more_rows(int32_t n) { return room(sequences, static_cast<size_t>(rows), static_cast<size_t>(n)); }
+  int32_t *more_entries(int32_t n) { return room(entries, 5 * static_cast<size_t>(entry_count), 5 * static_cast<size_t>(n)); }
+
   void close(int64_t tokens) {
-    sequence_begin.push_back(static_cast<int32_t>(sequences.size()));
-    entry_begin.push_back(static_cast<int32_t>(entries.size() / 5));
+    sequence_begin.push_back(rows);
+    entry_begin.push_back(entry_count);
     load.push_back(static_cast<int32_t>(tokens));
+  }
+
+ private:
+  static int32_t *room(Ints &list, size_t used, size_t more) {
+    if (list.size() < used + more) list.resize(2 * (used + more));
+    return list.data() + used;
   }
 };
 
@@ -379,31 +387,18 @@ struct PieceWriter {
   }
   /** A chunk in one piece: every sequence is a row, in order. */
   void whole(const Stream &s, int32_t b, int32_t e, int64_t tokens) {
-    int32_t rows = e - b;
-    const int32_t *order = w->order.data() + b, *table_begin = w->batch->table_begin, *lengths = w->batch->lengths;
-    out->sequences.insert(out->sequences.end(), order, order + rows);
-    std::fill(private_to.begin(), private_to.begin() + rows, 0);
-    size_t at = out->entries.size();
-    if (out->entries.capacity() < at + 10 * static_cast<size_t>(rows) + 5) out->entries.reserve(2 * at + 10 * static_cast<size_t>(rows) + 5);
-    out->entries.resize(at + 5 * static_cast<size_t>(s.size));
-    int32_t *entry = out->entries.data() + at;
-    auto put = [&](int32_t base, int32_t from, int32_t to, int32_t first, int32_t count) {
-      entry[0] = base, entry[1] = from, entry[2] = to, entry[3] = first, entry[4] = count;
-      entry += 5;
-    };
+    chunk_begin = b;
+    chunk_size = e - b;
+    const int32_t *order = w->order.data() + b;
+    std::copy(order, order + chunk_size, out->more_rows(chunk_size));
+    std::fill(private_to.begin(), private_to.begin() + chunk_size, 0);
+    int32_t *entry = out->more_entries(s.size);
     for (int32_t k = s.size - 1; k >= 0; k--) {
       const Rectangle &r = s.items[k];
-      if (r.count > 1) put(table_begin[order[r.left]], r.from, r.to, r.left, r.count);
+      if (r.count > 1) entry = put(entry, order[r.left], r.from, r.to, r.left, r.count);
       else private_from[r.left] = r.from, private_to[r.left] = r.to;
     }
-    for (int32_t r = 0; r < per_group && r < rows; r++)
-      for (int32_t row = r; row < rows; row += per_group) {
-        if (private_to[row] == 0) continue;
-        int32_t sequence = order[row];
-        if (private_to[row] == lengths[sequence]) out->tail[sequence] = static_cast<int32_t>((entry - out->entries.data()) / 5);
-        put(table_begin[sequence], private_from[row], private_to[row], row, 1);
-      }
-    out->close(tokens);
+    finish(entry, chunk_size, tokens);
   }
   void next() {
     end();
@@ -415,28 +410,42 @@ struct PieceWriter {
   }
   void end() {
     const int32_t *order = w->order.data() + chunk_begin;
-    int32_t rows = 0, first = static_cast<int32_t>(out->sequences.size());
+    int32_t rows = 0, *row_of = out->more_rows(chunk_size);
     for (int32_t i = 0; i < chunk_size; i++) {
       if (!touched[i]) continue;
-      out->sequences.push_back(order[i]);
+      row_of[rows] = order[i];
       private_to[rows] = 0;
       local[i] = rows++;
     }
+    int32_t *entry = out->more_entries(size);
     for (int32_t k = 0; k < size; k++) {
       const Rectangle &r = items[k];
       int32_t row = local[r.left];
-      if (r.count > 1) out->entry(w->batch->table_begin[order[r.left]], r.from, r.to, row, r.count);
+      if (r.count > 1) entry = put(entry, order[r.left], r.from, r.to, row, r.count);
       else private_from[row] = r.from, private_to[row] = r.to;
     }
+    finish(entry, rows, load);
+  }
+
+ private:
+  int32_t *put(int32_t *entry, int32_t sequence, int32_t from, int32_t to, int32_t first, int32_t count) const {
+    entry[0] = w->batch->table_begin[sequence], entry[1] = from, entry[2] = to, entry[3] = first, entry[4] = count;
+    return entry + 5;
+  }
+
+  /** Private entries round-robin over the row groups; then the pack is complete. */
+  void finish(int32_t *entry, int32_t rows, int64_t tokens) {
+    const int32_t *row_of = out->sequences.data() + out->rows, *lengths = w->batch->lengths;
     for (int32_t r = 0; r < per_group && r < rows; r++)
       for (int32_t row = r; row < rows; row += per_group) {
         if (private_to[row] == 0) continue;
-        int32_t sequence = out->sequences[first + row];
-        if (private_to[row] == w->batch->lengths[sequence])
-          out->tail[sequence] = static_cast<int32_t>(out->entries.size() / 5);
-        out->entry(w->batch->table_begin[sequence], private_from[row], private_to[row], row, 1);
+        int32_t sequence = row_of[row];
+        if (private_to[row] == lengths[sequence]) out->tail[sequence] = static_cast<int32_t>((entry - out->entries.data()) / 5);
+        entry = put(entry, sequence, private_from[row], private_to[row], row, 1);
       }
-    out->close(load);
+    out->entry_count = static_cast<int32_t>((entry - out->entries.data()) / 5);
+    out->rows += rows;
+    out->close(tokens);
   }
 };
 
@@ -449,6 +458,7 @@ struct Tally {
   };
   Ints loads, sorted;
   std::vector<Run> runs;
+  int64_t exact_packs = 24;
   int64_t tokens = 0, largest = 0;
 
   void reset() {
@@ -465,7 +475,7 @@ struct Tally {
   int64_t heaviest(int64_t units, int64_t kv_heads, int64_t overhead) {
     int64_t jobs = packs() * kv_heads;
     if (jobs <= units) return largest + overhead;
-    return jobs <= 4 * units && packs() <= few_packs ? schedule(units, kv_heads, overhead) : bound(units, kv_heads, overhead);
+    return jobs <= 4 * units && packs() <= exact_packs ? schedule(units, kv_heads, overhead) : bound(units, kv_heads, overhead);
   }
 
   int64_t schedule(int64_t units, int64_t kv_heads, int64_t overhead) {
@@ -627,6 +637,7 @@ struct Packer {
     costs = &device;
     largest_cap = std::max(1, std::min(work.size(), device.tiles.back().m / work.group));
     ends.resize(work.size());
+    tally.exact_packs = work.size() <= few_sequences ? 200 : 24;
     stream.reserve(largest_cap);
     partials.tally = &tally;
     partials.parts.assign(largest_cap, 0);
@@ -748,6 +759,7 @@ void assign_tiles(const PackList &list, const Costs &costs, Work &w, Tally &tall
   int32_t tiles = static_cast<int32_t>(costs.tiles.size()), kv_heads = w.batch->kv_heads;
   std::vector<char> used(tiles, 0);
   int64_t total = 0;
+  tally.exact_packs = 24;
   tile_of.resize(list.count());
   int32_t last_rows = none, last_tile = none;
   for (int32_t p = 0; p < list.count(); p++) {
@@ -809,11 +821,11 @@ struct Tables {
     }
     merges.clear();
     slot_count = 0;
-    slots.assign(list.sequences.size(), -1);
+    slots.assign(list.rows, -1);
     // Every sequence is in a pack, so more rows than sequences means partials.
-    if (list.sequences.size() == static_cast<size_t>(sequences)) return;
+    if (list.rows == sequences) return;
     parts.assign(sequences, 0);
-    for (int32_t s : list.sequences) parts[s]++;
+    for (int32_t i = 0; i < list.rows; i++) parts[list.sequences[i]]++;
     for (int32_t s = 0; s < sequences; s++) {
       int32_t count = parts[s];
       parts[s] = count > 1 ? slot_count : -1;
@@ -821,7 +833,7 @@ struct Tables {
       merges.insert(merges.end(), {s, slot_count, count});
       slot_count += count;
     }
-    for (size_t i = 0; i < list.sequences.size(); i++) {
+    for (int32_t i = 0; i < list.rows; i++) {
       int32_t s = list.sequences[i];
       if (parts[s] >= 0) slots[i] = parts[s]++;
     }
@@ -847,7 +859,8 @@ struct patc_planner {
   // For repair: what was planned, and between which lengths (exclusive, inclusive) each sequence's entries only end elsewhere.
   Ints lengths, low, high;
   int32_t page = 0, q_heads = 0, kv_heads = 0;
-  bool planned = false;
+  const Work *last = nullptr;
+  bool planned = false, bounded = false;
 
   /** Tiles that hold a KV head's rows; with one n in batch-invariant mode. */
   bool select_tiles(int32_t wanted) {
@@ -899,7 +912,7 @@ struct patc_planner {
     work[0].order.clear();
     if (n > 0) {
       forest(b, nullptr, work[0]);
-      exact = work[0].lcp;
+      if (span > 0) exact = work[0].lcp;
       if (span > 0)
         for (int32_t &shared : work[0].lcp) shared = static_cast<int32_t>(shared / invariant_n * invariant_n);
       work[0].measure(b);
@@ -952,43 +965,49 @@ struct patc_planner {
   }
 
   void remember(const patc_batch &b, const Work &w) {
-    int32_t n = b.sequences;
-    lengths.assign(b.lengths, b.lengths + n);
-    low.resize(n);
-    high.resize(n);
+    lengths.assign(b.lengths, b.lengths + b.sequences);
     page = b.page;
     q_heads = b.q_heads;
     kv_heads = b.kv_heads;
+    last = &w;
+    bounded = false;
+    planned = true;
+  }
+
+  /** Between which lengths nothing but the end of a sequence's tail changes; computed when a repair first asks. */
+  void bound() {
+    int32_t n = static_cast<int32_t>(lengths.size());
+    low.resize(n);
+    high.resize(n);
     for (int32_t i = 0; i < n; i++) {
-      int32_t s = w.order[i], length = b.lengths[s];
+      int32_t s = last->order[i], length = lengths[s];
       int32_t shared = std::max(exact[i], i + 1 < n ? exact[i + 1] : 0);
       bool own = length > shared && list.tail[s] != none;
-      high[s] = own ? w.length[i] : length;
-      low[s] = own ? std::max(w.length[i] - page, shared) : length - 1;
+      high[s] = own ? last->length[i] : length;
+      low[s] = own ? std::max(last->length[i] - page, shared) : length - 1;
     }
-    planned = true;
+    bounded = true;
   }
 
   /** Patches ends of entries; false where a sequence left its page or shares its end. */
   bool patch(const patc_batch &b) {
     int32_t n = b.sequences;
     if (n != static_cast<int32_t>(lengths.size()) || b.page != page || b.q_heads != q_heads || b.kv_heads != kv_heads) return false;
+    if (!bounded) bound();
     bool inside = true;
     for (int32_t s = 0; s < n; s++) inside &= b.lengths[s] > low[s] && b.lengths[s] <= high[s];
     if (!inside) return false;
     int32_t *entries = list.entries.data();
-    for (int32_t s = 0; s < n; s++) {
+    for (int32_t s = 0; s < n; s++)
       if (list.tail[s] != none) entries[5 * static_cast<size_t>(list.tail[s]) + 2] = b.lengths[s];
-      lengths[s] = b.lengths[s];
-    }
     return true;
   }
 
   int write_fixed(const patc_fixed &f) const {
     int32_t most = 0;
     for (const patc_shape &s : tables.shapes) most = std::max(most, s.pack_count);
-    size_t rows = list.sequences.size(), entries = list.entries.size(), merges = tables.merges.size();
-    if (most > f.packs || rows > static_cast<size_t>(f.rows) || entries > 5 * static_cast<size_t>(f.entries) ||
+    size_t merges = tables.merges.size();
+    if (most > f.packs || list.rows > f.rows || list.entry_count > f.entries ||
         merges > 3 * static_cast<size_t>(f.merges) || tables.slot_count > f.slots)
       return PATC_NO_ROOM;
     std::fill(f.pack_table, f.pack_table + 4 * (given.tiles.size() * f.packs + 1), 0);
@@ -998,20 +1017,20 @@ struct patc_planner {
       const int32_t *first = &tables.packs[4 * static_cast<size_t>(s.pack_base)];
       std::copy(first, first + 4 * static_cast<size_t>(s.pack_count), f.pack_table + 4 * region * f.packs);
     }
-    auto copy = [](const Ints &from, int32_t *to, size_t room, int32_t rest) {
-      std::fill(std::copy(from.begin(), from.end(), to), to + room, rest);
+    auto copy = [](const Ints &from, size_t count, int32_t *to, size_t room, int32_t rest) {
+      std::fill(std::copy(from.data(), from.data() + count, to), to + room, rest);
     };
-    copy(list.sequences, f.pack_sequences, f.rows, 0);
-    copy(tables.slots, f.pack_slots, f.rows, -1);
-    copy(list.entries, f.entry_table, 5 * static_cast<size_t>(f.entries), 0);
-    copy(tables.merges, f.merge_table, 3 * static_cast<size_t>(f.merges), 0);
+    copy(list.sequences, list.rows, f.pack_sequences, f.rows, 0);
+    copy(tables.slots, list.rows, f.pack_slots, f.rows, -1);
+    copy(list.entries, 5 * static_cast<size_t>(list.entry_count), f.entry_table, 5 * static_cast<size_t>(f.entries), 0);
+    copy(tables.merges, merges, f.merge_table, 3 * static_cast<size_t>(f.merges), 0);
     return PATC_OK;
   }
 
   void show(patc_tables *t) const {
     t->pack_count = list.count();
-    t->row_count = static_cast<int32_t>(list.sequences.size());
-    t->entry_count = static_cast<int32_t>(list.entries.size() / 5);
+    t->row_count = list.rows;
+    t->entry_count = list.entry_count;
     t->merge_count = static_cast<int32_t>(tables.merges.size() / 3);
     t->slot_count = tables.slot_count;
     t->shape_count = static_cast<int32_t>(tables.shapes.size());

@@ -121,6 +121,7 @@ export class PathPacker {
     this.largestCap = Math.max(1, Math.min(n, Math.floor(costs.tiles.at(-1)!.m / w.group)));
     this.ends = new Int32Array(n);
     this.tally = new LoadTally();
+    if (n <= fewSequences) this.tally.exactPacks = 200;
     this.stream = new Stream(this.largestCap);
     this.partials = new Partials(this.largestCap, this.tally);
   }

@@ -7,13 +7,13 @@ import type { PlanCosts, TileCost } from '../cost.ts';
 import { IntList } from '../packlist.ts';
 
 const buckets = 64;
-/** Exact scheduling up to this many packs. */
-const fewPacks = 24;
 
 /** Loads in tokens of one KV head; every pack runs once per KV head. */
 export class LoadTally {
   tokens = 0;
   largest = 0;
+  /** Exact scheduling up to this many packs. */
+  exactPacks = 24;
   private readonly loads = new IntList(256);
   private readonly counts = new Int32Array(buckets);
   private readonly sums = new Float64Array(buckets);
@@ -38,7 +38,7 @@ export class LoadTally {
   heaviest(units: number, kvHeads: number, overhead: number): number {
     const jobs = this.packs * kvHeads;
     if (jobs <= units) return this.largest + overhead;
-    return jobs <= 4 * units && this.packs <= fewPacks
+    return jobs <= 4 * units && this.packs <= this.exactPacks
       ? this.schedule(units, kvHeads, overhead)
       : this.bound(units, kvHeads, overhead);
   }

@@ -1,0 +1,124 @@
+/**
+ * Measures the planner: `node bench/planner/run.ts [--out FILE] [--commit NAME]`. C++ (g++ -O3, one core) and TypeScript on serving
+ * batches; predicted time against exhaustive search on small forests, and against the published rule, node packs and one query per
+ * block on the paper's trees and on random batches.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { defaultTiles } from '../../examples/pat/plan.ts';
+import { figuresOf, planCosts } from '../../examples/pat/cost.ts';
+import { loadWorkload, makePlan, packings, predict, type Batch } from '../../examples/pat/index.ts';
+import { bestTime, smallForest } from '../../test/examples/pat/exhaustive.ts';
+import { serving } from './serving.ts';
+
+const { values } = parseArgs({ options: { out: { type: 'string' }, commit: { type: 'string' } } });
+const here = import.meta.dirname;
+const costsOf = (batch: Batch) => planCosts(figuresOf('cuda'), 132, defaultTiles, batch);
+const round = (x: number, digits = 2): number => Number(x.toFixed(digits));
+
+function host(sizes: readonly number[]): Record<string, number>[] {
+  const folder = mkdtempSync(join(tmpdir(), 'patc-planner-'));
+  try {
+    const program = join(folder, 'planner');
+    const source = join(here, '../../examples/pat/host');
+    execFileSync('g++', [
+      '-std=c++17',
+      '-O3',
+      '-I',
+      source,
+      join(here, 'planner.cpp'),
+      join(source, 'patc_plan.cpp'),
+      '-o',
+      program,
+    ]);
+    const lines = execFileSync(program, sizes.map(String), { encoding: 'utf8' }).trim().split('\n');
+    return lines.map((line) => JSON.parse(line) as Record<string, number>);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function median(repeats: number, work: () => void): number {
+  const times = Array.from({ length: repeats }, () => {
+    const begin = performance.now();
+    work();
+    return (performance.now() - begin) * 1000;
+  });
+  return times.sort((a, b) => a - b)[repeats >> 1]!;
+}
+
+function typescript(sizes: readonly number[]) {
+  return sizes.map((sequences) => {
+    const batch = serving(sequences);
+    const costs = costsOf(batch);
+    for (let i = 0; i < 50; i++) makePlan(batch, costs);
+    return { sequences, planUs: round(median(200, () => makePlan(batch, costs))) };
+  });
+}
+
+/** Predicted time of the best plan that an exhaustive search finds, as a ratio. */
+function gaps(seeds: number) {
+  const found: number[] = [];
+  for (let seed = 0; seed < seeds; seed++) {
+    const small = smallForest(seed);
+    if (small)
+      found.push(predict(makePlan(small.batch, small.costs)).time / bestTime(small.batch, small.costs));
+  }
+  found.sort((a, b) => a - b);
+  const mean = found.reduce((a, b) => a + b) / found.length;
+  return {
+    forests: found.length,
+    seeds,
+    mean: round(mean, 4),
+    p99: round(found[Math.floor(found.length * 0.99)]!, 4),
+    largest: round(found.at(-1)!, 4),
+  };
+}
+
+/** Geometric means of predicted time over that of `auto`, and how often the other was faster. */
+function against(workloads: readonly string[], heads: readonly string[], page: number) {
+  const logs: Record<string, number> = {};
+  const faster: Record<string, number> = {};
+  let cases = 0;
+  for (const workload of workloads)
+    for (const text of heads) {
+      const batch = loadWorkload(workload, { heads: text, page });
+      const costs = costsOf(batch);
+      const [auto, ...others] = packings.map((packing) => predict(makePlan(batch, costs, { packing })).time);
+      cases++;
+      others.forEach((time, i) => {
+        const name = packings[i + 1]!;
+        logs[name] = (logs[name] ?? 0) + Math.log(time / auto!);
+        faster[name] = (faster[name] ?? 0) + (time < auto! ? 1 : 0);
+      });
+    }
+  const ratios = Object.entries(logs).map(([name, log]) => [name, round(Math.exp(log / cases), 3)]);
+  return { cases, ratio: Object.fromEntries(ratios) as Record<string, number>, fasterThanAuto: faster };
+}
+
+const trees = readFileSync(join(here, 'trees.txt'), 'utf8').trim().split('\n');
+const random = Array.from(
+  { length: 60 },
+  (_, i) => `random:${i},batch=${[8, 32, 128][i % 3]},scale=${[1, 4][i % 2]}`,
+);
+const heads = ['32/32', '16/8', '32/8', '64/8', '28/4', '40/8'];
+const document = {
+  measured: new Date().toISOString().slice(0, 10),
+  commit:
+    values.commit ??
+    execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: here, encoding: 'utf8' }).trim(),
+  processor: cpus()[0]?.model ?? 'unknown',
+  command: 'node bench/planner/run.ts',
+  workload:
+    '2,112-token system prompt, half of the sequences with one of four 1,024-token documents, 200 to 3,200 private tokens, page 16, 32/8 heads',
+  host: host([1, 8, 64, 256, 1024, 4096, 16384, 65536]),
+  typescript: typescript([64, 256, 1024, 4096]),
+  exhaustive: gaps(2000),
+  predicted: { trees: against(trees, heads, 32), random: against(random, ['32/8', '64/8', '28/4'], 16) },
+};
+const text = `${JSON.stringify(document, null, 1)}\n`;
+if (values.out) writeFileSync(values.out, text);
+process.stdout.write(text);
