@@ -1,0 +1,104 @@
+/** Loops whose loads run ahead: every number of stages, with and without warps that only copy, is silent and right. */
+import { describe, expect, it } from 'vitest';
+import { simulateRequest } from '../../../backends/cpu/simulator/index.ts';
+import { lowerKernel } from '../../../compiler/lower/index.ts';
+import type { KernelTemplate, Tile } from '../../../compiler/program.ts';
+import { findTarget } from '../../../compiler/target.ts';
+import type { Stmt, ThreadKernel } from '../../../compiler/thread/nodes.ts';
+import { walkStmts } from '../../../compiler/thread/build.ts';
+import { forward } from '../../../examples/pat/forward.ts';
+import { merge } from '../../../examples/pat/merge.ts';
+import { makeProgram } from '../../../examples/pat/program.ts';
+
+const first = (t: KernelTemplate): Record<string, number> =>
+  Object.fromEntries(Object.entries(t.tile).map(([name, values]) => [name, values[0]!]));
+
+const countOf = (k: ThreadKernel, kind: Stmt['s']): number => {
+  let n = 0;
+  walkStmts(k.body, (s) => void (n += s.s === kind ? 1 : 0));
+  return n;
+};
+
+/** The forward kernel of one small batch, at a tile shape with numbers that only the lowering reads. */
+function request(tile: Tile, lowering: Tile, target: string) {
+  const lowered = new Map<KernelTemplate, ThreadKernel>();
+  const instance = makeProgram({ forward, merge }).instantiate({
+    // Sequences of several lengths, one shorter than a tile; more trips than stages, and fewer.
+    workload: '1,2,4_48,23,40',
+    seed: 3,
+    spec: {},
+    flags: { heads: '8/2', headDim: '64', packing: 'pat' },
+    verify: true,
+    device: { family: 'cuda', units: 4, feasible: (t) => [t === forward ? tile : first(t)] },
+  });
+  for (const { template, tile: own } of instance.launches) {
+    if (lowered.has(template)) continue;
+    const spec = Object.fromEntries(Object.entries(instance.spec).filter(([name]) => name in template.spec));
+    const kernel = template.trace({ ...template.spec, ...spec }, own);
+    const numbers = template === forward ? { ...kernel.tile, ...lowering } : kernel.tile;
+    lowered.set(template, lowerKernel({ ...kernel, tile: numbers }, findTarget(target)!));
+  }
+  const kernels = [...lowered.values()];
+  const launches = instance.launches.map((l) => ({
+    kernel: kernels.indexOf(lowered.get(l.template)!),
+    grid: l.grid,
+    buffers: l.buffers,
+    scalars: l.scalars,
+  }));
+  const run = () => simulateRequest({ kernels, buffers: instance.buffers, launches, repeats: 0 });
+  return { instance, kernel: lowered.get(forward)!, run };
+}
+
+const small: Tile = { m: 16, n: 16, stages: 2 };
+const shapes: readonly Tile[] = [
+  { m: 32, n: 16, stages: 2 },
+  { m: 16, n: 32, stages: 2 },
+];
+
+describe.each([1, 2, 3, 4])('%i stages', (stages) => {
+  it.each(shapes.flatMap((shape) => [0, 1, 2].map((producers) => ({ ...shape, producers }))))(
+    'm=$m n=$n producers=$producers',
+    ({ producers, ...tile }) => {
+      const { instance, kernel, run } = request(tile, { producers, stages }, 'cuda:sm_80');
+      const { reports, outputs } = run();
+      expect(reports.flatMap((r) => r.errors)).toEqual([]);
+      expect(instance.verify(outputs)).toMatchObject({ ok: true, unwritten: 0 });
+      const ring = stages >= 2 && producers > 0;
+      expect(countOf(kernel, 'mbarrierInit')).toBe(ring ? 2 * stages : 0);
+      expect(kernel.threads % 32).toBe(0);
+    },
+  );
+});
+
+it('the shape that has been seen to race: three stages, one producer', () => {
+  const { instance, run } = request({ m: 32, n: 32, stages: 3 }, { producers: 1 }, 'cuda:sm_80');
+  const { reports, outputs } = run();
+  expect(reports.flatMap((r) => r.errors)).toEqual([]);
+  expect(instance.verify(outputs).ok).toBe(true);
+});
+
+describe('the numbers say what is emitted', () => {
+  it('one stage copies and waits; more wait for all but the youngest', () => {
+    const waits = (stages: number): number[] => {
+      const found: number[] = [];
+      walkStmts(request(small, { stages }, 'cuda:sm_80').kernel.body, (s) => {
+        if (s.s === 'cpAsyncWait') found.push(s.pending);
+      });
+      return found;
+    };
+    expect(new Set(waits(1))).toEqual(new Set([0]));
+    expect(waits(3)).toContain(1);
+    expect(waits(4)).toContain(2);
+  });
+  it('stages cost shared memory', () => {
+    const bytes = [2, 3, 4].map((stages) => request(small, { stages }, 'cuda:sm_80').kernel.sharedBytes);
+    const stage = 2 * 16 * 64 * 2;
+    expect([bytes[1]! - bytes[0]!, bytes[2]! - bytes[1]!]).toEqual([stage, stage]);
+  });
+  it('producers are warps of their own, and none where nothing can be copied ahead', () => {
+    const threads = (producers: number, target: string): number =>
+      request(small, { producers }, target).kernel.threads;
+    expect(threads(2, 'cuda:sm_80') - threads(0, 'cuda:sm_80')).toBe(64);
+    expect(threads(2, 'wgsl')).toBe(threads(0, 'wgsl'));
+  });
+});
