@@ -22,14 +22,18 @@ export function allocateShared(
 ): number {
   const lives = new Map<SharedBuffer, Lifetime>();
   let clock = 0;
-  const visit = (stmts: readonly Stmt[], loops: readonly Loop[]): void => {
+  const tick = (still: boolean): void => void (still || clock++);
+  // No barrier can come between the accesses inside an unrolled loop or a branch that parts threads: time stands still there.
+  const visit = (stmts: readonly Stmt[], loops: readonly Loop[], still: boolean): void => {
     for (const s of stmts) {
-      clock++;
+      tick(still);
       if ('buffer' in s && 'offset' in s) touch(s.buffer, loops);
       const rolled = s.s === 'while' || (s.s === 'for' && !s.unroll);
+      const apart = still || (!rolled && !(s.s === 'if' && s.uniform === 'block'));
       const loop: Loop = { start: clock, end: clock };
-      for (const b of bodiesOf(s)) visit(b, rolled ? [...loops, loop] : loops);
-      loop.end = ++clock;
+      for (const b of bodiesOf(s)) visit(b, rolled ? [...loops, loop] : loops, apart);
+      tick(still);
+      loop.end = clock;
     }
   };
   const touch = (buffer: SharedBuffer, loops: readonly Loop[]): void => {
@@ -40,7 +44,7 @@ export function allocateShared(
       known.loops.push(loops);
     }
   };
-  visit(body, []);
+  visit(body, [], false);
   for (const l of lives.values()) spanLoops(l);
   for (const b of pinned) lives.set(b, { buffer: b, first: 0, last: clock + 1, loops: [] });
   return place(buffers, lives);

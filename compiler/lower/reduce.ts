@@ -3,8 +3,20 @@
  * shuffles, then over warps (or all threads, where the target has no shuffles) through shared memory.
  */
 import type { ReduceFn, ReduceOp } from '../ir/nodes.ts';
-import { add, binaryOf, constB, constI, element, eq, lvalue, mul, round, varRef } from '../thread/build.ts';
-import type { BinaryName, Expr } from '../thread/nodes.ts';
+import {
+  add,
+  binaryOf,
+  constB,
+  constI,
+  element,
+  eq,
+  lt,
+  lvalue,
+  mul,
+  round,
+  varRef,
+} from '../thread/build.ts';
+import type { BinaryName, Expr, RegType, SharedBuffer } from '../thread/nodes.ts';
 import { isHalf, regTypeOf, type Context } from './context.ts';
 import { nameOf, operandAt } from './evaluate.ts';
 
@@ -98,7 +110,63 @@ function shuffle(ctx: Context, op: ReduceOp, tile: RegTile, mask: number): void 
   });
 }
 
-/** Every group writes its partial to a [row][group] table; all read a row's partials into `to` in group order. */
+/** A [row][column] table of partial results in shared memory. */
+class Partials {
+  readonly columns: number;
+  private readonly ctx: Context;
+  private readonly buffer: SharedBuffer;
+  private readonly type: RegType;
+
+  constructor(ctx: Context, op: ReduceOp, tile: RegTile, columns: number) {
+    const rows = tile.layout.shape.reduce((a, b) => a * b, 1);
+    this.ctx = ctx;
+    this.columns = columns;
+    this.type = tile.var.type;
+    this.buffer = ctx.addShared(
+      `${nameOf(op.result, op.fn)}_partials`,
+      tile.var.type === 'bool' ? 'i32' : tile.var.type,
+      rows * columns * 4,
+      `${rows} rows x ${columns} partials x 4 B`,
+      ctx.emitter.span,
+    );
+  }
+
+  private offset(p: Point, column: Expr): Expr {
+    let linear: Expr = constI(0);
+    p.shape.forEach((extent, d) => (linear = add(mul(linear, extent), p.coords[d]!)));
+    return mul(add(mul(linear, this.columns), column), 4);
+  }
+
+  store(p: Point, column: Expr, value: Expr, pred: Expr): void {
+    this.ctx.emitter.emit({
+      s: 'storeShared',
+      span: this.ctx.emitter.span,
+      buffer: this.buffer,
+      offset: this.offset(p, column),
+      values: [value],
+      ...(pred.e === 'const' ? {} : { pred }),
+    });
+  }
+
+  load(p: Point, column: Expr): Expr {
+    const part = this.ctx.emitter.scalar('part', this.type);
+    const { span } = this.ctx.emitter;
+    const dst = [lvalue(part)];
+    this.ctx.emitter.emit({
+      s: 'loadShared',
+      span,
+      dst,
+      buffer: this.buffer,
+      offset: this.offset(p, column),
+    });
+    return varRef(part);
+  }
+}
+
+/** Beyond this many partials a row, a few threads combine them first, so that not every thread reads them all. */
+const directPartials = 16;
+
+/** Every group writes its partial to a table; all read a row's partials into `to` in a fixed order. */
 function throughShared(
   ctx: Context,
   op: ReduceOp,
@@ -107,48 +175,45 @@ function throughShared(
   to: RegTile,
 ): void {
   const count = product(groups.map((g) => g.digit));
-  const rows = tile.layout.shape.reduce((a, b) => a * b, 1);
-  const buffer = ctx.addShared(
-    `${nameOf(op.result, op.fn)}_partials`,
-    tile.var.type === 'bool' ? 'i32' : tile.var.type,
-    rows * count * 4,
-    `${rows} rows x ${count} partials x 4 B`,
-    ctx.emitter.span,
-  );
   let group: Expr = constI(0);
   let step = 1;
   for (const g of groups) {
     group = add(group, mul(ctx.threadDigit(g.weight, g.digit.size), step));
     step *= g.digit.size;
   }
-  const offset = (p: Point, g: Expr): Expr => {
-    let linear: Expr = constI(0);
-    tile.layout.shape.forEach((extent, d) => (linear = add(mul(linear, extent), p.coords[d]!)));
-    return mul(add(mul(linear, count), g), 4);
-  };
   const first = firstCopy(ctx, tile.layout, groups);
-  ctx.forEachPoint(tile.layout, (p) =>
+  const each = (body: (p: Point, index: Expr) => void): void =>
+    ctx.forEachPoint(tile.layout, (p) => body(p, registerAt(tile.layout, p)!));
+  let table = new Partials(ctx, op, tile, count);
+  each((p, i) => table.store(p, group, element(tile.var, i), first));
+  if (count > directPartials) {
+    const few = 2 ** Math.ceil(Math.log2(count) / 2);
+    const from = table;
+    table = new Partials(ctx, op, tile, few);
+    const combiners = ctx.emitter.open({}, () =>
+      each((p, i) => {
+        for (let k = 0; k < count / few; k++) {
+          const part = from.load(p, add(group, k * few));
+          const value = k === 0 ? part : binaryOf(combine[op.fn], element(tile.var, i), part);
+          ctx.emitter.assign(tile.var, value, i);
+        }
+        table.store(p, group, element(tile.var, i), first);
+      }),
+    );
+    const cond = lt(group, few);
     ctx.emitter.emit({
-      s: 'storeShared',
+      s: 'if',
       span: ctx.emitter.span,
-      buffer,
-      offset: offset(p, group),
-      values: [element(tile.var, registerAt(tile.layout, p)!)],
-      ...(first.e === 'const' ? {} : { pred: first }),
-    }),
-  );
-  ctx.forEachPoint(tile.layout, (p) => {
-    const i = registerAt(tile.layout, p)!;
-    for (let g = 0; g < count; g++) {
-      const part = ctx.emitter.scalar('part', tile.var.type);
-      ctx.emitter.emit({
-        s: 'loadShared',
-        span: ctx.emitter.span,
-        dst: [lvalue(part)],
-        buffer,
-        offset: offset(p, constI(g)),
-      });
-      const value = g === 0 ? varRef(part) : binaryOf(combine[op.fn], element(to.var, i), varRef(part));
+      cond,
+      uniform: 'none',
+      then: combiners.stmts,
+      else: [],
+    });
+  }
+  each((p, i) => {
+    for (let g = 0; g < table.columns; g++) {
+      const part = table.load(p, constI(g));
+      const value = g === 0 ? part : binaryOf(combine[op.fn], element(to.var, i), part);
       ctx.emitter.assign(to.var, value, i);
     }
   });
