@@ -107,6 +107,7 @@ describe('tracing', () => {
       same.max(0);
       let again = same.neg();
       again = again.add(1);
+      again.max(2);
       const nested = [k.iota(3).add(1)];
       nested.length = 0;
     }).trace({}, {});
