@@ -108,6 +108,11 @@ export interface PlanReport {
   readonly document: Readonly<Record<string, unknown>>;
   /** What each launch does, for cost models: the tile shapes that the plan uses, and the work of their blocks. */
   readonly work?: readonly LaunchWork[];
+  /** As an instance's: operations and bytes that any implementation must spend. */
+  readonly flops?: number;
+  readonly bytes?: number;
+  /** The facts of the model that the workload and the flags amount to. */
+  readonly spec?: Spec;
   /** The same for a terminal. */
   text(): string;
   /** The same as one self-contained page. */

@@ -6,11 +6,16 @@ import { Command, CommanderError, Option } from 'commander';
 import { PatcError } from '../diagnostics/error.ts';
 import { renderDiagnostics } from '../diagnostics/terminal.ts';
 import { addBench } from './commands/bench.ts';
+import { addCache } from './commands/cache.ts';
 import { addCheck } from './commands/check.ts';
 import { addCompile } from './commands/compile.ts';
+import { addDevices } from './commands/devices.ts';
+import { addExplain } from './commands/explain.ts';
 import { addOpt } from './commands/opt.ts';
 import { addPlan } from './commands/plan.ts';
+import { addReport } from './commands/report.ts';
 import { addRun } from './commands/run.ts';
+import { addTune } from './commands/tune.ts';
 import { manifest } from './loader-hooks.ts';
 import { describe, errorDocument, terminal, type Output } from './output.ts';
 
@@ -46,7 +51,9 @@ function buildCli(action: Action, out: Output): Command {
       writeErr: (text) => void (out.json || process.stderr.write(text)),
       outputError: () => {},
     });
-  for (const add of [addCompile, addCheck, addOpt, addPlan, addRun, addBench]) add(cli, action);
+  const making = [addCompile, addCheck, addOpt, addPlan, addRun];
+  const measuring = [addTune, addExplain, addDevices, addReport, addCache, addBench];
+  for (const add of [...making, ...measuring]) add(cli, action);
   for (const command of cli.commands) {
     command.option('--json', 'print one JSON document on stdout');
     command.addOption(

@@ -1,6 +1,7 @@
 /** The JSON documents that `--json` prints, as zod schemas; docs/schemas/ has them as JSON Schema (scripts/schemas.ts). */
 import { z } from 'zod';
 import { resultSchema } from '../../bench/results.ts';
+import { cache, devices, explain, report, tune } from '../tune/schemas.ts';
 import { diagnosticSchema, placeSchema } from '../diagnostics/json.ts';
 
 const diagnostic = diagnosticSchema.extend({
@@ -165,7 +166,20 @@ export const bench = resultSchema.extend({
   file: z.string().describe('where the result was written'),
 });
 
-export const schemas = { bench, check, errors, compile, opt, plan, run } as const;
+export const schemas = {
+  bench,
+  cache,
+  check,
+  errors,
+  compile,
+  devices,
+  explain,
+  opt,
+  plan,
+  report,
+  run,
+  tune,
+} as const;
 export type BenchJson = z.infer<typeof bench>;
 export type OptJson = z.infer<typeof opt>;
 export type CheckJson = z.infer<typeof check>;

@@ -121,13 +121,13 @@ function neighbours(options: ExplainOptions, own: Configuration | undefined): Ex
     );
     let candidate = { ...tile };
     // Nothing fits one number away: shrink the number that is largest against its least value, again and again.
-    for (let tries = 0; tries < 12; tries++) {
-      const [name, next] = sizes
-        .map(([n, c]) => [n, c.find((v) => v < candidate[n]! && v > 0)] as const)
+    for (let tries = 0; tries < 16; tries++) {
+      const smaller = sizes
+        .map(([name, c]) => [name, c.find((v) => v < candidate[name]! && v > 0)] as const)
         .filter((x): x is readonly [string, number] => x[1] !== undefined)
-        .reduce((a, b) => (candidate[b[0]]! > candidate[a[0]]! ? b : a), ['', 0]);
-      if (name === '') break;
-      candidate = { ...candidate, [name]: next };
+        .sort((a, b) => candidate[b[0]]! - candidate[a[0]]!);
+      if (smaller.length === 0) break;
+      candidate = { ...candidate, [smaller[0]![0]]: smaller[0]![1] };
       if (look(candidate)) break;
     }
   }

@@ -33,9 +33,20 @@ const ranges: Readonly<Record<keyof Coefficients, readonly [number, number]>> = 
 };
 const names = Object.keys(ranges) as (keyof Coefficients)[];
 
+/** Squared errors, and more weight on what a choice depends on: how shapes of one workload stand to each other. */
 function loss(runs: readonly MeasuredRun[], k: Coefficients): number {
+  const groups = new Map<string, number[]>();
+  for (const run of runs) {
+    const error = Math.log(predictRun(run, k) / run.us);
+    const group = groups.get(run.group);
+    if (group) group.push(error);
+    else groups.set(run.group, [error]);
+  }
   let sum = 0;
-  for (const run of runs) sum += Math.log(predictRun(run, k) / run.us) ** 2;
+  for (const errors of groups.values()) {
+    const mean = errors.reduce((a, b) => a + b, 0) / errors.length;
+    for (const e of errors) sum += e ** 2 + 3 * (e - mean) ** 2;
+  }
   return sum / runs.length;
 }
 

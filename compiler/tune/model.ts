@@ -51,7 +51,7 @@ export function termsOf(c: Configuration, d: DeviceDescription, k: Coefficients)
   const filled = d.family === 'cuda' ? Math.min(1, warps / fullWarps) ** k.warps : 1;
   const compute = (k.matrix * matrix + k.shared * shared + k.vector * vector) / filled;
   // A ring with few slots makes its consumers wait for the producer.
-  const sync = (c.producers > 0 ? k.syncProducersNs / Math.max(1, c.ahead) : k.syncNs) * 1e-9;
+  const sync = (c.producers > 0 ? k.syncProducersNs / Math.max(1, c.ahead) ** 1.5 : k.syncNs) * 1e-9;
   const flying = blocks * units * work.streamBytes * (c.ahead > 0 ? c.ahead : 0.5);
   const bandwidth = Math.min(
     figureOf(d, 'bandwidth'),

@@ -144,6 +144,7 @@ export const tune = z.object({
   ),
   model: z.object({
     source: z.string(),
+    runs: z.number().int().describe('measured runs that it was fitted to'),
     rmsPercent: z.number(),
     heldOutRmsPercent: z.number(),
     spearman: z.number(),

@@ -136,8 +136,6 @@ function instantiate(kernels: Kernels, variant: VariantOptions, options: RunOpti
       merge: merging ? mergeTile(kernels, options, spec) : {},
     },
   );
-  const tokens = sum(batch.lengths);
-  const rows = batch.lengths.length * batch.qHeads * batch.headDim;
   return {
     spec,
     buffers: buffers.map((b) => b.buffer),
@@ -146,14 +144,24 @@ function instantiate(kernels: Kernels, variant: VariantOptions, options: RunOpti
       empty
         ? { ok: true, relError: 0, maxAbsError: 0, unwritten: 0, tolerance: 0 }
         : verifyOutputs(batch, data, scale, outputs),
-    flops: 4 * tokens * batch.qHeads * batch.headDim,
-    bytes: sum(usedTokens(batch)) * batch.kvHeads * tokenBytes(batch) + 2 * rows * data.q.BYTES_PER_ELEMENT,
+    ...leastWork(batch),
     report: {
       plan: summarise(plan, planUs),
       coverage: 'exact',
       verifiedSequences: options.verify ? verifiedRows(batch).length : 0,
     },
     dump: (directory, outputs) => dump(directory, batch, data, scale, outputs),
+  };
+}
+
+/** Every product once, every page in use and every query and output once. */
+function leastWork(batch: Batch): { flops: number; bytes: number } {
+  const { lengths, qHeads, kvHeads, headDim } = batch;
+  // K and V together have twice the bytes of one row; so have a query and its output.
+  const ends = lengths.length * qHeads * tokenBytes(batch);
+  return {
+    flops: 4 * sum(lengths) * qHeads * headDim,
+    bytes: sum(usedTokens(batch)) * kvHeads * tokenBytes(batch) + ends,
   };
 }
 
@@ -179,6 +187,8 @@ function report(
   return {
     document: planDocument(plan, planUs),
     work: planWork(plan, kernels, forwardTiles, mergeShape),
+    ...leastWork(plan.batch),
+    spec,
     text: () => planText(plan, planUs),
     html: () => {
       const { batch, forest } = plan;
