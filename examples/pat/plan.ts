@@ -91,6 +91,8 @@ function cheapest(batch: Batch, costs: PlanCosts): { packer: PathPacker; choice:
   const rising = Int32Array.from({ length: n }, (_, s) => s).sort((a, b) => pages(a) - pages(b) || a - b);
   const folded = rising.map((_, i) => rising[i % 2 === 0 ? i >> 1 : n - 1 - (i >> 1)]!);
   for (const order of [rising, rising.toReversed(), folded]) {
+    // Next to nothing left to gain, and more to search.
+    if (n > 5 && packer.ideal >= best.choice.time - Math.floor(best.choice.time / 64)) break;
     const other = new PathPacker(measure(batch, buildForest(batch, order)), costs);
     const choice = other.choose();
     if (choice.time < best.choice.time) best = { packer: other, choice };

@@ -19,6 +19,7 @@ constexpr int few_sequences = 8;
 constexpr int64_t smallest_piece = 64;
 constexpr int limits[] = {24, 12, 6};
 constexpr int few_limits[] = {60, 36, 24, 16, 12, 8, 5};
+constexpr int few_parts[] = {2, 3, 4, 5, 6, 7, 8};
 constexpr int finer_limits[] = {96, 48, 42, 33, 30, 27, 22, 20, 18, 17, 15, 14, 13, 11, 10, 9, 7, 6, 4};
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -251,6 +252,8 @@ struct PackList {
 /** Runs of sequences in depth-first order, one path pack each: packers/chunk.ts. */
 int32_t chunk(const Work &w, int32_t cap, int64_t limit, int64_t overhead, Ints &ends) {
   int32_t n = w.size(), runs = 0, b = 0;
+  // Whether the limit ended a run.
+  ends[n] = 0;
   while (b < n) {
     int32_t e = std::min(n, b + cap);
     if (limit > 0) {
@@ -258,6 +261,7 @@ int32_t chunk(const Work &w, int32_t cap, int64_t limit, int64_t overhead, Ints 
       for (int32_t i = b + 1; i < e; i++)
         if (start + w.before[i + 1] > limit && int64_t{w.shared[i]} * 4 <= limit) {
           e = i;
+          ends[n] = 1;
           break;
         }
     }
@@ -631,12 +635,14 @@ struct Packer {
   Partials partials;
   PieceWriter writer;
   int32_t largest_cap = 1;
+  // After `choose`: what no plan of these packs can be faster than.
+  int64_t lowest = 0;
 
   void prepare(Work &work, const Costs &device) {
     w = &work;
     costs = &device;
     largest_cap = std::max(1, std::min(work.size(), device.tiles.back().m / work.group));
-    ends.resize(work.size());
+    ends.resize(static_cast<size_t>(work.size()) + 1);
     tally.exact_packs = work.size() <= few_sequences ? 200 : 24;
     stream.reserve(largest_cap);
     partials.tally = &tally;
@@ -692,7 +698,8 @@ struct Packer {
     limit = std::max<int64_t>(w->align, limit);
     Choice early = score(c.cap, limit, true, c.tile);
     if (early.time < best.time) best = early;
-    if (!few) return;
+    // Where no pack ended early, packs that are only cut are the same.
+    if (!few || !ends[w->size()]) return;
     Choice late = score(c.cap, limit, false, c.tile);
     if (late.time < best.time) best = late;
   }
@@ -714,15 +721,16 @@ struct Packer {
       int64_t mean = std::max<int64_t>(1, ceil_div((tally.tokens + overhead * tally.packs()) * kv_heads, units));
       int64_t ideal = launch_time(*costs, shape, kv_heads, w->unique(), tally.tokens, mean);
       whole.push_back({cap, tile, tally.largest, mean, ideal});
+      if (whole.size() == 1 || ideal < lowest) lowest = ideal;
     }
     if (!cuts) return best;
     for (const Whole &c : whole) {
       // Even if cutting made every unit equal, it would gain too little.
-      if (c.ideal >= best.time - (few ? 0 : best.time / 64)) continue;
+      if (c.ideal >= best.time - best.time / 64) continue;
       for (int64_t limit : few ? Span{few_limits} : Span{limits}) cut(c, share(c, limit), few, best);
       if (!few) continue;
       cut(c, longest, few, best);
-      for (int64_t parts = 2; parts <= 8; parts++) cut(c, ceil_div(c.largest, parts), few, best);
+      for (int64_t parts : few_parts) cut(c, ceil_div(c.largest, parts), few, best);
     }
     if (!few) return best;
     const Whole found = *std::find_if(whole.begin(), whole.end(), [&](const Whole &c) { return c.cap == best.cap; });
@@ -937,7 +945,9 @@ struct patc_planner {
     const Page size(b.page);
     auto pages = [&](int32_t s) { return size.count(b.lengths[s]); };
     std::stable_sort(rising.begin(), rising.end(), [&](int32_t x, int32_t y) { return pages(x) < pages(y); });
+    int64_t ideal = packer.lowest;
     for (int kind = 0; kind < 3; kind++) {
+      if (n > 5 && ideal >= choice.time - choice.time / 64) break;
       for (int32_t i = 0; i < n; i++)
         sequence[i] = kind == 0 ? rising[i] : kind == 1 ? rising[n - 1 - i] : rising[i % 2 == 0 ? i >> 1 : n - 1 - (i >> 1)];
       Work &other = work[1 - best];

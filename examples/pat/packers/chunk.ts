@@ -6,15 +6,23 @@
  */
 import type { Work } from './work.ts';
 
-/** Writes the run ends into `ends`; returns how many runs there are. `overhead`: a pack's fixed work in tokens. */
+/**
+ * Writes the run ends into `ends` ([sequences + 1]; the last tells whether the limit ended a run); returns how many runs there are.
+ * `overhead`: a pack's fixed work in tokens.
+ */
 export function chunk(w: Work, cap: number, limit: number, overhead: number, ends: Int32Array): number {
   const { shared } = w;
   const n = w.length.length;
   let runs = 0;
   let b = 0;
+  ends[n] = 0;
   while (b < n) {
     let e = Math.min(n, b + cap);
-    if (limit > 0) e = withinLimit(w, b, e, limit);
+    if (limit > 0) {
+      const within = withinLimit(w, b, e, limit);
+      if (within < e) ends[n] = 1;
+      e = within;
+    }
     if (e < n) {
       let best = e;
       for (let x = e - 1; x >= b + ((e - b + 1) >> 1) && x > b; x--)

@@ -36,6 +36,8 @@ const smallestPiece = 64;
 /** Limits that are tried, in twelfths of the mean load of a unit. */
 const limits = [24, 12, 6];
 const fewLimits = [60, 36, 24, 16, 12, 8, 5];
+/** Parts that the heaviest pack is cut into. */
+const fewParts = [2, 3, 4, 5, 6, 7, 8];
 const finerLimits = [96, 48, 42, 33, 30, 27, 22, 20, 18, 17, 15, 14, 13, 11, 10, 9, 7, 6, 4];
 
 /** Up to this many sequences every pack size and the finer limits are tried. */
@@ -103,6 +105,8 @@ class Partials implements PieceSink {
 
 export class PathPacker {
   readonly work: Work;
+  /** After `choose`: what no plan of these packs can be faster than. */
+  ideal = 0;
   private readonly w: Work;
   private readonly costs: PlanCosts;
   private readonly kvHeads: number;
@@ -119,7 +123,7 @@ export class PathPacker {
     this.kvHeads = w.batch.kvHeads;
     const n = w.length.length;
     this.largestCap = Math.max(1, Math.min(n, Math.floor(costs.tiles.at(-1)!.m / w.group)));
-    this.ends = new Int32Array(n);
+    this.ends = new Int32Array(n + 1);
     this.tally = new LoadTally();
     if (n <= fewSequences) this.tally.exactPacks = 200;
     this.stream = new Stream(this.largestCap);
@@ -143,19 +147,18 @@ export class PathPacker {
       const mean = Math.max(1, Math.ceil(((tokens + overhead * packs) * kvHeads) / costs.units));
       const ideal = launchTime(costs, shape, kvHeads, w.before[w.length.length]!, tokens, mean);
       wholes.push({ cap, tile, largest, mean, ideal });
+      if (wholes.length === 1 || ideal < this.ideal) this.ideal = ideal;
     }
     if (!cuts) return best!;
-    const slack = few ? 0 : 64;
     for (const whole of wholes) {
       // Even if cutting made every unit equal, it would gain too little.
-      if (whole.ideal >= best!.time - (slack ? Math.floor(best!.time / slack) : 0)) continue;
+      if (whole.ideal >= best!.time - Math.floor(best!.time / 64)) continue;
       for (const limit of few ? fewLimits : limits)
         best = this.cut(whole, this.share(whole, limit), few, best!);
       if (!few) continue;
-      // Up to the longest sequence whole; then the heaviest pack in 2 to 8 parts.
+      // Up to the longest sequence whole; then the heaviest pack in parts.
       best = this.cut(whole, longest, few, best!);
-      for (let parts = 2; parts <= 8; parts++)
-        best = this.cut(whole, Math.ceil(whole.largest / parts), few, best!);
+      for (const parts of fewParts) best = this.cut(whole, Math.ceil(whole.largest / parts), few, best!);
     }
     if (!few) return best!;
     const whole = wholes.find((c) => c.cap === best!.cap)!;
@@ -173,7 +176,10 @@ export class PathPacker {
   private cut({ cap, tile }: Whole, wanted: number, few: boolean, best: Choice): Choice {
     const limit = Math.max(this.w.align, wanted);
     const early = cheaper(best, this.score(cap, limit, true, tile));
-    return few ? cheaper(early, this.score(cap, limit, false, tile)) : early;
+    // Where no pack ended early, packs that are only cut are the same.
+    return few && this.ends[this.w.length.length]
+      ? cheaper(early, this.score(cap, limit, false, tile))
+      : early;
   }
 
   /** Sequences per pack worth trying: what each row tile holds, then fewer while packs do not fill the machine. */
