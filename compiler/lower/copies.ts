@@ -21,7 +21,7 @@ import {
 import type { Expr } from '../thread/nodes.ts';
 import { isHalf, regTypeOf, type Context } from './context.ts';
 import { constantOf, elementIndex, indexAt, lazyAt, lazyKey, nameOf } from './evaluate.ts';
-import { exprKey } from './emitter.ts';
+import { exprKey, predicate } from './emitter.ts';
 import { andOf, movesTogether } from './registers.ts';
 import { elementOffset, offsetOf } from './shared-layout.ts';
 import type { SharedTile } from './values.ts';
@@ -111,7 +111,7 @@ function copyAsync(
     from: ctx.buffer(op.tensor),
     index: elementIndex(ctx, op, (v) => indexAt(ctx, v, coords)),
     bytes: (run * elementBytes(op.tensor.element)) as 4 | 8 | 16,
-    ...(pred && pred.e !== 'const' ? { pred } : {}),
+    ...(pred ? predicate(pred) : {}),
   };
   if (inside.e === 'const') ctx.emitter.emit(stmt);
   else ctx.emitter.emit({ s: 'if', span, cond: inside, uniform: 'none', then: [stmt], else: [] });
@@ -133,7 +133,7 @@ function copyWords(
   const masked = op.mask ? andOf(inside, indexAt(ctx, op.mask, coords)) : inside;
   const count = (run * elementBytes(op.tensor.element)) / 4;
   const words = Array.from({ length: count }, () => ctx.emitter.scalar('word', 'u32'));
-  const pred = masked.e === 'const' ? {} : { pred: masked };
+  const pred = predicate(masked);
   const dst = words.map((w) => lvalue(w));
   ctx.emitter.emit({ s: 'loadGlobalWords', span, dst, buffer: ctx.buffer(op.tensor), index, ...pred });
   storeWords(ctx, to, row, column, words.map(varRef), inside);
@@ -148,7 +148,7 @@ function storeWords(
   inside: Expr,
 ): void {
   const span = ctx.emitter.span;
-  const pred = inside.e === 'const' ? {} : { pred: inside };
+  const pred = predicate(inside);
   const offset = elementOffset(to, row, column);
   const wide = to.pitch % (4 * words.length) === 0;
   if (wide)
@@ -255,7 +255,7 @@ function copyElements(ctx: Context, op: LoadOp, to: SharedTile, by: Copiers): vo
       buffer: to.buffer,
       offset: elementOffset(to, row, column),
       values: [varRef(pair)],
-      ...(inside.e === 'const' ? {} : { pred: inside }),
+      ...predicate(inside),
     });
   });
 }

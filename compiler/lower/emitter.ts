@@ -163,6 +163,10 @@ export class Emitter {
   }
 }
 
+/** The predicate of a statement: none where the condition always holds. */
+export const predicate = (cond: Expr): { pred?: Expr } =>
+  cond.e === 'const' && cond.value === true ? {} : { pred: cond };
+
 /** Structural key of an expression, for caches. */
 export function exprKey(e: Expr): string {
   switch (e.e) {

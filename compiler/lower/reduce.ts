@@ -18,6 +18,7 @@ import {
 } from '../thread/build.ts';
 import type { BinaryName, Expr, RegType, SharedBuffer } from '../thread/nodes.ts';
 import { isHalf, regTypeOf, type Context } from './context.ts';
+import { predicate } from './emitter.ts';
 import { nameOf, operandAt } from './evaluate.ts';
 
 import { product, regCount, sliceLayout, type Digit, type Layout } from './layout.ts';
@@ -144,7 +145,7 @@ class Partials {
       buffer: this.buffer,
       offset: this.offset(p, column),
       values: [value],
-      ...(pred.e === 'const' ? {} : { pred }),
+      ...predicate(pred),
     });
   }
 

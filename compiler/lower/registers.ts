@@ -22,6 +22,7 @@ import type { Expr, LValue, Var } from '../thread/nodes.ts';
 import { isElementwise } from './analysis.ts';
 import { isHalf, regTypeOf, type Context } from './context.ts';
 import { lowerDot } from './dots.ts';
+import { predicate } from './emitter.ts';
 import {
   applyElementwise,
   constantOf,
@@ -250,7 +251,7 @@ function throughShared(ctx: Context, v: Value, from: RegTile, to: RegTile): void
       buffer,
       offset: offset(from.layout, p),
       values: [toWord(element(from.var, registerAt(from.layout, p)!))],
-      ...(owner.e === 'const' ? {} : { pred: owner }),
+      ...predicate(owner),
     }),
   );
   ctx.forEachPoint(to.layout, (p) => {

@@ -4,6 +4,7 @@ import { pack } from '../thread/build.ts';
 import type { Expr } from '../thread/nodes.ts';
 import { isHalf, type Context } from './context.ts';
 import { allThreads, copyToShared } from './copies.ts';
+import { predicate } from './emitter.ts';
 import { nameOf, operandAt } from './evaluate.ts';
 import type { Layout } from './layout.ts';
 import { ownerPredicate } from './registers.ts';
@@ -19,7 +20,7 @@ function storeHalf(ctx: Context, to: SharedTile, row: Expr, column: Expr, value:
     offset: elementOffset(to, row, column),
     element: to.element,
     value,
-    ...(inside.e === 'const' ? {} : { pred: inside }),
+    ...predicate(inside),
   });
 }
 
@@ -56,7 +57,7 @@ const pairDigit = (layout: Layout): number =>
 function storeTile(ctx: Context, v: Value, to: SharedTile): void {
   const layout: Layout = ctx.layoutOf(v);
   const owner = ownerPredicate(ctx, layout);
-  const pred = owner.e === 'const' ? {} : { pred: owner };
+  const pred = predicate(owner);
   const type = to.element;
   const pair = pairDigit(layout);
   const span = ctx.emitter.span;

@@ -3,11 +3,10 @@ import { elementBytes, type AtomicOp, type StoreOp } from '../ir/nodes.ts';
 import { bitcast, constB, eq, pack, threadId } from '../thread/build.ts';
 import type { Expr } from '../thread/nodes.ts';
 import { isHalf, type Context } from './context.ts';
+import { predicate } from './emitter.ts';
 import { elementIndex, operandAt, scalar } from './evaluate.ts';
 import type { Point } from './point.ts';
 import { andOf, operandAtIndex, ownerPredicate, vectorWidth } from './registers.ts';
-
-const predicate = (e: Expr): { pred?: Expr } => (e.e === 'const' && e.value === true ? {} : { pred: e });
 
 export function lowerStore(ctx: Context, op: StoreOp): void {
   const span = op.span;

@@ -13,7 +13,7 @@ export function packBuffers(k: ThreadKernel, limit: number): ThreadKernel {
   if (excess <= 0) return k;
   const group = largestGroup(k);
   if (group.length < 2 || group.length - 1 < excess)
-    fail('PAT0301', `${k.name} uses ${k.buffers.length} tensors, ${k.target} binds ${limit} buffers`, {
+    fail('PAT0307', `${k.name} uses ${k.buffers.length} tensors, ${k.target} binds ${limit} buffers`, {
       span: k.span,
       notes: [{ text: k.buffers.map((b) => b.name).join(', ') }],
       help: 'merge tensors of one element type; read-only i32 tables are packed together already',

@@ -1,10 +1,9 @@
 /** `run --dump DIR`: meta.json and little-endian tensors, enough to recompute the outputs. */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { fail } from '../../compiler/diagnostics/error.ts';
 import type { HostArray } from '../../compiler/ir/numeric.ts';
 import { pagesOf, type Batch } from './batch.ts';
 import type { AttentionData } from './inputs.ts';
+import { files } from './node-files.ts';
 
 /** Throws PAT0605. */
 export function dump(
@@ -18,11 +17,11 @@ export function dump(
   const sequences = Array.from(batch.lengths, (length, s) => ({ length, pages: [...pagesOf(batch, s)] }));
   const meta = { dtype, kvDtype: dtype, scale, page, qHeads, kvHeads, headDim, sequences };
   try {
-    mkdirSync(directory, { recursive: true });
-    writeFileSync(join(directory, 'meta.json'), JSON.stringify(meta));
+    files().mkdirSync(directory, { recursive: true });
+    files().writeFileSync(`${directory}/meta.json`, JSON.stringify(meta));
     const tensors = { q: data.q, k: data.k, v: data.v, out: outputs.get('out'), lse: outputs.get('lse') };
     for (const [name, tensor] of Object.entries(tensors))
-      if (tensor) writeFileSync(join(directory, `${name}.bin`), bytesOf(tensor));
+      if (tensor) files().writeFileSync(`${directory}/${name}.bin`, bytesOf(tensor));
   } catch (error) {
     fail('PAT0605', `cannot write ${directory}: ${(error as Error).message}`);
   }

@@ -294,4 +294,15 @@ export const corpus: readonly NamedCase[] = [
     },
     { data: { ranges: [0, 32, 5, 9, 16, 16, 30, 40] } },
   ),
+  // A mask that folds to false must still mask: the operand is zero, and nothing out of bounds is read.
+  makeCase('dot of an operand whose mask is never true', (k) => {
+    const a = k.input('a', 'f16', [16, 16]);
+    const b = k.input('b', 'f16', [16, 8]);
+    const c = k.output('c', 'f32', [16, 8]);
+    const [row, along, column] = [k.iota(16), k.iota(16), k.iota(8)];
+    const never = row.expand(1).lt(0);
+    const left = a.load([row.expand(1).add(1000), along.expand(0)], { mask: never });
+    const right = b.load([along.expand(1), column.expand(0)]);
+    c.store([row.expand(1), column.expand(0)], k.dot(left, right));
+  }),
 ];

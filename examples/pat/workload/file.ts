@@ -1,13 +1,14 @@
 /** `batch:FILE.json`: an engine's own block table. */
-import { readFileSync } from 'node:fs';
 import { fail, PatcError, type Diagnostic } from '../../../compiler/diagnostics/error.ts';
 import { batchSchema, type BatchFile } from '../batch.ts';
+import { files } from '../node-files.ts';
 
 /** File text. Throws PAT0604. */
 export function readText(file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return files().readFileSync(file, 'utf8');
   } catch (error) {
+    if (error instanceof PatcError) throw error;
     return fail('PAT0604', `cannot read ${file}: ${(error as Error).message}`);
   }
 }

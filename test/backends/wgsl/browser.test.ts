@@ -22,14 +22,11 @@ interface Modules {
 
 const root = join(import.meta.dirname, '../../..');
 const origin = 'http://localhost';
-// What a bundler does for a page: bare names resolved, Node's own modules (which only file workloads need) left out.
+// What a bundler does for a page: bare names resolved.
 const imports = {
   zod: '/node_modules/zod/index.js',
   chevrotain: '/node_modules/chevrotain/lib/chevrotain.mjs',
-  'node:fs': '/absent.js',
-  'node:path': '/absent.js',
 };
-const absent = 'export const mkdirSync = 0, readFileSync = 0, writeFileSync = 0, join = 0;';
 const html = `<!doctype html><script type="importmap">${JSON.stringify({ imports })}</script>
 <script type="module">
   globalThis.runtime = await import('/backends/wgsl/runtime/index.ts');
@@ -61,7 +58,7 @@ beforeAll(async () => {
   await page.route(`${origin}/**`, async (route) => {
     const path = new URL(route.request().url()).pathname;
     if (path === '/') return route.fulfill({ contentType: 'text/html', body: html });
-    const text = path === '/absent.js' ? absent : readFileSync(join(root, path), 'utf8');
+    const text = readFileSync(join(root, path), 'utf8');
     const code = path.endsWith('.ts') ? stripTypeScriptTypes(text) : text;
     return route.fulfill({ contentType: 'text/javascript', body: code });
   });
