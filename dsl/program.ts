@@ -91,6 +91,11 @@ export class Run {
     return fail('PAT0601', `--${name} is '${text}'; a whole number from 1 is needed`);
   }
 
+  /** One of the program's own flags as it was given. */
+  text(name: string, usual: string): string {
+    return this.#options.flags[name] ?? usual;
+  }
+
   /** A buffer that kernels read: that many seeded normals of standard deviation `deviation`, or the numbers given. */
   input(name: string, element: HostElement, content: number | ArrayLike<number>, deviation = 1): RunBuffer {
     const data =

@@ -6,4 +6,6 @@ export const shipped: Readonly<Record<string, () => Promise<Module>>> = {
   softmax: () => import('./softmax/program.ts'),
   rmsnorm: () => import('./rmsnorm/program.ts'),
   gemm: () => import('./gemm/program.ts'),
+  prefill: () => import('./prefill/program.ts'),
+  reduction: () => import('./reduction/program.ts'),
 };

@@ -9,7 +9,12 @@ export const linearGelu = kernel(
   'linear_gelu',
   {
     spec: { columns: 1024, depth: 1024, dtype: 'f16' },
-    tile: { rows: tune(64, 16, 32, 128), width: tune(64, 32, 128), step: tune(32, 16, 64) },
+    tile: {
+      rows: tune(128, 64, 32, 16),
+      width: tune(128, 64, 32),
+      step: tune(32, 64, 16),
+      stages: tune(3, 4),
+    },
   },
   (k, { columns, depth, dtype, rows, width, step }) => {
     const x = k.input('x', dtype, ['m', depth]);

@@ -12,6 +12,8 @@ import { findTarget } from '../../compiler/target.ts';
 import { linearGelu } from '../../examples/gemm/kernel.ts';
 import { forward } from '../../examples/pat/forward.ts';
 import { merge } from '../../examples/pat/merge.ts';
+import { prefill } from '../../examples/prefill/kernel.ts';
+import { pieceSums } from '../../examples/reduction/kernel.ts';
 import { rmsNorm } from '../../examples/rmsnorm/kernel.ts';
 import { rowSoftmax } from '../../examples/softmax/kernel.ts';
 
@@ -20,6 +22,8 @@ const small: [string, KernelTemplate, Spec, Tile][] = [
   ['softmax', rowSoftmax, { columns: 256 }, { rows: 1 }],
   ['rmsnorm', rmsNorm, { columns: 256 }, { rows: 1 }],
   ['gemm', linearGelu, { columns: 128, depth: 64 }, { rows: 16, width: 32, step: 16 }],
+  ['prefill', prefill, { headDim: 64, group: 2 }, { m: 16, n: 16 }],
+  ['reduction', pieceSums, {}, { width: 512, steps: 4 }],
   ['pat-forward', forward, pat, { m: 8, n: 16 }],
   ['pat-forward-bf16', forward, { ...pat, dtype: 'bf16' }, { m: 8, n: 16 }],
   ['pat-merge', merge, { headDim: 64, group: 4, kvHeads: 2 }, {}],

@@ -16,6 +16,8 @@ import type { KernelTemplate } from '../../../compiler/program.ts';
 import { findTarget } from '../../../compiler/target.ts';
 import { linearGelu } from '../../../examples/gemm/kernel.ts';
 import { forward, merge } from '../../../examples/pat/index.ts';
+import { prefill } from '../../../examples/prefill/kernel.ts';
+import { pieceSums, totalSum } from '../../../examples/reduction/kernel.ts';
 import { rmsNorm } from '../../../examples/rmsnorm/kernel.ts';
 import { rowSoftmax } from '../../../examples/softmax/kernel.ts';
 
@@ -24,6 +26,8 @@ const programs: [string, KernelTemplate[], string][] = [
   ['softmax', [rowSoftmax], 'sm_80'],
   ['rmsnorm', [rmsNorm], 'sm_80'],
   ['gemm', [linearGelu], 'sm_80'],
+  ['prefill', [prefill], 'sm_80'],
+  ['reduction', [pieceSums, totalSum], 'sm_80'],
   ['pat', [forward, merge], 'sm_80'],
   ['pat', [forward, merge], 'sm_90a'],
 ];
@@ -55,7 +59,7 @@ describe('emitted text', () => {
 
 const nvcc = findNvcc();
 describe.skipIf(!nvcc)('registers and spills', () => {
-  it('are as recorded for this nvcc, and pat spills with none', async () => {
+  it('are as recorded for this nvcc, and nothing spills', async () => {
     const release = /release ([\d.]+)/.exec(execFileSync(nvcc!, ['--version'], { encoding: 'utf8' }))![1]!;
     const cache = new CodeCache(mkdtempSync(path.join(os.tmpdir(), 'patc-test-')));
     const rows = await Promise.all(
@@ -65,7 +69,7 @@ describe.skipIf(!nvcc)('registers and spills', () => {
         return kernels.map(({ kernel, signature }) => {
           const r = cubin.resources.get(signature.symbol)!;
           const spillBytes = r.spillLoadBytes + r.spillStoreBytes;
-          if (name === 'pat') expect(spillBytes, `${signature.symbol} ${arch}`).toBe(0);
+          expect(spillBytes, `${signature.symbol} ${arch}`).toBe(0);
           return [
             `${arch} ${signature.symbol}`,
             {

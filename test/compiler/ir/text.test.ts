@@ -11,6 +11,8 @@ import { linearGelu } from '../../../examples/gemm/kernel.ts';
 import { forward } from '../../../examples/pat/forward.ts';
 import { merge } from '../../../examples/pat/merge.ts';
 import { rmsNorm } from '../../../examples/rmsnorm/kernel.ts';
+import { prefill } from '../../../examples/prefill/kernel.ts';
+import { pieceSums, totalSum } from '../../../examples/reduction/kernel.ts';
 import { rowSoftmax as softmax } from '../../../examples/softmax/kernel.ts';
 import { everything, rowSoftmax } from '../../dsl/kernels.ts';
 import { randomPrograms } from '../../support/random-program.ts';
@@ -51,7 +53,7 @@ describe('textual Tile IR', () => {
   });
 
   it('prints what it parsed of every example, as traced and after every pass', () => {
-    for (const template of [softmax, rmsNorm, linearGelu, forward, merge]) {
+    for (const template of [softmax, rmsNorm, linearGelu, prefill, pieceSums, totalSum, forward, merge]) {
       const check = (kernel: Kernel): void => {
         const text = printKernel(kernel);
         expect(printKernel(parseKernel(text, 'k.tile'))).toBe(text);

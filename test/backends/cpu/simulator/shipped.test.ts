@@ -26,6 +26,14 @@ const cases: Readonly<Record<string, readonly Small[]>> = {
     { flags: { rows: '70' }, spec: { columns: 128, depth: 160 } },
     { flags: { rows: '20' }, spec: { columns: 72, depth: 40, dtype: 'bf16' } },
   ],
+  prefill: [
+    { flags: { lengths: '37,1,20' }, spec: { headDim: 64, group: 3 }, tile: { m: 32, n: 16 } },
+    { flags: { lengths: '18,35' }, spec: { group: 1, dtype: 'bf16' }, tile: { m: 16, n: 32 } },
+  ],
+  reduction: [
+    { flags: { elements: '9001' }, tile: { width: 512, steps: 4 } },
+    { flags: { elements: '700' }, spec: { dtype: 'f16' } },
+  ],
   pat: [
     {
       workload: '1,2,4_48,23,40',

@@ -1,0 +1,69 @@
+/**
+ * Causal attention over whole prompts of different lengths, packed one after the other: no padding, one launch. The heads of a
+ * group are rows of one tile, so that K and V are read once for all of them.
+ *
+ * Online softmax (Milakov and Gimelshein, arXiv:1805.02867) in tiles, with the blocks below the diagonal apart from those on it
+ * (Dao, FlashAttention-2, arXiv:2307.08691).
+ */
+import { kernel, tune } from '../../dsl/index.ts';
+
+export const prefill = kernel(
+  'prefill',
+  {
+    spec: { headDim: 128, group: 4, kvHeads: 2, dtype: 'f16' },
+    tile: { m: tune(128, 16, 32, 64), n: tune(64, 16, 32, 128), stages: tune(3, 2) },
+  },
+  (k, { headDim, group, kvHeads, dtype, m, n }) => {
+    const heads = group * kvHeads;
+    const q = k.input('q', dtype, ['tokens', heads, headDim]);
+    const key = k.input('k', dtype, ['tokens', kvHeads, headDim]);
+    const value = k.input('v', dtype, ['tokens', kvHeads, headDim]);
+    const tiles = k.input('tiles', 'i32', ['tileCount', 3]);
+    const out = k.output('out', dtype, ['tokens', heads, headDim]);
+    const scale = k.scalar('scale', 'f32');
+
+    // A tile is m rows of one sequence, from row `first` of the sequence's tokens × heads of the group.
+    const tile = k.programId(0);
+    const kvHead = k.programId(1);
+    const begin = tiles.at(tile, 0);
+    const end = tiles.at(tile, 1);
+    const first = tiles.at(tile, 2);
+    const row = first.add(k.iota(m));
+    const token = begin.add(row.div(group)).expand(1);
+    const head = kvHead.mul(group).add(row.rem(group)).expand(1);
+    const feature = k.iota(headDim).expand(0);
+    const live = token.lt(end);
+    const queries = q.load([token, head, feature], { mask: live });
+
+    const attend = (from: typeof begin, to: typeof begin, start: typeof state, masked: boolean) =>
+      k.loop({ from, to, step: n }, start, (at, { max, sum, acc }) => {
+        const seen = at.add(k.iota(n));
+        const place = [seen.expand(1), kvHead, feature] as const;
+        const inside = masked ? { mask: seen.lt(end).expand(1) } : {};
+        const keys = key.load(place, inside);
+        const values = value.load(place, inside);
+        // Scores in base 2: exp2 is what the hardware has.
+        const products = k.dot(queries, keys.T).mul(scale.mul(Math.LOG2E));
+        const scores = masked ? seen.expand(0).le(token).where(products, -Infinity) : products;
+        const newMax = max.max(scores.reduceMax(1));
+        const weights = scores.sub(newMax.expand(1)).exp2();
+        const rescale = max.sub(newMax).exp2();
+        return {
+          max: newMax,
+          sum: sum.mul(rescale).add(weights.reduceSum(1)),
+          acc: k.dot(weights.cast(dtype), values, acc.mul(rescale.expand(1))),
+        };
+      });
+
+    // Every row sees the tokens up to the first row's; no row sees beyond the last row's, or the sequence.
+    const state = { max: k.full([m], -Infinity), sum: k.zeros([m]), acc: k.zeros([m, headDim]) };
+    const whole = first.div(group).add(1).div(n).mul(n).add(begin);
+    const past = begin
+      .add(first.add(m - 1).div(group))
+      .add(1)
+      .min(end);
+    const below = attend(begin, whole, state, false);
+    const { sum, acc } = attend(whole, past, below, true);
+    out.store([token, head, feature], acc.div(sum.expand(1)).cast(dtype), { mask: live });
+  },
+);
