@@ -26,7 +26,7 @@ const config = {
     titleFontSize: 12,
     titleFontWeight: 500,
   },
-  legend: { labelColor: ink, titleColor: ink, labelFontSize: 11, titleFontSize: 12, labelLimit: 260 },
+  legend: { labelColor: ink, titleColor: ink, labelFontSize: 11, titleFontSize: 12, labelLimit: 0 },
   range: {
     category: ['#2f6f9f', '#e08e45', '#4f9d69', '#b04a5a', '#7a68ae', '#8c6d4f', '#3aa6a6', '#c9a227'],
   },
@@ -49,12 +49,12 @@ async function draw(id: string, spec: object, rows: readonly Row[]): Promise<str
 export async function chartsOf(d: TuneJson): Promise<Chart[]> {
   const made = [
     winnerMap(d),
+    comparisons(d),
     points(d),
     occupancy(d),
     roofline(d),
     timeline(d),
     sensitivity(d),
-    comparisons(d),
   ].filter((c) => c !== undefined);
   return Promise.all(
     made.map(async ({ id, title, caption, spec, rows }) => ({
@@ -291,16 +291,16 @@ function comparisons(d: TuneJson): Drawing {
     caption: 'The whole workload. The floor is what the bytes and the products need on this device.',
     rows,
     spec: {
-      width: 420,
-      height: { step: 30 },
+      width: 260,
+      height: { step: 34 },
       encoding: {
-        y: { field: 'name', type: 'nominal', sort: null, title: null, axis: { labelLimit: 280 } },
+        y: { field: 'name', type: 'nominal', sort: null, title: null, axis: { labelLimit: 0 } },
         x: { field: 'us', type: 'quantitative', title: 'us' },
       },
       layer: [
         {
           mark: { type: 'bar', cornerRadiusEnd: 3 },
-          encoding: { color: { field: 'what', type: 'nominal', title: null } },
+          encoding: { color: { field: 'what', type: 'nominal', title: null, sort: null } },
         },
         {
           mark: { type: 'text', align: 'left', dx: 4, color: ink },
