@@ -83,27 +83,44 @@ function attend(
   out: Float64Array,
 ): number {
   const dim = query.length;
+  const whole = length - (length % 4);
   let max = -Infinity;
-  for (let t = 0; t < length; t++) {
-    const at = t * dim;
+  // Four tokens at a time: a value of the query, or of the output, is loaded once for all of them.
+  for (let t = 0; t < whole; t += 4) {
+    const [k0, k1, k2, k3] = [t * dim, (t + 1) * dim, (t + 2) * dim, (t + 3) * dim];
     let [a, b, c, e] = [0, 0, 0, 0];
-    for (let d = 0; d < dim; d += 4) {
-      a += query[d]! * k[at + d]!;
-      b += query[d + 1]! * k[at + d + 1]!;
-      c += query[d + 2]! * k[at + d + 2]!;
-      e += query[d + 3]! * k[at + d + 3]!;
+    for (let d = 0; d < dim; d++) {
+      const q = query[d]!;
+      a += q * k[k0 + d]!;
+      b += q * k[k1 + d]!;
+      c += q * k[k2 + d]!;
+      e += q * k[k3 + d]!;
     }
-    const score = (a + b + (c + e)) * scale;
-    weights[t] = score;
-    if (score > max) max = score;
+    weights[t] = a * scale;
+    weights[t + 1] = b * scale;
+    weights[t + 2] = c * scale;
+    weights[t + 3] = e * scale;
   }
+  for (let t = whole; t < length; t++) {
+    let dot = 0;
+    for (let d = 0; d < dim; d++) dot += query[d]! * k[t * dim + d]!;
+    weights[t] = dot * scale;
+  }
+  for (let t = 0; t < length; t++) if (weights[t]! > max) max = weights[t]!;
   let sum = 0;
   for (let t = 0; t < length; t++) {
     const weight = Math.exp(weights[t]! - max);
+    weights[t] = weight;
     sum += weight;
-    const at = t * dim;
-    for (let d = 0; d < dim; d++) out[d] = out[d]! + weight * v[at + d]!;
   }
+  for (let t = 0; t < whole; t += 4) {
+    const [v0, v1, v2, v3] = [t * dim, (t + 1) * dim, (t + 2) * dim, (t + 3) * dim];
+    const [a, b, c, e] = [weights[t]!, weights[t + 1]!, weights[t + 2]!, weights[t + 3]!];
+    for (let d = 0; d < dim; d++)
+      out[d] = out[d]! + a * v[v0 + d]! + b * v[v1 + d]! + c * v[v2 + d]! + e * v[v3 + d]!;
+  }
+  for (let t = whole; t < length; t++)
+    for (let d = 0; d < dim; d++) out[d] = out[d]! + weights[t]! * v[t * dim + d]!;
   if (length > 0) for (let d = 0; d < dim; d++) out[d] = out[d]! / sum;
   return length > 0 ? max + Math.log(sum) : -Infinity;
 }
