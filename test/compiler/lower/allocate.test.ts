@@ -65,6 +65,17 @@ describe('by hand', () => {
     expect(allocateShared([a, b], [store(a), store(b), load(a), load(b)])).toBe(1024 + 600);
     expect([a.offset, b.offset]).toEqual([0, 1024]);
   });
+  it('the largest comes first, whatever the order', () => {
+    allocateShared([b, a], [store(a), store(b), load(a), load(b)]);
+    expect([a.offset, b.offset]).toEqual([0, 1024]);
+  });
+  it('where no barrier can come between two accesses their buffers stay apart', () => {
+    const parts: Stmt = { ...branch([store(a), load(a), store(b)]), uniform: 'none' } as Stmt;
+    allocateShared([a, b], [parts, load(b)]);
+    expect(apart(a, b)).toBe(true);
+    allocateShared([a, b], [loop([store(a), load(a), store(b), load(b)], true)]);
+    expect(apart(a, b)).toBe(true);
+  });
   it('a hole between two living buffers is used when it is large enough', () => {
     const total = allocateShared(
       [a, b, c],

@@ -1,0 +1,166 @@
+/** What the lowering emits beyond being right: wide accesses, loads issued once, warps that skip. */
+import { describe, expect, it } from 'vitest';
+import { PatcError } from '../../../compiler/diagnostics/error.ts';
+import { lowerKernel } from '../../../compiler/lower/index.ts';
+import { findTarget } from '../../../compiler/target.ts';
+import { exprsOf, walkExpr, walkStmts } from '../../../compiler/thread/build.ts';
+import type { Stmt, ThreadKernel } from '../../../compiler/thread/nodes.ts';
+import { kernel, type KernelContext } from '../../../dsl/index.ts';
+import { forward } from '../../../examples/pat/forward.ts';
+import { everywhere, makeCase } from '../../support/corpus.ts';
+import { disagreements, simulator } from '../../support/executors.ts';
+
+const lower = (
+  body: (k: KernelContext) => void,
+  target: string,
+  tile: Record<string, number> = {},
+): ThreadKernel => {
+  const traced = kernel('k', {}, body).trace({}, {});
+  return lowerKernel({ ...traced, tile }, findTarget(target)!);
+};
+const pick = <S extends Stmt['s']>(k: ThreadKernel, kind: S): Extract<Stmt, { s: S }>[] => {
+  const found: Extract<Stmt, { s: S }>[] = [];
+  walkStmts(k.body, (s) => void (s.s === kind && found.push(s as Extract<Stmt, { s: S }>)));
+  return found;
+};
+const loadsOf = (k: ThreadKernel, name: string): string[] => {
+  const found: string[] = [];
+  walkStmts(k.body, (s) => {
+    if (s.s === 'loadGlobalWords' && s.buffer.name === name) found.push(s.s);
+    if (s.s === 'cpAsync' && s.from.name === name) found.push(s.s);
+    for (const e of exprsOf(s))
+      walkExpr(e, (x) => void (x.e === 'loadGlobal' && x.buffer.name === name && found.push(x.e)));
+  });
+  return found;
+};
+
+describe('global memory is read and written in 16 bytes', () => {
+  const copy = (element: 'f32' | 'f16' | 'i32', shape: readonly number[]) => (k: KernelContext) => {
+    const at = everywhere(k, shape);
+    k.output('y', element, shape as number[]).store(at, k.input('x', element, shape as number[]).load(at));
+  };
+  it.each([
+    ['f32', [16, 64]],
+    ['i32', [512]],
+    ['f16', [16, 128]],
+    // Whole rows in one thread: nothing along the last axis lies in other threads.
+    ['f32', [128, 4]],
+    ['f16', [128, 8]],
+  ] as const)('%s %j', (element, shape) => {
+    for (const target of ['cuda:sm_80', 'wgsl']) {
+      const k = lower(copy(element, shape), target);
+      expect(new Set(pick(k, 'loadGlobalWords').map((s) => s.dst.length))).toEqual(new Set([4]));
+      expect(new Set(pick(k, 'storeGlobalWords').map((s) => s.values.length))).toEqual(new Set([4]));
+      expect(pick(k, 'storeGlobal')).toEqual([]);
+    }
+  });
+  it('or as far as alignment and mask are known', () => {
+    const masked = (limit: number) => (k: KernelContext) => {
+      const i = k.iota(512);
+      const mask = i.lt(limit);
+      k.output('y', 'f32', [512]).store([i], k.input('x', 'f32', [512]).load([i], { mask }), { mask });
+    };
+    const width = (limit: number): number[] =>
+      pick(lower(masked(limit), 'cuda:sm_80'), 'storeGlobalWords').map((s) => s.values.length);
+    expect(width(500)).toEqual([4]);
+    expect(width(502)).toEqual([2, 2]);
+    expect(width(501)).toEqual([]);
+  });
+});
+
+it('a block may have as many threads as the target allows, and not one warp more', () => {
+  const body = (k: KernelContext): void => {
+    const i = k.iota(4096);
+    k.output('y', 'f32', [4096]).store([i], k.input('x', 'f32', [4096]).load([i]));
+  };
+  expect(lower(body, 'wgsl', { warps: 8 }).threads).toBe(256);
+  expect(lower(body, 'cuda:sm_80', { warps: 32 }).threads).toBe(1024);
+  for (const [target, warps] of [
+    ['wgsl', 16],
+    ['cuda:sm_80', 64],
+  ] as const) {
+    let code = '';
+    try {
+      lower(body, target, { warps });
+    } catch (error) {
+      code = (error as PatcError).code;
+    }
+    expect(code).toBe('PAT0304');
+  }
+});
+
+it('a factor that is also used as data is loaded once, into registers', () => {
+  const body = (data: boolean) => (k: KernelContext) => {
+    const at = everywhere(k, [32, 32]);
+    const x = k.input('x', 'f16', [32, 32]).load(at);
+    const w = k.input('w', 'f16', [32, 32]).load(at);
+    k.output('c', 'f32', [32, 32]).store(at, k.dot(x, w));
+    if (data) k.output('y', 'f16', [32, 32]).store(at, x);
+  };
+  expect(new Set(loadsOf(lower(body(false), 'cuda:sm_80'), 'x'))).toEqual(new Set(['cpAsync']));
+  expect(new Set(loadsOf(lower(body(true), 'cuda:sm_80'), 'x'))).toEqual(new Set(['loadGlobalWords']));
+  expect(new Set(loadsOf(lower(body(true), 'cuda:sm_80'), 'w'))).toEqual(new Set(['cpAsync']));
+});
+
+describe('the forward kernel', () => {
+  const tile = { m: 64, n: 32, stages: 2 };
+  const cuda = lowerKernel(forward.trace(forward.spec, tile), findTarget('cuda:sm_80')!);
+  it('looks pages up before it copies, not in the addresses of copies', () => {
+    const inAddresses = pick(cuda, 'cpAsync').filter((s) => {
+      let found = false;
+      walkExpr(s.index, (x) => void (found ||= x.e === 'loadGlobal'));
+      return found;
+    });
+    expect(pick(cuda, 'cpAsync').length).toBeGreaterThan(0);
+    expect(inAddresses).toEqual([]);
+  });
+  it('lets warps without a row of the entry skip it, where nothing in it is shared', () => {
+    expect(pick(cuda, 'if').some((s) => s.uniform === 'warp')).toBe(true);
+    const small = lowerKernel(forward.trace(forward.spec, { ...tile, m: 16, n: 16 }), findTarget('wgsl')!);
+    expect(pick(small, 'if').some((s) => s.uniform === 'warp')).toBe(false);
+  });
+});
+
+it.each(['cuda:sm_80', 'wgsl'])('conditions move between threads as values do: %s', async (target) => {
+  const c = makeCase(
+    'condition that changes hands',
+    (k) => {
+      const [rows, columns] = [everywhere(k, [16, 32]), everywhere(k, [32, 16])];
+      const x = k.input('x', 'f32', [16, 32]).load(rows);
+      const y = k.input('y', 'f32', [32, 16]).load(columns);
+      const { c } = k.loop({ to: k.scalar('n', 'i32') }, { c: x.gt(0) }, (i, { c }) => ({
+        c: c.xor(x.gt(i.cast('f32').mul(0.25))),
+      }));
+      k.output('z', 'f32', [32, 16]).store(columns, c.T.where(y, 0));
+      k.output('count', 'i32', [16]).store([k.iota(16)], c.cast('i32').reduceSum(1));
+    },
+    { scalars: { n: 3 } },
+  );
+  expect(await disagreements(c, [simulator(target)])).toEqual([]);
+});
+
+describe('products of every small shape, on every way of multiplying', () => {
+  const shapes = [8, 16, 48].flatMap((m) =>
+    [8, 32, 40].flatMap((n) => [16, 24].map((depth) => [m, n, depth] as const)),
+  );
+  it.each(
+    ['cuda:sm_80', 'wgsl'].flatMap((t) => (['f32', 'f16', 'bf16'] as const).map((e) => [t, e] as const)),
+  )('%s %s', async (target, element) => {
+    for (const [m, n, depth] of shapes) {
+      const c = makeCase(`product ${m} ${n} ${depth}`, (k) => {
+        const a = k.input('a', element, [m, depth]).load(everywhere(k, [m, depth]));
+        const b = k.input('b', element, [n, depth]).load(everywhere(k, [n, depth]));
+        const d = k.input('d', element, [depth, n]).load(everywhere(k, [depth, n]));
+        const sum = k.dot(a as never, (b as typeof a).T as never, k.dot(a as never, d as never));
+        k.output('c', 'f32', [m, n]).store(everywhere(k, [m, n]), sum as never);
+      });
+      let found: readonly string[] = [];
+      try {
+        found = await disagreements(c, [simulator(target)]);
+      } catch (error) {
+        if (!(error instanceof PatcError) || !error.code.startsWith('PAT03')) throw error;
+      }
+      expect(found, c.name).toEqual([]);
+    }
+  });
+});
