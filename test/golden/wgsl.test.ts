@@ -1,6 +1,6 @@
 /**
  * Emitted WGSL of small tiles, kept as text so that a change of the emitter shows as a diff. Every golden passes Dawn's
- * validator. Regenerate with `npx vitest run test/golden/wgsl.test.ts -u`.
+ * validator. Regenerate with `npm run golden`.
  */
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -30,7 +30,7 @@ const small: [string, KernelTemplate, Spec, Tile][] = [
 ];
 
 const cases = small.flatMap(([name, template, spec, tile]) =>
-  (['gemm', 'pat-forward'].includes(name) ? ['wgsl', 'wgsl:f16'] : ['wgsl']).map((target) => ({ name, template, spec, tile, target })),
+  ['wgsl', 'wgsl:f16'].map((target) => ({ name, template, spec, tile, target })),
 );
 
 it.each(cases)('$name for $target', async ({ name, template, spec, tile, target }) => {
@@ -39,5 +39,9 @@ it.each(cases)('$name for $target', async ({ name, template, spec, tile, target 
   const f16 = target === 'wgsl:f16';
   const module = emitKernel(lowerKernel(kernel, findTarget(target)!), { f16 });
   await validateModule(module);
-  await expect(module.code).toMatchFileSnapshot(join(import.meta.dirname, 'wgsl', `${name}${f16 ? '.f16' : ''}.wgsl`));
+  // Without halves the text is that of the other target, but for its head.
+  const halves = kernel.params.some((p) => p.kind === 'tensor' && p.element === 'f16');
+  if (f16 && !halves) return;
+  const file = `${name}${f16 ? '.f16' : ''}.wgsl`;
+  await expect(module.code).toMatchFileSnapshot(join(import.meta.dirname, 'wgsl', file));
 });
