@@ -888,11 +888,9 @@ struct patc_planner {
     return true;
   }
 
-  static constexpr int32_t ahead = 3;
-
   static void prefetch(const int32_t *from, int32_t count) {
 #if defined(__GNUC__)
-    for (int32_t i = 0; i <= count && i < 512; i += 32) __builtin_prefetch(from + i);
+    for (int32_t i = 0; i <= count && i < 512; i += 16) __builtin_prefetch(from + i);
 #else
     (void)from, (void)count;
 #endif
@@ -900,10 +898,10 @@ struct patc_planner {
 
   void forest(const patc_batch &b, const int32_t *sequences, Work &w) {
     trie.reset(b.sequences, Page(b.page));
-    int32_t depth = 0;
+    int32_t depth = 0, ahead = b.sequences > 2048 ? 16 : 0;
     for (int32_t i = 0; i < b.sequences; i++) {
-      // What the sequence before had to read, the one after next probably must too.
-      if (i + ahead < b.sequences) prefetch(b.pages + b.table_begin[sequences ? sequences[i + ahead] : i + ahead], depth);
+      // Page lists that come from memory: what this sequence has to read, a later one probably must too.
+      if (ahead > 0 && i + ahead < b.sequences) prefetch(b.pages + b.table_begin[sequences ? sequences[i + ahead] : i + ahead], depth);
       depth = trie.insert(b, sequences ? sequences[i] : i);
     }
     w.order.resize(b.sequences);
