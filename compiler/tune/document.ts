@@ -27,6 +27,12 @@ export interface Findings {
   readonly elapsedSeconds: number;
 }
 
+/** Null where one of the two says the same of all. */
+function ranked(predicted: readonly number[], measured: readonly number[]): number | null {
+  const r = spearman(predicted, measured);
+  return Number.isNaN(r) ? null : round(r);
+}
+
 const round = (x: number): number => Number(x.toPrecision(5));
 
 export function documentOf(f: Findings): TuneJson {
@@ -95,11 +101,9 @@ export function documentOf(f: Findings): TuneJson {
                   pairs.map((c) => c.measured!.us),
                 ),
               ),
-              spearman: round(
-                spearman(
-                  pairs.map((c) => c.predictedUs!),
-                  pairs.map((c) => c.measured!.us),
-                ),
+              spearman: ranked(
+                pairs.map((c) => c.predictedUs!),
+                pairs.map((c) => c.measured!.us),
               ),
             },
           }

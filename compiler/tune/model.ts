@@ -121,7 +121,8 @@ export function launchTime(
   const stepsOf = (b: BlockWork): number => Math.ceil(b.tokens / c.work.step);
   if (c.work.matrixFlops === 0) {
     // Nothing but traffic: scattered small accesses get a share of the bandwidth.
-    const us = (launch.bytes / (k.scatter * figureOf(d, 'bandwidth'))) * 1e6;
+    const waves = (blocks / (units * terms.blocksPerUnit)) * terms.pack;
+    const us = (launch.bytes / (k.scatter * figureOf(d, 'bandwidth')) + waves) * 1e6;
     return {
       us: k.startUs + us,
       busyUs: 0,

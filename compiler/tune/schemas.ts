@@ -91,7 +91,7 @@ const configuration = z.object({
   predictedUs: z.number().optional().describe('of the whole workload in this one shape'),
   measuredUs: z.number().optional(),
   checked: z.boolean().optional().describe('against the interpreter, before it was timed'),
-  cached: z.boolean().optional().describe('the measurement comes from an earlier run'),
+  cached: z.boolean().optional().describe('known from an earlier run; this one may have run it longer'),
   error: z.string().optional(),
   rejection: rejection.optional(),
 });
@@ -150,7 +150,7 @@ export const tune = z.object({
     spearman: z.number(),
     regretPercent: z.number(),
     here: z
-      .object({ runs: z.number().int(), rmsPercent: z.number(), spearman: z.number() })
+      .object({ runs: z.number().int(), rmsPercent: z.number(), spearman: z.number().nullable() })
       .optional()
       .describe('predicted against measured in this very run'),
   }),

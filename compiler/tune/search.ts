@@ -21,7 +21,8 @@ export interface Candidate {
   rejection?: Rejection;
   /** Of the whole workload in this one shape, microseconds. */
   predictedUs?: number;
-  measured?: { us: number; error: number; cached: boolean };
+  /** `cached`: known from an earlier run; later rounds may have run it longer since. */
+  measured?: { us: number; error: number; repeats: number; cached: boolean };
   failure?: { why: string; cached: boolean };
 }
 
@@ -120,7 +121,7 @@ export async function measure(candidates: readonly Candidate[], o: MeasureOption
   let repeats = o.repeats;
   for (let round = 0; alive.length > 0; round++) {
     for (const c of alive) {
-      if (round === 0 && c.measured) continue;
+      if (c.measured && (round === 0 || c.measured.repeats >= repeats)) continue;
       if (performance.now() > o.until) return;
       const left = Math.max(1000, o.until - performance.now() + 2000);
       const outcome = await o.isolate.run(o.ask(c, repeats, !c.measured), Math.min(o.limitMs, left));
@@ -132,14 +133,14 @@ export async function measure(candidates: readonly Candidate[], o: MeasureOption
     if (alive.length <= 3) return;
     alive = alive.slice(0, Math.ceil(alive.length / 2));
     repeats *= 3;
-    if (alive.every((c) => c.measured!.cached)) return;
   }
 }
 
 function recall(c: Candidate, o: MeasureOptions): void {
   if (c.predictedUs === undefined) return;
   const known = o.records.get(o.keyOf(c))?.outcome;
-  if (known?.state === 'measured') c.measured = { us: known.us, error: known.error, cached: true };
+  if (known?.state === 'measured')
+    c.measured = { us: known.us, error: known.error, repeats: known.repeats, cached: true };
   if (known?.state === 'failed') c.failure = { why: known.why, cached: true };
 }
 
@@ -147,7 +148,7 @@ function keep(c: Candidate, outcome: Outcome, repeats: number, o: MeasureOptions
   const key = o.keyOf(c);
   if (outcome.ok) {
     const error = c.measured?.error ?? outcome.error;
-    c.measured = { us: outcome.us, error, cached: false };
+    c.measured = { us: outcome.us, error, repeats, cached: c.measured?.cached ?? false };
     o.records.put(o.record(c, key, { state: 'measured', us: outcome.us, repeats, error }));
     o.progress(`${describe(c.tile)}: ${outcome.us.toFixed(1)} us (predicted ${c.predictedUs!.toFixed(1)})`);
   } else if (!c.measured) {

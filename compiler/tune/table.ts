@@ -100,18 +100,6 @@ export function lookUp(table: TunedTable, rows: number, tokens: number): Tile {
   return table.tiles[table.winner[at(table.rows, rows)]![at(table.tokens, tokens)]!]!;
 }
 
-const same = (a: Tile, b: Tile): boolean =>
-  Object.keys({ ...a, ...b }).every((name) => (a[name] ?? 0) === (b[name] ?? 0));
-
-/**
- * The shapes that a planner needs of those that fit: the winners, most cells first. All of them where no winner fits: the table
- * is of another kernel or device then.
- */
-export function narrow(table: TunedTable, fitting: readonly Tile[]): readonly Tile[] {
-  const kept = table.tiles.flatMap((t) => fitting.filter((f) => same(f, t)));
-  return kept.length > 0 ? kept : fitting;
-}
-
 export const cellsJson = (cells: readonly CellTimes[], index: readonly number[]): TuneJson['cells'] =>
   cells.map(({ rows, tokens, times }) => ({
     rows,

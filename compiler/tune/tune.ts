@@ -18,7 +18,7 @@ import { Predictor } from './predict.ts';
 import { keyOf, recordVersion, Records } from './records.ts';
 import type { TuneJson } from './schemas.ts';
 import { assess, measure, shuffledTiles, survey, type Candidate } from './search.ts';
-import { cellTimes, makeTable } from './table.ts';
+import { cellTimes, makeTable, winners } from './table.ts';
 
 export interface TuneOptions {
   readonly program: Program;
@@ -34,6 +34,8 @@ export interface TuneOptions {
   readonly target: Target;
   readonly seed: number;
   readonly budgetSeconds: number;
+  /** What one candidate may take. */
+  readonly limitSeconds: number | undefined;
   readonly fixed: Tile;
   readonly nvcc: boolean;
   readonly command: string;
@@ -143,6 +145,15 @@ function specOfWorkload(o: TuneOptions, template: KernelTemplate, predictor: Pre
   throw problem;
 }
 
+function winnersOf(fitting: readonly Candidate[], device: DeviceDescription): Candidate[] {
+  const cells = cellTimes(
+    fitting.map((c) => c.configuration!),
+    device,
+    () => 1,
+  );
+  return [...new Set(winners(cells))].map((i) => fitting[i]!);
+}
+
 /** The best predicted again with nvcc's registers; a shape that spills is rejected, and the next best is asked about. */
 async function refine(
   candidates: Candidate[],
@@ -152,9 +163,9 @@ async function refine(
 ): Promise<void> {
   const asked = new Set<Candidate>();
   for (let round = 0; round < 3 && performance.now() < until; round++) {
-    const best = usable(candidates)
-      .slice(0, finalists)
-      .filter((c) => !asked.has(c));
+    const fitting = usable(candidates);
+    const winning = o.program.cell ? winnersOf(fitting, o.device) : [];
+    const best = [...new Set([...fitting.slice(0, finalists), ...winning])].filter((c) => !asked.has(c));
     if (best.length === 0) return;
     o.progress(`asking nvcc about ${best.length} shapes`);
     const real = await askNvcc(
@@ -224,7 +235,7 @@ async function run(
       }),
       repeats: software ? 1 : 5,
       until,
-      limitMs: software ? 60_000 : 30_000,
+      limitMs: 1000 * (o.limitSeconds ?? (software ? 60 : 30)),
       progress: o.progress,
     });
   } finally {

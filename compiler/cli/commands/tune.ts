@@ -24,6 +24,7 @@ interface Flags extends ProgramFlags {
   target?: string;
   tile?: string;
   budget: string;
+  limit?: string;
   seed: string;
   nvcc: boolean;
   report?: string;
@@ -47,6 +48,7 @@ export const addTune = (
     .option('--target <name>', 'cuda:sm_80, cuda:sm_90a, wgsl, wgsl:f16 (default: the best of the device)')
     .option('--tile <a=b,...>', 'tile numbers that are settled')
     .option('--budget <seconds>', 'for the whole search, as 60s or 2m', '15s')
+    .option('--limit <seconds>', 'for one candidate (default: 30s, on the software GPU 60s)')
     .option('--seed <n>', 'of the order of the search and of random inputs', '1')
     .option('--no-nvcc', 'estimate registers even where nvcc is installed')
     .option('--report <file.html>', 'write the report there, and FILE.json beside it')
@@ -65,7 +67,8 @@ async function tune(
 ): Promise<number> {
   const on = parsePlace(given.on);
   const seed = parseCount('--seed', given.seed, 0, 2 ** 32 - 1);
-  const budgetSeconds = parseBudget(given.budget);
+  const budgetSeconds = parseTime('--budget', given.budget);
+  const limitSeconds = given.limit === undefined ? undefined : parseTime('--limit', given.limit);
   if (given.report !== undefined && !/\.html?$/.test(given.report))
     fail('PAT0601', `--report ${given.report}: the report is a page, FILE.html`);
   const fixed = given.tile === undefined ? {} : parseTile(given.tile);
@@ -84,6 +87,7 @@ async function tune(
     ...where,
     seed,
     budgetSeconds,
+    limitSeconds,
     fixed,
     nvcc: given.nvcc,
     command: commandLine(process.argv),
@@ -116,12 +120,12 @@ function parsePlace(text: string): Place {
   });
 }
 
-function parseBudget(text: string): number {
+function parseTime(option: string, text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*(s|m|h)?$/.exec(text.trim());
   const seconds = match
     ? Number(match[1]) * { s: 1, m: 60, h: 3600 }[(match[2] ?? 's') as 's' | 'm' | 'h']
     : 0;
-  if (!(seconds > 0)) fail('PAT0601', `--budget ${text}: expected a time such as 60s or 2m`);
+  if (!(seconds > 0)) fail('PAT0601', `${option} ${text}: expected a time such as 60s or 2m`);
   return seconds;
 }
 

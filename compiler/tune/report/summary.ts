@@ -28,7 +28,7 @@ export function summary(d: TuneJson, page: string | undefined): string {
   const { model: m } = d;
   lines.push(
     m.here
-      ? `model:  here ${m.here.rmsPercent.toFixed(0)} % off over ${m.here.runs} shapes, rank correlation ${m.here.spearman.toFixed(2)}`
+      ? `model:  here ${m.here.rmsPercent.toFixed(0)} % off over ${m.here.runs} shapes, rank correlation ${m.here.spearman?.toFixed(2) ?? 'undefined (the model tells no shape from another)'}`
       : `model:  ${m.rmsPercent} % off where it was fitted (${m.heldOutRmsPercent} % on workloads held out), rank correlation ${m.spearman}; ${m.runs === 0 ? 'not fitted on this family of devices' : m.source}`,
   );
   if (page !== undefined) lines.push(`report: ${page}`);
