@@ -99,6 +99,17 @@ function against(workloads: readonly string[], heads: readonly string[], page: n
   return { cases, ratio: Object.fromEntries(ratios) as Record<string, number>, fasterThanAuto: faster };
 }
 
+/** Predicted time in batch-invariant mode over that of `auto`, geometric mean. */
+function invariant(workloads: readonly string[], span: number, page: number): number {
+  const logs = workloads.map((workload) => {
+    const batch = loadWorkload(workload, { heads: '32/8', page });
+    const costs = costsOf(batch);
+    const time = (invariantSpan: number) => predict(makePlan(batch, costs, { invariantSpan })).time;
+    return Math.log(time(span) / time(0));
+  });
+  return round(Math.exp(logs.reduce((a, b) => a + b) / logs.length), 3);
+}
+
 const trees = readFileSync(join(here, 'trees.txt'), 'utf8').trim().split('\n');
 const random = Array.from(
   { length: 60 },
@@ -118,6 +129,11 @@ const document = {
   typescript: typescript([64, 256, 1024, 4096]),
   exhaustive: gaps(2000),
   predicted: { trees: against(trees, heads, 32), random: against(random, ['32/8', '64/8', '28/4'], 16) },
+  invariant: [1024, 4096].map((span) => ({
+    span,
+    trees: invariant(trees, span, 32),
+    random: invariant(random, span, 16),
+  })),
 };
 const text = `${JSON.stringify(document, null, 1)}\n`;
 if (values.out) writeFileSync(values.out, text);
