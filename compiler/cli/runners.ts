@@ -24,10 +24,11 @@ export interface Runner {
 export const places = ['cpu', 'simulator', 'webgpu', 'cuda'] as const;
 
 /** @throws PatcError PAT0601 for an unknown place, PAT07xx when the device or what it needs is missing */
-export async function openRunner(on: string, simulated = 'cuda:sm_80'): Promise<Runner> {
+/** `tuned`: plan with the winners of the present device's table where there is one, not with every shape that fits. */
+export async function openRunner(on: string, simulated = 'cuda:sm_80', tuned = false): Promise<Runner> {
   if (on === 'cpu') return interpreterRunner();
-  if (on === 'webgpu') return deviceRunner(await (await backendOf('wgsl')).open());
-  if (on === 'cuda') return deviceRunner(await (await backendOf('cuda')).open());
+  if (on === 'webgpu') return deviceRunner(await (await backendOf('wgsl')).open(), tuned);
+  if (on === 'cuda') return deviceRunner(await (await backendOf('cuda')).open(), tuned);
   if (on === 'simulator') {
     const { openSimulator } = await import('../../backends/cpu/simulator/index.ts');
     return deviceRunner(openSimulator(parseTargets(simulated)[0]!));
@@ -69,16 +70,18 @@ function bind(kernel: Kernel, launch: ProgramLaunch, memory: Map<string, HostArr
 const outputsOf = (buffers: readonly HostBuffer[], memory: Map<string, HostArray>): Map<string, HostArray> =>
   new Map(buffers.filter((b) => b.output).map((b) => [b.name, memory.get(b.name)!]));
 
-async function deviceRunner(device: Device): Promise<Runner> {
+async function deviceRunner(device: Device, tuned = false): Promise<Runner> {
   const { Lowering } = await import('./lowering.ts');
   const lowering = new Lowering(device.target);
+  const winners = tuned ? (await import('../tune/defaults.ts')).winnersOn(device, lowering) : undefined;
   return {
     description: device.description,
     usualRepeats: /software|simulator/i.test(device.description) ? 0 : 20,
     shape: {
       family: device.target.family,
       units: device.units,
-      feasible: (template: KernelTemplate, spec) => lowering.feasible(template, spec),
+      feasible: (template: KernelTemplate, spec) =>
+        winners?.(template, spec) ?? lowering.feasible(template, spec),
     },
     run(instance, repeats) {
       const kernels: ThreadKernel[] = [];

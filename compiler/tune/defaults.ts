@@ -7,7 +7,11 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 
 import path from 'node:path';
 import { z } from 'zod';
 import { cacheFolder } from '../../backends/cuda/nvcc/cache.ts';
+import type { Device } from '../backend.ts';
+import type { Lowering } from '../cli/lowering.ts';
 import type { KernelTemplate, Spec, Tile } from '../program.ts';
+import { configure, isRefused } from './configuration.ts';
+import { describedBy } from './devices.ts';
 import shippedTables from './defaults/tables.json' with { type: 'json' };
 import { tableSchema, type TunedTable } from './schemas.ts';
 
@@ -89,4 +93,19 @@ export function winnersThatFit(
   );
   const kept = known.filter(fits);
   return kept.length > 0 ? kept : undefined;
+}
+
+/** For a device that is there: the winners of a kernel that fit, undefined where no table is of that kernel and device. */
+export function winnersOn(
+  device: Device,
+  lowering: Lowering,
+): (template: KernelTemplate, spec: Spec) => readonly Tile[] | undefined {
+  const known = describedBy(device.target.family, device.description, device.units);
+  return (template, spec) => {
+    const table = known && tableFor(template, device.target.name, known.id, spec);
+    return (
+      table &&
+      winnersThatFit(table, template, (tile) => !isRefused(configure(lowering, template, spec, tile)))
+    );
+  };
 }

@@ -72,7 +72,10 @@ export const tableSchema = z.object({
   spec,
   rows: z.array(z.number().int()).min(1).describe('upper ends of the row regions, ascending'),
   tokens: z.array(z.number().int()).min(1).describe('upper ends of the token regions, ascending'),
-  tiles: z.array(tile).min(1).describe('the winners, most cells first'),
+  tiles: z
+    .array(tile)
+    .min(1)
+    .describe('the winners, most cells first; the last may be there for its rows alone'),
   winner: z.array(z.array(z.number().int())).describe('[rows][tokens] index into tiles'),
 });
 

@@ -79,6 +79,10 @@ export function makeTable(
   const winner = winners(cells);
   const counts = new Map<number, number>();
   for (const w of winner) counts.set(w, (counts.get(w) ?? 0) + 1);
+  // A planner may have to hold more rows in one block than any winner does.
+  const rowsOf = (i: number): number => configurations[i]!.work.rows;
+  const widest = configurations.reduce((a, _, i) => (rowsOf(i) > rowsOf(a) ? i : a), 0);
+  if (![...counts.keys()].some((i) => rowsOf(i) >= rowsOf(widest))) counts.set(widest, 0);
   const order = [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]).map(([i]) => i);
   return {
     version: 1,

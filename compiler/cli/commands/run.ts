@@ -15,6 +15,7 @@ interface Flags extends ProgramFlags {
   seed: string;
   repeats?: string;
   target?: string;
+  tuned: boolean;
   verify?: boolean;
   dump?: string;
 }
@@ -32,6 +33,7 @@ export const addRun = (
     .option('--seed <n>', 'of the random inputs', '1')
     .option('--repeats <n>', 'timed repetitions after the first run (default: 20 on a GPU)')
     .option('--target <name>', 'what the simulator simulates (default: cuda:sm_80)')
+    .option('--no-tuned', 'let the planner choose among every shape that fits, not the tuned ones')
     .option('--verify', 'compare with a float64 reference')
     .option('--dump <dir>', 'write inputs and outputs there')
     .action((program: string, extra: string[], flags: Flags) =>
@@ -52,7 +54,7 @@ async function run(
   const program = await loadRunnable(name);
   const { spec, flags } = settle(command, program, given, extra);
   const verify = given.verify ?? false;
-  const runner = await openRunner(given.on, given.target);
+  const runner = await openRunner(given.on, given.target, given.tuned);
   try {
     out.progress(`${program.name} on ${runner.description}`);
     const workload = given.workload === undefined ? {} : { workload: given.workload };

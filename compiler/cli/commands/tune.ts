@@ -101,6 +101,11 @@ async function tune(
     write(given.report.replace(/\.html?$/, '.json'), `${JSON.stringify(document, null, 1)}\n`);
     out.progress(`wrote ${given.report}`);
   }
+  if (document.table?.from === 'measured') {
+    const { keepTable } = await import('../../tune/defaults.ts');
+    if (keepTable(document.table))
+      out.progress('later runs on this device plan with these winners (--no-tuned: not)');
+  }
   if (given.table !== undefined) {
     if (!document.table)
       fail('PAT0601', `${program.name} has no table: it does not say what a cell of work is`);

@@ -64,8 +64,12 @@ function modelSection({ model: m }: TuneJson): string {
   const here = m.here
     ? `<p>In this run: ${m.here.rmsPercent.toFixed(0)} % off over ${m.here.runs} shapes, rank correlation ${m.here.spearman?.toFixed(2) ?? 'undefined (the model tells no shape from another)'}.</p>`
     : '<p>Nothing was measured in this run: every time here is the model’s.</p>';
+  const fitted =
+    m.runs === 0
+      ? '<p>The model is not fitted on this family of devices: trust the order no further than the arithmetic behind it.</p>'
+      : `<p>Fitted to ${m.runs} measured runs (${escape(m.source)}): ${m.rmsPercent} % off (root mean square), ${m.heldOutRmsPercent} % on workloads left out of the fit, rank correlation over shapes ${m.spearman}; the shape it would choose is ${m.regretPercent} % slower than the best measured one in the geometric mean.</p>`;
   return `<section><h2>How far to trust it</h2>${here}
-<p>Fitted to ${m.runs} measured runs (${escape(m.source)}): ${m.rmsPercent} % off (root mean square), ${m.heldOutRmsPercent} % on workloads left out of the fit, rank correlation over shapes ${m.spearman}; the shape it would choose is ${m.regretPercent} % slower than the best measured one in the geometric mean.</p></section>`;
+${fitted}</section>`;
 }
 
 function rejectedSection(d: TuneJson): string {

@@ -29,7 +29,9 @@ export function summary(d: TuneJson, page: string | undefined): string {
   lines.push(
     m.here
       ? `model:  here ${m.here.rmsPercent.toFixed(0)} % off over ${m.here.runs} shapes, rank correlation ${m.here.spearman?.toFixed(2) ?? 'undefined (the model tells no shape from another)'}`
-      : `model:  ${m.rmsPercent} % off where it was fitted (${m.heldOutRmsPercent} % on workloads held out), rank correlation ${m.spearman}; ${m.runs === 0 ? 'not fitted on this family of devices' : m.source}`,
+      : m.runs === 0
+        ? 'model:  not fitted on this family of devices: trust the order no further than the arithmetic behind it'
+        : `model:  ${m.rmsPercent} % off where it was fitted (${m.heldOutRmsPercent} % on workloads held out), rank correlation ${m.spearman}; ${m.source}`,
   );
   if (page !== undefined) lines.push(`report: ${page}`);
   return lines.join('\n');
