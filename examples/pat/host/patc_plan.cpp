@@ -47,7 +47,7 @@ struct Node {
 struct Trie {
   std::vector<Node> nodes;
   Ints next_end, slots;
-  uint32_t mask = 0;
+  uint32_t mask = 0, shift = 0;
   int32_t count = 0;
   Page page;
 
@@ -60,6 +60,8 @@ struct Trie {
     while (size < most + most / 2) size *= 2;
     slots.assign(size, none);
     mask = static_cast<uint32_t>(size - 1);
+    shift = 32;
+    for (size_t s = size; s > 1; s >>= 1) shift--;
     count = 0;
     create(0, 0, 0, none);
   }
@@ -79,8 +81,8 @@ struct Trie {
   }
 
   uint32_t find(int32_t node, int32_t id) const {
-    uint32_t slot = (static_cast<uint32_t>(node) * 0x9e3779b1u) ^ (static_cast<uint32_t>(id) * 0x85ebca6bu);
-    slot = (slot ^ (slot >> 15)) & mask;
+    uint32_t slot = static_cast<uint32_t>(id) + static_cast<uint32_t>(node) * 0x9e3779b1u;
+    slot = (slot * 0x85ebca6bu) >> shift;
     for (;;) {
       int32_t child = slots[slot];
       if (child == none) return slot;
@@ -440,14 +442,21 @@ struct PieceWriter {
   /** Private entries round-robin over the row groups; then the pack is complete. */
   void finish(int32_t *entry, int32_t rows, int64_t tokens) {
     const int32_t *row_of = out->sequences.data() + out->rows, *lengths = w->batch->lengths;
-    for (int32_t r = 0; r < per_group && r < rows; r++)
-      for (int32_t row = r; row < rows; row += per_group) {
-        if (private_to[row] == 0) continue;
-        int32_t sequence = row_of[row];
-        if (private_to[row] == lengths[sequence]) out->tail[sequence] = static_cast<int32_t>((entry - out->entries.data()) / 5);
-        entry = put(entry, sequence, private_from[row], private_to[row], row, 1);
-      }
-    out->entry_count = static_cast<int32_t>((entry - out->entries.data()) / 5);
+    int32_t index = out->entry_count + static_cast<int32_t>((entry - (out->entries.data() + 5 * static_cast<size_t>(out->entry_count))) / 5);
+    auto give = [&](int32_t row) {
+      if (private_to[row] == 0) return;
+      int32_t sequence = row_of[row];
+      if (private_to[row] == lengths[sequence]) out->tail[sequence] = index;
+      entry = put(entry, sequence, private_from[row], private_to[row], row, 1);
+      index++;
+    };
+    // One row group: nothing to take turns with.
+    if (rows <= per_group)
+      for (int32_t row = 0; row < rows; row++) give(row);
+    else
+      for (int32_t r = 0; r < per_group; r++)
+        for (int32_t row = r; row < rows; row += per_group) give(row);
+    out->entry_count = index;
     out->rows += rows;
     out->close(tokens);
   }
