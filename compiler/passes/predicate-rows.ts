@@ -80,7 +80,8 @@ class Plan {
     });
     // inf - inf is no number: where an infinite neutral operand may reach the minuend, the exponential itself is masked.
     for (const [difference, exponential] of this.exponentials)
-      if (this.mayBeInfinite((this.defs.get(difference) as BinaryOp).a, new Set())) this.masked.set(exponential, 0);
+      if (this.mayBeInfinite((this.defs.get(difference) as BinaryOp).a, new Set()))
+        this.masked.set(exponential, 0);
       else this.maskedSubtrahend.add(difference);
   }
 
