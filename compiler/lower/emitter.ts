@@ -163,6 +163,15 @@ export class Emitter {
   }
 }
 
+/** Statements moved under a condition that holds for whole warps: what was uniform over the block is so over warps. */
+export const underWarpCondition = (stmts: readonly Stmt[]): Stmt[] =>
+  stmts.map((s): Stmt => {
+    if (s.s === 'for' || s.s === 'while') return { ...s, body: underWarpCondition(s.body) };
+    if (s.s !== 'if') return s;
+    const uniform = s.uniform === 'block' ? 'warp' : s.uniform;
+    return { ...s, uniform, then: underWarpCondition(s.then), else: underWarpCondition(s.else) };
+  });
+
 /** The predicate of a statement: none where the condition always holds. */
 export const predicate = (cond: Expr): { pred?: Expr } =>
   cond.e === 'const' && cond.value === true ? {} : { pred: cond };

@@ -11,7 +11,7 @@ import {
 import { add, and, constI, element, ge, gt, lt, mul, select, varRef, walkStmts } from '../thread/build.ts';
 import type { Expr, Stmt, Var } from '../thread/nodes.ts';
 import { regTypeOf, type Context } from './context.ts';
-import type { Scope } from './emitter.ts';
+import { underWarpCondition, type Scope } from './emitter.ts';
 import { nameOf, operandAt, scalar } from './evaluate.ts';
 import { makeIterator } from './iterate.ts';
 
@@ -184,7 +184,14 @@ function lowerRows(ctx: Context, op: RowsOp): void {
   });
   if (skip && !writesShared(body.stmts)) {
     const cond = and(lt(lo, add(skip.first, skip.count)), gt(hi, skip.first));
-    ctx.emitter.emit({ s: 'if', span: op.span, cond, uniform: 'warp', then: body.stmts, else: [] });
+    ctx.emitter.emit({
+      s: 'if',
+      span: op.span,
+      cond,
+      uniform: 'warp',
+      then: underWarpCondition(body.stmts),
+      else: [],
+    });
   } else if (skip) for (const s of body.stmts) ctx.emitter.emit(s);
   op.results.forEach((r, i) => bindCarried(outer, r, out[i]!));
 }

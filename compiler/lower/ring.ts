@@ -21,6 +21,7 @@ import {
 } from '../thread/build.ts';
 import type { Expr, SharedBuffer, Stmt, Var } from '../thread/nodes.ts';
 import type { Context } from './context.ts';
+import { underWarpCondition } from './emitter.ts';
 import { makeIterator } from './iterate.ts';
 import type { Stage } from './pipeline.ts';
 import { assignYields, bindCarried, carry, lowerOps } from './regions.ts';
@@ -127,15 +128,15 @@ function producer(ctx: Context, ring: Ring): Stmt[] {
   }).stmts;
 }
 
-/** Code of one role: its block barriers are among the role's threads, and conditions hold for its warps at most. */
-const role = (stmts: readonly Stmt[], threads: number): Stmt[] =>
+/** Code of one role: its block barriers are among the role's threads. */
+const among = (stmts: readonly Stmt[], threads: number): Stmt[] =>
   stmts.map((s): Stmt => {
     if (s.s === 'barrier') return { ...s, threads };
-    if (s.s === 'for' || s.s === 'while') return { ...s, body: role(s.body, threads) };
-    if (s.s !== 'if') return s;
-    const uniform = s.uniform === 'block' ? 'warp' : s.uniform;
-    return { ...s, uniform, then: role(s.then, threads), else: role(s.else, threads) };
+    if (s.s === 'for' || s.s === 'while') return { ...s, body: among(s.body, threads) };
+    return s.s === 'if' ? { ...s, then: among(s.then, threads), else: among(s.else, threads) } : s;
   });
+
+const role = (stmts: readonly Stmt[], threads: number): Stmt[] => among(underWarpCondition(stmts), threads);
 
 /** The whole kernel: barriers made, then each warp to its role. `consumers` already has its block barriers. */
 export function withProducer(ctx: Context, ring: Ring, consumers: readonly Stmt[]): Stmt[] {

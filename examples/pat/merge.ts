@@ -50,7 +50,9 @@ export const merge = kernel(
     );
     const empty = state.sum.le(0);
     const result = state.acc.div(empty.where(1, state.sum));
-    out.store([sequence, head, feature], result.cast(dtype), { mask: real.broadcast([headDim]) });
-    lse.store([sequence, head], empty.where(-Infinity, state.max.add(state.sum.log())), { mask: real });
+    // Tables of fixed capacity pad with merges of no slots.
+    const wanted = real.and(slotCount.gt(0));
+    out.store([sequence, head, feature], result.cast(dtype), { mask: wanted.broadcast([headDim]) });
+    lse.store([sequence, head], empty.where(-Infinity, state.max.add(state.sum.log())), { mask: wanted });
   },
 );

@@ -294,6 +294,24 @@ export const corpus: readonly NamedCase[] = [
     },
     { data: { ranges: [0, 32, 5, 9, 16, 16, 30, 40] } },
   ),
+  // Control flow in a rows region is uniform over warps, not over the block.
+  makeCase(
+    'a ragged loop in rows of a range',
+    (k) => {
+      const ranges = k.input('ranges', 'i32', [3, 2]);
+      const counts = k.input('counts', 'i32', [4]);
+      const x = whole(k, 'x', 'f32', [64, 32]);
+      const { acc } = k.loop({ to: 3 }, { acc: x }, (n, { acc }) =>
+        k.rows({ from: ranges.at(n, 0), to: ranges.at(n, 1) }, { acc }, ({ acc }) =>
+          k.ragged({ from: 0, to: 4, trips: (e) => counts.at(e) }, { acc }, (e, t, { acc }) => ({
+            acc: acc.mul(0.5).add(e.add(t).cast('f32')),
+          })),
+        ),
+      );
+      keep(k, 'acc', acc);
+    },
+    { data: { ranges: [0, 64, 7, 20, 48, 48], counts: [1, 0, 3, 2] } },
+  ),
   // A mask that folds to false must still mask: the operand is zero, and nothing out of bounds is read.
   makeCase('dot of an operand whose mask is never true', (k) => {
     const a = k.input('a', 'f16', [16, 16]);

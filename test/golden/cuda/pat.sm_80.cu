@@ -757,10 +757,12 @@ pat_merge(const float *__restrict__ partialOut, const float *__restrict__ partia
   int sequence = merges[row * 3];
   // merge.ts:51
   bool empty = sum <= 0.0f;
-  // merge.ts:53
-  if (real) *(uint2 *)(out + (long long)sequence * 4096 + head * 128 + at0) = make_uint2(pack_f16(divide(acc[0], empty ? 1.0f : sum), divide(acc[1], empty ? 1.0f : sum)), pack_f16(divide(acc[2], empty ? 1.0f : sum), divide(acc[3], empty ? 1.0f : sum)));
   // merge.ts:54
-  if (thread == 0 && real) lse[(long long)sequence * 32 + head] = empty ? -INF : max_2 + logf(sum);
+  bool wanted = real && slotCount > 0;
+  // merge.ts:55
+  if (wanted) *(uint2 *)(out + (long long)sequence * 4096 + head * 128 + at0) = make_uint2(pack_f16(divide(acc[0], empty ? 1.0f : sum), divide(acc[1], empty ? 1.0f : sum)), pack_f16(divide(acc[2], empty ? 1.0f : sum), divide(acc[3], empty ? 1.0f : sum)));
+  // merge.ts:56
+  if (thread == 0 && wanted) lse[(long long)sequence * 32 + head] = empty ? -INF : max_2 + logf(sum);
 }
 
 // ---- host side: one launch function per kernel, declared in pat.h

@@ -193,13 +193,15 @@ fn pat_merge(
   let sequence: i32 = merges[row * 3];
   // merge.ts:51
   let empty: bool = sum <= 0.0;
-  // merge.ts:53
-  if ((thread >> 4u == 0) & real) {
+  // merge.ts:54
+  let wanted: bool = real & (slotCount > 0);
+  // merge.ts:55
+  if ((thread >> 4u == 0) & wanted) {
     let at_6 = sequence * 128 + head * 16 + (at0 >> 2u);
     out[at_6] = vec2<u32>(pack_f16(acc[0] / select(sum, 1.0, empty), acc[1] / select(sum, 1.0, empty)), pack_f16(acc[2] / select(sum, 1.0, empty), acc[3] / select(sum, 1.0, empty)));
   }
-  // merge.ts:54
-  if ((thread == 0) & real) {
+  // merge.ts:56
+  if ((thread == 0) & wanted) {
     let at_7 = sequence * 8 + head;
     lse[at_7] = select(max_1 + log(sum), -inf, empty);
   }
