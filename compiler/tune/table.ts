@@ -75,22 +75,24 @@ export function makeTable(
   facts: TableFacts,
   cells: readonly CellTimes[],
   configurations: readonly Configuration[],
+  fitting: readonly Configuration[] = configurations,
 ): TunedTable {
   const winner = winners(cells);
   const counts = new Map<number, number>();
   for (const w of winner) counts.set(w, (counts.get(w) ?? 0) + 1);
-  // A planner may have to hold more rows in one block than any winner does.
-  const rowsOf = (i: number): number => configurations[i]!.work.rows;
-  const widest = configurations.reduce((a, _, i) => (rowsOf(i) > rowsOf(a) ? i : a), 0);
-  if (![...counts.keys()].some((i) => rowsOf(i) >= rowsOf(widest))) counts.set(widest, 0);
   const order = [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]).map(([i]) => i);
+  // A planner may have to hold more rows in one block than any winner does.
+  const widest = fitting.reduce((a, b) => (b.work.rows > a.work.rows ? b : a));
+  const spare = order.some((i) => configurations[i]!.work.rows >= widest.work.rows)
+    ? []
+    : [{ ...widest.tile }];
   return {
     version: 1,
     ...facts,
     spec: { ...facts.spec },
     rows: [...rowEnds],
     tokens: [...tokenEnds],
-    tiles: order.map((i) => ({ ...configurations[i]!.tile })),
+    tiles: [...order.map((i) => ({ ...configurations[i]!.tile })), ...spare],
     winner: rowEnds.map((_, r) => tokenEnds.map((_, t) => order.indexOf(winner[r * tokenEnds.length + t]!))),
   };
 }

@@ -102,6 +102,7 @@ export async function tuneProgram(o: TuneOptions): Promise<TuneJson> {
           },
           cells,
           configurations,
+          fitting.map((c) => c.configuration!),
         )
       : undefined;
   return documentOf({

@@ -151,6 +151,8 @@ describe('the table', () => {
     } as const;
     const table = makeTable(facts, cells, [small, large]);
     expect(table.tiles).toEqual([small.tile, large.tile]);
+    const narrow = cells.map((c) => ({ ...c, times: c.times.slice(0, 1) }));
+    expect(makeTable(facts, narrow, [small], [small, large]).tiles).toEqual([small.tile, large.tile]);
     expect(lookUp(table, 3, 100)).toEqual(small.tile);
     expect(lookUp(table, 1000, 1e6)).toEqual(small.tile);
   });

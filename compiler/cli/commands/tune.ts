@@ -101,7 +101,8 @@ async function tune(
     write(given.report.replace(/\.html?$/, '.json'), `${JSON.stringify(document, null, 1)}\n`);
     out.progress(`wrote ${given.report}`);
   }
-  if (document.table?.from === 'measured') {
+  // A table of some of the shapes may lack one that another batch needs.
+  if (document.table?.from === 'measured' && document.unseen === 0) {
     const { keepTable } = await import('../../tune/defaults.ts');
     if (keepTable(document.table))
       out.progress('later runs on this device plan with these winners (--no-tuned: not)');
