@@ -58,9 +58,11 @@ export function survey(
 ): Surveyed {
   const candidates: Candidate[] = [];
   const seen = new Set<object>();
+  let looked = 0;
   for (const tile of tiles) {
     if (candidates.length > 0 && (candidates.length >= limits.most || performance.now() > limits.until))
       break;
+    looked++;
     const found = configure(lowering, template, spec, tile);
     if (isRefused(found)) {
       candidates.push({ tile, rejection: refusal(found) });
@@ -71,7 +73,7 @@ export function survey(
     seen.add(found.kernel);
     candidates.push(assess({ tile, configuration: found }, device, predict));
   }
-  return { candidates, unseen: tiles.length - candidates.length };
+  return { candidates, unseen: tiles.length - looked };
 }
 
 export function assess(
