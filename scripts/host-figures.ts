@@ -11,11 +11,11 @@ const file = new URL('../examples/pat/host/patc_plan.cpp', import.meta.url);
 export function withFigures(source: string): string {
   const f = figuresOf('cuda');
   const rows = f.kernels.map(
-    (k) => `    {${[k.m, k.pageNs, k.packPages, k.stepNs, k.startNs, k.wMax, k.wMin].join(', ')}},`,
+    (k) => `    {${[k.m, k.n, k.tokenNs, k.aloneNs, k.packNs, k.startNs, k.wMax, k.wMin].join(', ')}},`,
   );
   const device = [f.memoryGBs, f.cacheGBs, f.cacheBytes, f.launchNs, f.partialRowNs];
   const lines = [
-    '// figures: memory GB/s, L2 GB/s, L2 bytes, launch ns, partial row ns; then the kernels, ascending by m.',
+    '// figures: memory GB/s, L2 GB/s, L2 bytes, launch ns, partial row ns; then the kernels, ascending by m, then n.',
     `constexpr double h100_device[] = {${device.join(', ')}};`,
     'constexpr Kernel h100_kernels[] = {',
     ...rows,

@@ -2,13 +2,14 @@
  * What things cost on a device, as the planner counts them: integers in picoseconds, so that every implementation takes the
  * same decisions bit for bit.
  *
- * The form of the model comes from measurements of hand-written kernels on an H100; the kernel figures are fitted to patc's
- * own pipelined kernels (bench/results/cuda-h200-tile-sweep.json; row tile 16 is extrapolated). For one launch in one shape:
+ * The kernel figures are fitted to patc's own pipelined kernels on an H100 (scripts/fit-planner.ts on
+ * bench/results/cuda-h100-tile-sweep.json). For one launch in one shape:
  *
- *   t = start + wMax * max(H, M, T) + wMin * min(H, M) + partial * rows
+ *   t = start + wMax * max(H, M, A, T) + wMin * min(H, M) + partial * rows
  *
- * with H = unique KV bytes / memory bandwidth, T = bytes loaded by all packs / L2 bandwidth, and M = the heaviest unit's
- * load: its tokens at `token` each and its packs at `pack` each.
+ * with H = unique KV bytes / memory bandwidth, T = bytes loaded by all packs / L2 bandwidth, M = the heaviest unit's load, its
+ * tokens at `token` each and its packs at `pack` each, while all blocks that fit the unit run; and A = the largest pack's
+ * tokens at `alone` each: a block takes that long however idle the rest of its unit is.
  */
 import { fail } from '../../compiler/diagnostics/error.ts';
 import { tokenBytes, type Heads } from './heads.ts';
@@ -23,7 +24,8 @@ export interface TileShape {
 /** Costs of one tile shape, in picoseconds for one KV head; weights in 1/256. */
 export interface TileCost extends TileShape {
   readonly token: number;
-  readonly step: number;
+  /** A token of a pack whose unit runs nothing else; at least `token`. */
+  readonly alone: number;
   readonly pack: number;
   readonly start: number;
   readonly wMax: number;
@@ -57,18 +59,19 @@ export interface DeviceFigures {
   readonly launchNs: number;
   /** One f32 partial row of 128 values, written and read. */
   readonly partialRowNs: number;
-  /** Fitted kernel figures by row tile, ascending; a tile takes those of the first entry with `m` at or above its own. */
+  /** Fitted figures, ascending by m, then n; a tile takes the first with neither below its own, else the last. */
   readonly kernels: readonly KernelFigures[];
 }
 
 export interface KernelFigures {
   readonly m: number;
-  /** One unit's time for 16 KB of K and V, in ns. */
-  readonly pageNs: number;
-  /** Fixed work per pack, as 16 KB pages. */
-  readonly packPages: number;
-  /** Fixed work per step of n tokens, in ns. */
-  readonly stepNs: number;
+  readonly n: number;
+  /** One unit's time for a token of 512 B (K and V of one head), with all blocks that fit it running. */
+  readonly tokenNs: number;
+  /** The same for a block alone on its unit. */
+  readonly aloneNs: number;
+  /** Fixed work per pack. */
+  readonly packNs: number;
   readonly startNs: number;
   readonly wMax: number;
   readonly wMin: number;
@@ -82,10 +85,22 @@ const h100: DeviceFigures = {
   launchNs: 2500,
   partialRowNs: 0.85,
   kernels: [
-    { m: 16, pageNs: 100, packPages: 4, stepNs: 180, startNs: 10000, wMax: 1, wMin: 0.15 },
-    { m: 32, pageNs: 120, packPages: 4, stepNs: 233, startNs: 10000, wMax: 1, wMin: 0.15 },
-    { m: 64, pageNs: 272, packPages: 2, stepNs: 700, startNs: 10000, wMax: 1, wMin: 0.15 },
-    { m: 128, pageNs: 780, packPages: 2, stepNs: 780, startNs: 10000, wMax: 1, wMin: 0.15 },
+    { m: 16, n: 16, tokenNs: 15.7, aloneNs: 61.2, packNs: 800, startNs: 6000, wMax: 1, wMin: 0.1 },
+    { m: 16, n: 32, tokenNs: 12.6, aloneNs: 41.6, packNs: 670, startNs: 6000, wMax: 1, wMin: 0.1 },
+    { m: 16, n: 64, tokenNs: 21.3, aloneNs: 39.5, packNs: 3700, startNs: 6000, wMax: 1, wMin: 0.1 },
+    { m: 16, n: 128, tokenNs: 38, aloneNs: 38, packNs: 3700, startNs: 6000, wMax: 1, wMin: 0.1 },
+    { m: 32, n: 16, tokenNs: 19.3, aloneNs: 60.6, packNs: 580, startNs: 6000, wMax: 1, wMin: 0.1 },
+    { m: 32, n: 32, tokenNs: 11.7, aloneNs: 32.5, packNs: 1980, startNs: 6000, wMax: 1, wMin: 0.1 },
+    { m: 32, n: 64, tokenNs: 19, aloneNs: 29.6, packNs: 2900, startNs: 6000, wMax: 1, wMin: 0.1 },
+    { m: 32, n: 128, tokenNs: 28, aloneNs: 28, packNs: 2900, startNs: 6000, wMax: 1, wMin: 0.1 },
+    { m: 64, n: 16, tokenNs: 29.2, aloneNs: 54.1, packNs: 300, startNs: 6000, wMax: 1, wMin: 0.1 },
+    { m: 64, n: 32, tokenNs: 25.4, aloneNs: 44.1, packNs: 300, startNs: 6000, wMax: 1, wMin: 0.1 },
+    { m: 64, n: 64, tokenNs: 23, aloneNs: 29.5, packNs: 1400, startNs: 6000, wMax: 1, wMin: 0.1 },
+    { m: 64, n: 128, tokenNs: 27, aloneNs: 27, packNs: 1400, startNs: 6000, wMax: 1, wMin: 0.1 },
+    { m: 128, n: 16, tokenNs: 49.8, aloneNs: 49.8, packNs: 300, startNs: 6000, wMax: 1, wMin: 0.1 },
+    { m: 128, n: 32, tokenNs: 50, aloneNs: 50, packNs: 400, startNs: 6000, wMax: 1, wMin: 0.1 },
+    { m: 128, n: 64, tokenNs: 50, aloneNs: 50, packNs: 400, startNs: 6000, wMax: 1, wMin: 0.1 },
+    { m: 128, n: 128, tokenNs: 50, aloneNs: 50, packNs: 400, startNs: 6000, wMax: 1, wMin: 0.1 },
   ],
 };
 
@@ -98,10 +113,10 @@ const webgpu: DeviceFigures = {
   launchNs: 8000,
   partialRowNs: 4,
   kernels: [
-    { m: 16, pageNs: 3200, packPages: 1, stepNs: 200, startNs: 20000, wMax: 1, wMin: 0.1 },
-    { m: 32, pageNs: 5000, packPages: 1, stepNs: 200, startNs: 20000, wMax: 1, wMin: 0.1 },
-    { m: 64, pageNs: 8600, packPages: 1, stepNs: 200, startNs: 20000, wMax: 1, wMin: 0.1 },
-    { m: 128, pageNs: 16000, packPages: 1, stepNs: 200, startNs: 20000, wMax: 1, wMin: 0.1 },
+    { m: 16, n: 1024, tokenNs: 106, aloneNs: 106, packNs: 3200, startNs: 20000, wMax: 1, wMin: 0.1 },
+    { m: 32, n: 1024, tokenNs: 162, aloneNs: 162, packNs: 5000, startNs: 20000, wMax: 1, wMin: 0.1 },
+    { m: 64, n: 1024, tokenNs: 275, aloneNs: 275, packNs: 8600, startNs: 20000, wMax: 1, wMin: 0.1 },
+    { m: 128, n: 1024, tokenNs: 506, aloneNs: 506, packNs: 16000, startNs: 20000, wMax: 1, wMin: 0.1 },
   ],
 };
 
@@ -138,16 +153,16 @@ export function planCosts(
 }
 
 function tileCost(figures: DeviceFigures, tile: TileShape, bytes: number): TileCost {
-  const kernel = figures.kernels.find((k) => k.m >= tile.m) ?? figures.kernels.at(-1)!;
+  const kernel = figures.kernels.find((k) => k.m >= tile.m && k.n >= tile.n) ?? figures.kernels.at(-1)!;
   const scale = Math.max(1, tile.m / kernel.m);
-  const token = Math.max(1, Math.round((kernel.pageNs * 1000 * scale * bytes) / 16384));
+  const token = Math.max(1, Math.round((kernel.tokenNs * 1000 * scale * bytes) / 512));
   return {
     m: tile.m,
     n: tile.n,
     stages: tile.stages,
     token,
-    step: Math.round(kernel.stepNs * 1000),
-    pack: Math.round(kernel.pageNs * 1000 * kernel.packPages),
+    alone: Math.max(token, Math.round((kernel.aloneNs * 1000 * scale * bytes) / 512)),
+    pack: Math.round(kernel.packNs * 1000),
     start: Math.round(kernel.startNs * 1000),
     wMax: Math.round(kernel.wMax * 256),
     wMin: Math.round(kernel.wMin * 256),

@@ -127,7 +127,12 @@ function invariantPlan(batch: Batch, all: PlanCosts, wanted: number): Plan {
 }
 
 function finish(work: Work, costs: PlanCosts, list: PackList, choice?: Choice) {
-  const tables = buildTables(list, costs, assignTiles(list, costs, work), work.length.length);
+  const tables = buildTables(
+    list,
+    costs,
+    assignTiles(list, costs, work, choice?.fixed ? choice.tile : -1),
+    work.length.length,
+  );
   return { tables, ...(choice ? { choice } : {}) };
 }
 

@@ -36,23 +36,24 @@ export function predict(plan: Plan): Prediction {
       (t) => t.m === shape.tile.m && t.n === shape.tile.n && t.stages === shape.tile.stages,
     )!;
     const overhead = overheadTokens(tile);
-    const perToken = tile.token + Math.floor(tile.step / tile.n);
     const start = load.reduce((a, b) => Math.max(a, b), 0);
     const queue = new UnitQueue(costs.units);
     let heaviest = 0;
+    let largest = 0;
     let loaded = 0;
     for (let p = shape.packBase; p < shape.packBase + shape.packCount; p++) {
       loaded += loads[p]!;
+      largest = Math.max(largest, loads[p]!);
       for (let head = 0; head < batch.kvHeads; head++) {
         const tokens = loads[p]! + overhead;
         const { unit, from } = queue.take(tokens);
         heaviest = Math.max(heaviest, from + tokens);
-        load[unit] = start + (from + tokens) * perToken;
-        jobs.push({ pack: p, head, unit, begin: start + from * perToken, end: load[unit]! });
+        load[unit] = start + (from + tokens) * tile.token;
+        jobs.push({ pack: p, head, unit, begin: start + from * tile.token, end: load[unit]! });
       }
     }
     const share = total > 0 ? Math.floor((unique * loaded) / total) : 0;
-    time += launchTime(costs, tile, batch.kvHeads, share, loaded, heaviest);
+    time += launchTime(costs, tile, batch.kvHeads, share, loaded, heaviest, largest);
   }
   if (tables.slots > 0) time += costs.launch + tables.slots * batch.qHeads * costs.partialRow;
   return { time, load, jobs };

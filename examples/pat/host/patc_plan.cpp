@@ -16,11 +16,11 @@ using Ints = std::vector<int32_t>;
 
 constexpr int32_t none = -1;
 constexpr int few_sequences = 8;
-constexpr int64_t smallest_piece = 64;
-constexpr int limits[] = {24, 12, 6};
-constexpr int few_limits[] = {60, 36, 24, 16, 12, 8, 5};
+constexpr int64_t smallest_piece = 32;
+constexpr int limits[] = {24, 12, 8, 6, 4, 3};
+constexpr int few_limits[] = {60, 36, 24, 16, 12, 8, 5, 4, 3};
 constexpr int few_parts[] = {2, 3, 4, 5, 6, 7, 8};
-constexpr int finer_limits[] = {96, 48, 42, 33, 30, 27, 22, 20, 18, 17, 15, 14, 13, 11, 10, 9, 7, 6, 4};
+constexpr int finer_limits[] = {96, 48, 42, 33, 30, 27, 22, 20, 18, 17, 15, 14, 13, 11, 10, 9, 7, 6, 4, 3, 2, 1};
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -537,11 +537,12 @@ struct Costs {
   std::vector<patc_tile> tiles;
 };
 
-int64_t launch_time(const Costs &costs, const patc_tile &tile, int64_t kv_heads, int64_t unique, int64_t loaded, int64_t heaviest) {
+int64_t launch_time(const Costs &costs, const patc_tile &tile, int64_t kv_heads, int64_t unique, int64_t loaded, int64_t heaviest,
+                    int64_t largest) {
   int64_t tokens = unique * kv_heads, h = tokens * costs.c.memory_token;
   if (tokens <= costs.c.cached_tokens) h = h * 3 / 5;
   int64_t t = loaded * kv_heads * costs.c.cache_token;
-  int64_t m = heaviest * (tile.token + tile.step / tile.n);
+  int64_t m = std::max(heaviest * tile.token, largest * tile.alone + tile.pack);
   return tile.start + (tile.w_max * std::max({h, m, t}) + tile.w_min * std::min(h, m)) / 256;
 }
 
@@ -568,7 +569,7 @@ int32_t tile_for(const Costs &costs, int64_t rows, Work &w) {
   for (int32_t i = 0; i < static_cast<int32_t>(costs.tiles.size()); i++) {
     const patc_tile &t = costs.tiles[i];
     if (t.m != m) continue;
-    int64_t cost = w.steps_of(t.n) * (t.step + t.n * t.token);
+    int64_t cost = w.steps_of(t.n) * t.n * t.token;
     if (best >= 0 && cost > least) continue;
     best = i;
     least = cost;
@@ -583,6 +584,7 @@ struct Choice {
   int64_t limit;
   bool early;
   int32_t tile;
+  bool fixed;
   int64_t time;
 };
 
@@ -631,6 +633,7 @@ struct Span {
 /** A cap with packs uncut: what cutting them could gain at best. */
 struct Whole {
   int32_t cap, tile;
+  bool fixed;
   int64_t largest, mean, ideal;
 };
 
@@ -677,7 +680,7 @@ struct Packer {
     while (cap > 1 && ceil_div(n, cap) * w->batch->kv_heads < 8 * int64_t{costs->c.units}) caps.push_back(cap >>= 1);
   }
 
-  Choice score(int32_t cap, int64_t limit, bool early, int32_t tile) {
+  Choice score(int32_t cap, int64_t limit, bool early, int32_t tile, bool fixed) {
     const patc_tile &shape = costs->tiles[tile];
     int64_t overhead = overhead_tokens(shape), rows = 0;
     int32_t runs = chunk(*w, cap, early ? limit : 0, overhead, ends);
@@ -694,9 +697,9 @@ struct Packer {
       rows += partials.end();
     }
     int64_t heaviest = tally.heaviest(costs->c.units, w->batch->kv_heads, overhead);
-    int64_t time = launch_time(*costs, shape, w->batch->kv_heads, w->unique(), tally.tokens, heaviest);
+    int64_t time = launch_time(*costs, shape, w->batch->kv_heads, w->unique(), tally.tokens, heaviest, tally.largest);
     if (rows > 0) time += costs->c.launch + rows * w->batch->q_heads * costs->c.partial_row;
-    return {cap, limit, early, tile, time};
+    return {cap, limit, early, tile, fixed, time};
   }
 
   int64_t share(const Whole &c, int64_t twelfths) const {
@@ -705,11 +708,11 @@ struct Packer {
 
   void cut(const Whole &c, int64_t limit, bool few, Choice &best) {
     limit = std::max<int64_t>(w->align, limit);
-    Choice early = score(c.cap, limit, true, c.tile);
+    Choice early = score(c.cap, limit, true, c.tile, c.fixed);
     if (early.time < best.time) best = early;
     // Where no pack ended early, packs that are only cut are the same.
     if (!few || !ends[w->size()]) return;
-    Choice late = score(c.cap, limit, false, c.tile);
+    Choice late = score(c.cap, limit, false, c.tile, c.fixed);
     if (late.time < best.time) best = late;
   }
 
@@ -721,16 +724,23 @@ struct Packer {
     Choice best{};
     list_caps();
     whole.clear();
-    for (int32_t cap : caps) {
-      int32_t tile = tile_for(*costs, int64_t{cap} * w->group, *w);
+    auto consider = [&](int32_t cap, int32_t tile, bool fixed) {
       const patc_tile &shape = costs->tiles[tile];
-      Choice uncut = score(cap, 0, true, tile);
+      Choice uncut = score(cap, 0, true, tile, fixed);
       if (whole.empty() || uncut.time < best.time) best = uncut;
       int64_t overhead = overhead_tokens(shape);
       int64_t mean = std::max<int64_t>(1, ceil_div((tally.tokens + overhead * tally.packs()) * kv_heads, units));
-      int64_t ideal = launch_time(*costs, shape, kv_heads, w->unique(), tally.tokens, mean);
-      whole.push_back({cap, tile, tally.largest, mean, ideal});
+      int64_t ideal = launch_time(*costs, shape, kv_heads, w->unique(), tally.tokens, mean, 0);
+      whole.push_back({cap, tile, fixed, tally.largest, mean, ideal});
       if (whole.size() == 1 || ideal < lowest) lowest = ideal;
+    };
+    for (int32_t cap : caps) {
+      int32_t smallest = tile_for(*costs, int64_t{cap} * w->group, *w);
+      consider(cap, smallest, few);
+      if (!few && tally.packs() * kv_heads > units) continue;
+      // A block for each unit at most: more warps on the same rows may then be faster.
+      for (int32_t t = 0; t < static_cast<int32_t>(costs->tiles.size()); t++)
+        if (t != smallest && costs->tiles[t].m >= int64_t{cap} * w->group) consider(cap, t, true);
     }
     if (!cuts) return best;
     for (const Whole &c : whole) {
@@ -742,7 +752,7 @@ struct Packer {
       for (int64_t parts : few_parts) cut(c, ceil_div(c.largest, parts), few, best);
     }
     if (!few) return best;
-    const Whole found = *std::find_if(whole.begin(), whole.end(), [&](const Whole &c) { return c.cap == best.cap; });
+    const Whole found = *std::find_if(whole.begin(), whole.end(), [&](const Whole &c) { return c.cap == best.cap && c.tile == best.tile; });
     if (found.ideal < best.time)
       for (int64_t limit : finer_limits) cut(found, share(found, limit), few, best);
     return best;
@@ -772,11 +782,12 @@ struct Packer {
 // ---------------------------------------------------------------- tiles and tables
 
 /** A tile for every pack; shapes that do not pay for their launch join the next larger one: packers/tiles.ts. */
-void assign_tiles(const PackList &list, const Costs &costs, Work &w, Tally &tally, Ints &tile_of) {
+void assign_tiles(const PackList &list, const Costs &costs, Work &w, Tally &tally, int32_t every, Ints &tile_of) {
   int32_t tiles = static_cast<int32_t>(costs.tiles.size()), kv_heads = w.batch->kv_heads;
   std::vector<char> used(tiles, 0);
   int64_t total = 0;
   tally.exact_packs = 24;
+  if (every >= 0) return tile_of.assign(list.count(), every);
   tile_of.resize(list.count());
   int32_t last_rows = none, last_tile = none;
   for (int32_t p = 0; p < list.count(); p++) {
@@ -794,7 +805,7 @@ void assign_tiles(const PackList &list, const Costs &costs, Work &w, Tally &tall
     int64_t share = total > 0 ? w.unique() * tally.tokens / total : 0;
     const patc_tile &shape = costs.tiles[tile];
     int64_t heaviest = tally.heaviest(costs.c.units, kv_heads, overhead_tokens(shape));
-    return launch_time(costs, shape, kv_heads, share, tally.tokens, heaviest);
+    return launch_time(costs, shape, kv_heads, share, tally.tokens, heaviest, tally.largest);
   };
   for (int32_t t = 0; t < tiles; t++) {
     if (!used[t]) continue;
@@ -922,6 +933,7 @@ struct patc_planner {
     planned = false;
     int32_t n = b.sequences;
     int best = 0;
+    int32_t every = -1;
     list.reset(n);
     tile_of.clear();
     work[0].order.clear();
@@ -936,8 +948,9 @@ struct patc_planner {
       if (n > 2 && n <= few_sequences && span == 0) best = try_orders(b, choice);
       if (best != 0 || packer.w != &work[0]) packer.prepare(work[best], costs);
       packer.write(choice, fixed_span(b.page), list);
+      if (choice.fixed) every = choice.tile;
     }
-    if (n > 0) assign_tiles(list, costs, work[best], packer.tally, tile_of);
+    if (n > 0) assign_tiles(list, costs, work[best], packer.tally, every, tile_of);
     tables.build(list, costs, tile_of, n);
     if (span == 0) exact = work[best].lcp;
     remember(b, work[best]);
@@ -1079,18 +1092,30 @@ bool valid(const patc_batch *b) {
 namespace {
 
 struct Kernel {
-  int32_t m;
-  double page_ns, pack_pages, step_ns, start_ns, w_max, w_min;
+  int32_t m, n;
+  double token_ns, alone_ns, pack_ns, start_ns, w_max, w_min;
 };
 
 // Written by scripts/host-figures.ts from cost.ts.
-// figures: memory GB/s, L2 GB/s, L2 bytes, launch ns, partial row ns; then the kernels, ascending by m.
+// figures: memory GB/s, L2 GB/s, L2 bytes, launch ns, partial row ns; then the kernels, ascending by m, then n.
 constexpr double h100_device[] = {3000, 5000, 45000000, 2500, 0.85};
 constexpr Kernel h100_kernels[] = {
-    {16, 100, 4, 180, 10000, 1, 0.15},
-    {32, 120, 4, 233, 10000, 1, 0.15},
-    {64, 272, 2, 700, 10000, 1, 0.15},
-    {128, 780, 2, 780, 10000, 1, 0.15},
+    {16, 16, 15.7, 61.2, 800, 6000, 1, 0.1},
+    {16, 32, 12.6, 41.6, 670, 6000, 1, 0.1},
+    {16, 64, 21.3, 39.5, 3700, 6000, 1, 0.1},
+    {16, 128, 38, 38, 3700, 6000, 1, 0.1},
+    {32, 16, 19.3, 60.6, 580, 6000, 1, 0.1},
+    {32, 32, 11.7, 32.5, 1980, 6000, 1, 0.1},
+    {32, 64, 19, 29.6, 2900, 6000, 1, 0.1},
+    {32, 128, 28, 28, 2900, 6000, 1, 0.1},
+    {64, 16, 29.2, 54.1, 300, 6000, 1, 0.1},
+    {64, 32, 25.4, 44.1, 300, 6000, 1, 0.1},
+    {64, 64, 23, 29.5, 1400, 6000, 1, 0.1},
+    {64, 128, 27, 27, 1400, 6000, 1, 0.1},
+    {128, 16, 49.8, 49.8, 300, 6000, 1, 0.1},
+    {128, 32, 50, 50, 400, 6000, 1, 0.1},
+    {128, 64, 50, 50, 400, 6000, 1, 0.1},
+    {128, 128, 50, 50, 400, 6000, 1, 0.1},
 };
 // end of figures
 
@@ -1147,11 +1172,12 @@ void patc_costs_h100(int32_t units, int32_t head_dim, int32_t element_bytes, con
   double bytes = 2.0 * head_dim * element_bytes;
   for (int32_t i = 0; i < tile_count; i++) {
     const Kernel *last = std::end(h100_kernels) - 1;
-    const Kernel *k = std::find_if(std::begin(h100_kernels), last, [&](const Kernel &c) { return c.m >= shapes[i][0]; });
+    const Kernel *k = std::find_if(std::begin(h100_kernels), last, [&](const Kernel &c) { return c.m >= shapes[i][0] && c.n >= shapes[i][1]; });
     double scale = std::max(1.0, static_cast<double>(shapes[i][0]) / k->m);
-    tiles[i] = {shapes[i][0], shapes[i][1], shapes[i][2], std::max<int64_t>(1, round(k->page_ns * 1000 * scale * bytes / 16384)),
-                round(k->step_ns * 1000), round(k->page_ns * 1000 * k->pack_pages), round(k->start_ns * 1000), round(k->w_max * 256),
-                round(k->w_min * 256)};
+    int64_t token = std::max<int64_t>(1, round(k->token_ns * 1000 * scale * bytes / 512));
+    int64_t alone = std::max(token, round(k->alone_ns * 1000 * scale * bytes / 512));
+    tiles[i] = {shapes[i][0], shapes[i][1], shapes[i][2], token, alone, round(k->pack_ns * 1000), round(k->start_ns * 1000),
+                round(k->w_max * 256), round(k->w_min * 256)};
   }
   const double *d = h100_device;
   *costs = {units, tile_count, tiles, ps(bytes / d[0]), ps(bytes / d[1]), ps(d[4] * head_dim / 128), ps(d[3]),

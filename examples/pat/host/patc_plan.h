@@ -30,7 +30,7 @@ enum {
 typedef struct patc_tile {
   int32_t m, n, stages;
   int64_t token; /* one token on one unit */
-  int64_t step;  /* a step of n tokens */
+  int64_t alone; /* one token of a pack whose unit runs nothing else; at least token */
   int64_t pack;  /* fixed work of a pack */
   int64_t start; /* fixed time of a launch */
   int64_t w_max, w_min;

@@ -24,21 +24,23 @@ export interface Choice {
   readonly limit: number;
   /** Whether a pack ends before its load passes the limit; otherwise packs over the limit are only cut. */
   readonly early: boolean;
-  /** Index into the costs' tiles. */
+  /** Index into the costs' tiles: what a pack of `cap` sequences takes. */
   readonly tile: number;
+  /** Every pack takes `tile`, not the smallest that holds its rows. */
+  readonly fixed: boolean;
   /** Predicted picoseconds. */
   readonly time: number;
 }
 
 /** Below this many tokens a piece is not worth a pack. */
-const smallestPiece = 64;
+const smallestPiece = 32;
 
 /** Limits that are tried, in twelfths of the mean load of a unit. */
-const limits = [24, 12, 6];
-const fewLimits = [60, 36, 24, 16, 12, 8, 5];
+const limits = [24, 12, 8, 6, 4, 3];
+const fewLimits = [60, 36, 24, 16, 12, 8, 5, 4, 3];
 /** Parts that the heaviest pack is cut into. */
 const fewParts = [2, 3, 4, 5, 6, 7, 8];
-const finerLimits = [96, 48, 42, 33, 30, 27, 22, 20, 18, 17, 15, 14, 13, 11, 10, 9, 7, 6, 4];
+const finerLimits = [96, 48, 42, 33, 30, 27, 22, 20, 18, 17, 15, 14, 13, 11, 10, 9, 7, 6, 4, 3, 2, 1];
 
 /** Up to this many sequences every pack size and the finer limits are tried. */
 export const fewSequences = 8;
@@ -53,10 +55,13 @@ export const pieceCount = (load: number, limit: number, align: number): number =
 interface Whole {
   readonly cap: number;
   readonly tile: number;
+  readonly fixed: boolean;
   readonly largest: number;
   readonly mean: number;
   readonly ideal: number;
 }
+
+type Kind = Pick<Choice, 'cap' | 'tile' | 'fixed'>;
 
 const cheaper = (a: Choice, b: Choice): Choice => (b.time < a.time ? b : a);
 
@@ -137,17 +142,24 @@ export class PathPacker {
     const longest = w.length.reduce((most, length) => Math.max(most, length), 0);
     let best: Choice | undefined;
     const wholes: Whole[] = [];
-    for (const cap of this.caps()) {
-      const tile = this.tile(cap);
+    const consider = (cap: number, tile: number, fixed: boolean): void => {
       const shape = costs.tiles[tile]!;
-      const choice = this.score(cap, 0, true, tile);
+      const choice = this.score({ cap, tile, fixed }, 0, true);
       best = best ? cheaper(best, choice) : choice;
       const { tokens, packs, largest } = this.tally;
       const overhead = overheadTokens(shape);
       const mean = Math.max(1, Math.ceil(((tokens + overhead * packs) * kvHeads) / costs.units));
-      const ideal = launchTime(costs, shape, kvHeads, w.before[w.length.length]!, tokens, mean);
-      wholes.push({ cap, tile, largest, mean, ideal });
+      const ideal = launchTime(costs, shape, kvHeads, w.before[w.length.length]!, tokens, mean, 0);
+      wholes.push({ cap, tile, fixed, largest, mean, ideal });
       if (wholes.length === 1 || ideal < this.ideal) this.ideal = ideal;
+    };
+    for (const cap of this.caps()) {
+      const smallest = this.tile(cap);
+      consider(cap, smallest, few);
+      if (!few && this.tally.packs * kvHeads > costs.units) continue;
+      // A block for each unit at most: more warps on the same rows may then be faster.
+      for (let t = 0; t < costs.tiles.length; t++)
+        if (t !== smallest && costs.tiles[t]!.m >= cap * w.group) consider(cap, t, true);
     }
     if (!cuts) return best!;
     for (const whole of wholes) {
@@ -161,7 +173,7 @@ export class PathPacker {
       for (const parts of fewParts) best = this.cut(whole, Math.ceil(whole.largest / parts), few, best!);
     }
     if (!few) return best!;
-    const whole = wholes.find((c) => c.cap === best!.cap)!;
+    const whole = wholes.find((c) => c.cap === best!.cap && c.tile === best!.tile)!;
     if (whole.ideal < best!.time)
       for (const limit of finerLimits) best = this.cut(whole, this.share(whole, limit), few, best!);
     return best!;
@@ -173,13 +185,11 @@ export class PathPacker {
   }
 
   /** The better of `best` and packs of that size under that limit. */
-  private cut({ cap, tile }: Whole, wanted: number, few: boolean, best: Choice): Choice {
+  private cut(whole: Whole, wanted: number, few: boolean, best: Choice): Choice {
     const limit = Math.max(this.w.align, wanted);
-    const early = cheaper(best, this.score(cap, limit, true, tile));
+    const early = cheaper(best, this.score(whole, limit, true));
     // Where no pack ended early, packs that are only cut are the same.
-    return few && this.ends[this.w.length.length]
-      ? cheaper(early, this.score(cap, limit, false, tile))
-      : early;
+    return few && this.ends[this.w.length.length] ? cheaper(early, this.score(whole, limit, false)) : early;
   }
 
   /** Sequences per pack worth trying: what each row tile holds, then fewer while packs do not fill the machine. */
@@ -204,7 +214,7 @@ export class PathPacker {
     return tileFor(this.costs, cap * this.w.group, this.w);
   }
 
-  private score(cap: number, limit: number, early: boolean, tile: number): Choice {
+  private score({ cap, tile, fixed }: Kind, limit: number, early: boolean): Choice {
     const { w, costs, tally, kvHeads } = this;
     const shape = costs.tiles[tile]!;
     const overhead = overheadTokens(shape);
@@ -225,9 +235,10 @@ export class PathPacker {
       b = e;
     }
     const heaviest = tally.heaviest(costs.units, kvHeads, overhead);
-    let time = launchTime(costs, shape, kvHeads, w.before[w.length.length]!, tally.tokens, heaviest);
+    const unique = w.before[w.length.length]!;
+    let time = launchTime(costs, shape, kvHeads, unique, tally.tokens, heaviest, tally.largest);
     if (rows > 0) time += costs.launch + rows * w.batch.qHeads * costs.partialRow;
-    return { cap, limit, early, tile, time };
+    return { cap, limit, early, tile, fixed, time };
   }
 
   /** Writes the packs of a choice; `span` > 0 cuts every sequence at its multiples instead (batch-invariant). */

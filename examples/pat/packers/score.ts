@@ -97,7 +97,7 @@ export class LoadTally {
   }
 }
 
-/** Picoseconds of a launch. `unique`: tokens of the forest's nodes, each once. */
+/** Picoseconds of a launch. `unique`: tokens of the forest's nodes, each once; `largest`: tokens of the largest pack. */
 export function launchTime(
   costs: PlanCosts,
   tile: TileCost,
@@ -105,11 +105,11 @@ export function launchTime(
   unique: number,
   loaded: number,
   heaviest: number,
+  largest: number,
 ): number {
-  const perToken = tile.token + Math.floor(tile.step / tile.n);
   const h = memoryTime(costs, kvHeads, unique);
   const t = loaded * kvHeads * costs.cacheToken;
-  const m = heaviest * perToken;
+  const m = Math.max(heaviest * tile.token, largest * tile.alone + tile.pack);
   const most = Math.max(h, m, t);
   const least = Math.min(h, m);
   return tile.start + Math.floor((tile.wMax * most + tile.wMin * least) / 256);

@@ -24,7 +24,7 @@ export function tileFor(costs: PlanCosts, rows: number, w: Work): number {
   for (let i = 0; i < tiles.length; i++) {
     const t = tiles[i]!;
     if (t.m !== m) continue;
-    const cost = stepsOf(w, t.n) * (t.step + t.n * t.token);
+    const cost = stepsOf(w, t.n) * t.n * t.token;
     if (best < 0 || cost <= least) {
       best = i;
       least = cost;
@@ -44,9 +44,10 @@ function stepsOf(w: Work, n: number): number {
   return steps;
 }
 
-/** [packs] an index into `costs.tiles` each. Tiles that the packer asked for are kept. */
-export function assignTiles(list: PackList, costs: PlanCosts, w: Work): Int32Array {
+/** [packs] an index into `costs.tiles` each: `every` for all packs if given. Tiles that the packer asked for are kept. */
+export function assignTiles(list: PackList, costs: PlanCosts, w: Work, every = -1): Int32Array {
   const { tiles } = costs;
+  if (every >= 0) return new Int32Array(list.count).fill(every);
   const unique = w.before[w.length.length]!;
   const tileOf = new Int32Array(list.count);
   const used = new Uint8Array(tiles.length);
@@ -66,7 +67,7 @@ export function assignTiles(list: PackList, costs: PlanCosts, w: Work): Int32Arr
     const share = total > 0 ? Math.floor((unique * tally.tokens) / total) : 0;
     const shape = tiles[tile]!;
     const heaviest = tally.heaviest(costs.units, w.batch.kvHeads, overheadTokens(shape));
-    return launchTime(costs, shape, w.batch.kvHeads, share, tally.tokens, heaviest);
+    return launchTime(costs, shape, w.batch.kvHeads, share, tally.tokens, heaviest, tally.largest);
   };
   for (let t = 0; t < tiles.length; t++) {
     if (used[t] !== 1) continue;

@@ -123,7 +123,7 @@ function score(
       units[least]! += load + overhead;
     }
   const total = loads.reduce((a, b) => a + b, 0);
-  const time = launchTime(costs, tile, batch.kvHeads, unique, total, Math.max(...units));
+  const time = launchTime(costs, tile, batch.kvHeads, unique, total, Math.max(...units), sorted[0] ?? 0);
   return partials > 0 ? time + costs.launch + partials * batch.qHeads * costs.partialRow : time;
 }
 
