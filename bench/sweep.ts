@@ -1,7 +1,8 @@
 /**
  * Times every tile shape on the cases of a suite, for fitting the cost model and for seeing what a plan left behind:
  *   node bench/sweep.ts --suite quick [--filter REGEX] [--tiles m=32..128,n=32..128,stages=2..4] [--repeats 10]
- *     [--target cuda:sm_80] [--budget SECONDS] [--out FILE.jsonl]
+ *     [--with warps=2,producers=1] [--target cuda:sm_80] [--budget SECONDS] [--out FILE.jsonl]
+ * `--with` gives every shape numbers of the lowering that the kernel does not offer.
  * One JSON line per case and tile: graph and chained medians, the plan, the kernel's resources. Outputs are verified on a
  * small sample. The summary says, per case, the planner's own choice against the best tile.
  */
@@ -12,8 +13,10 @@ import { CudaDevice, openCudaDevice } from '../backends/cuda/runtime/index.ts';
 import { enqueue, timeGraph } from '../backends/cuda/runtime/stream.ts';
 import { Lowering } from '../compiler/cli/lowering.ts';
 import { fail, PatcError } from '../compiler/diagnostics/error.ts';
-import type { Instance, Tile } from '../compiler/program.ts';
+import type { Instance, KernelTemplate, Spec, Tile } from '../compiler/program.ts';
+import { parseTile } from '../compiler/cli/options.ts';
 import { findTarget } from '../compiler/target.ts';
+import type { ThreadKernel } from '../compiler/thread/nodes.ts';
 import { forward, loadWorkload, pat } from '../examples/pat/index.ts';
 import { InputPool } from './pool.ts';
 import { verifySample } from './sample.ts';
@@ -24,6 +27,7 @@ const options = {
   suite: { type: 'string', default: 'quick' },
   filter: { type: 'string', default: '' },
   tiles: { type: 'string', default: 'm=16..256,n=16..256' },
+  with: { type: 'string', default: '' },
   target: { type: 'string' },
   repeats: { type: 'string', default: '10' },
   budget: { type: 'string', default: '1e9' },
@@ -49,16 +53,27 @@ function tileFilter(text: string): (tile: Tile) => boolean {
     bounds.every(({ name, lo, hi }) => tile[name] === undefined || (tile[name] >= lo && tile[name] <= hi));
 }
 
+/** Takes the tile numbers that the lowering reads and the kernel does not offer. */
+const anyTile: KernelTemplate = {
+  ...forward,
+  trace(spec, { m, n, ...rest }, reads) {
+    const kernel = forward.trace(spec, { m: m!, n: n! }, reads);
+    return { ...kernel, tile: { ...kernel.tile, ...rest } };
+  },
+};
+
 class Sweep {
   readonly #device: CudaDevice;
   readonly #lowering: Lowering;
   readonly #pool = new InputPool(1);
   readonly #repeats: number;
+  readonly #extra: Tile;
 
-  constructor(device: CudaDevice, lowering: Lowering, repeats: number) {
+  constructor(device: CudaDevice, lowering: Lowering, repeats: number, extra: Tile) {
     this.#device = device;
     this.#lowering = lowering;
     this.#repeats = repeats;
+    this.#extra = extra;
   }
 
   specOf(c: BenchCase): Record<string, number | string> {
@@ -72,7 +87,13 @@ class Sweep {
 
   /** Compiles at the same time what would otherwise be compiled one by one. */
   async compile(c: BenchCase, tiles: readonly Tile[]): Promise<void> {
-    await this.#device.code.load(tiles.map((tile) => this.#lowering.lower(forward, this.specOf(c), tile)));
+    await this.#device.code.load(tiles.map((tile) => this.#lower(forward, this.specOf(c), tile)));
+  }
+
+  #lower(template: KernelTemplate, spec: Spec, tile: Tile): ThreadKernel {
+    return template === forward
+      ? this.#lowering.lower(anyTile, spec, { ...tile, ...this.#extra })
+      : this.#lowering.lower(template, spec, tile);
   }
 
   #instance(c: BenchCase, tiles: readonly Tile[]): Instance {
@@ -97,7 +118,7 @@ class Sweep {
     tiles: readonly Tile[],
   ): Promise<Record<string, unknown> & { graphUs: number }> {
     const instance = this.#instance(c, tiles);
-    const kernels = instance.launches.map((l) => this.#lowering.lower(l.template, instance.spec, l.tile));
+    const kernels = instance.launches.map((l) => this.#lower(l.template, instance.spec, l.tile));
     const launches = instance.launches.map((l, kernel) => ({ ...l, kernel }));
     const request = { kernels, launches, buffers: instance.buffers, repeats: 0 };
     return this.#device.prepared(request, async (prepared) => {
@@ -138,7 +159,7 @@ async function main(): Promise<number> {
   try {
     const target = values.target === undefined ? device.target : findTarget(values.target);
     if (!target) return fail('PAT0602', `there is no target '${values.target}'`);
-    const sweep = new Sweep(device, new Lowering(target), Number(values.repeats));
+    const sweep = new Sweep(device, new Lowering(target), Number(values.repeats), parseTile(values.with));
     mkdirSync(path.dirname(path.resolve(values.out)), { recursive: true });
     writeFileSync(values.out, '');
     const begin = performance.now();
@@ -153,7 +174,10 @@ async function main(): Promise<number> {
           const row = await sweep.measure(c, tile ? [tile] : tiles);
           if (!row['verified']) wrong++;
           measured.push({ tile: tile ?? 'planned', graphUs: row.graphUs });
-          appendFileSync(values.out, `${JSON.stringify({ fixed: tile ?? null, ...row })}\n`);
+          appendFileSync(
+            values.out,
+            `${JSON.stringify({ fixed: tile ?? null, with: values.with, ...row })}\n`,
+          );
         } catch (error) {
           if (!(error instanceof PatcError) || error.code === 'PAT0704') throw error;
           process.stderr.write(`${c.tree} ${c.heads} ${JSON.stringify(tile)}: ${error.message}\n`);
