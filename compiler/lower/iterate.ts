@@ -1,9 +1,10 @@
 /** Loop iterators as register state, so that a loop's loads can run on an iterator ahead of its arithmetic. */
 import type { ForOp, RaggedOp, Region } from '../ir/nodes.ts';
 import { add, and, constI, declare, ge, lt, sub, varRef } from '../thread/build.ts';
-import type { Expr, Stmt, Var } from '../thread/nodes.ts';
-import type { Context } from './context.ts';
-import { scalar } from './evaluate.ts';
+import type { Expr, RegType, Stmt, Var } from '../thread/nodes.ts';
+import { regTypeOf, type Context } from './context.ts';
+import type { EntryLoads } from './entry-loads.ts';
+import { constantOf, nameOf, scalar } from './evaluate.ts';
 import type { Scope } from './emitter.ts';
 
 export interface Iterator {
@@ -15,15 +16,20 @@ export interface Iterator {
   bind(scope: Scope): void;
 }
 
-const state = (ctx: Context, name: string, init: Expr): Var => {
-  const v = ctx.emitter.registers.scalar(name, 'i32');
+const state = (ctx: Context, name: string, init: Expr, type: RegType = 'i32'): Var => {
+  const v = ctx.emitter.registers.scalar(name, type);
   ctx.emitter.emit(declare(ctx.emitter.span, v, init));
   ctx.emitter.top.vars.add(v);
   return v;
 };
 
-export const makeIterator = (ctx: Context, op: ForOp | RaggedOp, prefix: string): Iterator =>
-  op.op === 'for' ? counted(ctx, op, prefix) : ragged(ctx, op, prefix);
+/** An iterator; `fields` are scalars of the ragged loop's entries that it reads one entry ahead of their use. */
+export const makeIterator = (
+  ctx: Context,
+  op: ForOp | RaggedOp,
+  prefix: string,
+  fields: readonly EntryLoads[] = [],
+): Iterator => (op.op === 'for' ? counted(ctx, op, prefix) : ragged(ctx, op, prefix, fields));
 
 function counted(ctx: Context, op: ForOp, prefix: string): Iterator {
   const i = state(ctx, `${prefix}${op.body.params[0]!.name ?? 'i'}`, scalar(ctx, op.lo));
@@ -36,22 +42,58 @@ function counted(ctx: Context, op: ForOp, prefix: string): Iterator {
   };
 }
 
+interface Field {
+  readonly loads: EntryLoads;
+  /** Its value for this entry and for the next. */
+  readonly now: Var;
+  readonly next: Var;
+}
+
 /** e, t and the trip count of e; starts one step before the first iteration and takes it. */
-function ragged(ctx: Context, op: RaggedOp, prefix: string): Iterator {
+function ragged(ctx: Context, op: RaggedOp, prefix: string, entryLoads: readonly EntryLoads[]): Iterator {
   const [pe, pt] = op.body.params as [(typeof op.body.params)[0], (typeof op.body.params)[0]];
-  const hi = scalar(ctx, op.hi);
-  const e = state(ctx, `${prefix}${pe!.name ?? 'e'}`, sub(scalar(ctx, op.lo), 1));
+  const [lo, hi] = [scalar(ctx, op.lo), scalar(ctx, op.hi)];
+  const e = state(ctx, `${prefix}${pe!.name ?? 'e'}`, sub(lo, 1));
   const t = state(ctx, `${prefix}${pt!.name ?? 't'}`, constI(0));
   const n = state(ctx, `${prefix}trips`, constI(0));
   const span = ctx.emitter.span;
+  const fields = entryLoads.map((loads): Field => {
+    const { result, tensor } = loads.find((l) => l.result.name) ?? loads[0];
+    const name = `${prefix}${nameOf(result, `${tensor.name}_at`)}`;
+    const type = regTypeOf(result.type.element);
+    const now = state(ctx, name, constantOf(result.type.element, 0), type);
+    return { loads, now, next: state(ctx, `${name}_ahead`, constantOf(result.type.element, 0), type) };
+  });
+  const vars = [e, t, n, ...fields.flatMap((f) => [f.now, f.next])];
+
+  const fetch = (entry: Expr): void => {
+    if (fields.length === 0) return;
+    const loads = ctx.emitter.open({ region: op.body, vars }, (body) => {
+      body.values.set(pe!.id, { form: 'scalar', expr: entry });
+      ctx.emitter.open({ region: op.trips, inline: true }, (trips) => {
+        trips.values.set(op.trips.params[0]!.id, { form: 'scalar', expr: entry });
+        const values = fields.map((f) => scalar(ctx, f.loads[0].result));
+        fields.forEach((f, i) => ctx.emitter.assign(f.next, values[i]!));
+      });
+    });
+    ctx.emitter.span = span;
+    ctx.emitter.emit({ s: 'if', span, cond: lt(entry, hi), uniform: 'block', then: loads.stmts, else: [] });
+  };
+  const bindFields = (s: Scope): void => {
+    for (const f of fields)
+      for (const l of f.loads) s.values.set(l.result.id, { form: 'scalar', expr: varRef(f.now) });
+  };
+
   const advance = (): void => {
     ctx.emitter.assign(t, add(varRef(t), 1));
-    const next = ctx.emitter.open({ vars: [e, t, n] }, () => {
+    const next = ctx.emitter.open({ vars }, () => {
       ctx.emitter.assign(e, add(varRef(e), 1));
       ctx.emitter.assign(t, constI(0));
       ctx.emitter.assign(n, constI(0));
-      const load = ctx.emitter.open({ region: op.trips as Region, vars: [e] }, (s) => {
+      for (const f of fields) ctx.emitter.assign(f.now, varRef(f.next));
+      const trips = ctx.emitter.open({ region: op.trips, vars }, (s) => {
         s.values.set(op.trips.params[0]!.id, { form: 'scalar', expr: varRef(e) });
+        bindFields(s);
         ctx.emitter.assign(n, scalar(ctx, op.trips.yields[0]!));
       });
       const inside: Stmt = {
@@ -59,22 +101,25 @@ function ragged(ctx: Context, op: RaggedOp, prefix: string): Iterator {
         span,
         cond: lt(varRef(e), hi),
         uniform: 'block',
-        then: load.stmts,
+        then: trips.stmts,
         else: [],
       };
       ctx.emitter.emit(inside);
+      fetch(add(varRef(e), 1));
     });
     const cond = and(ge(varRef(t), varRef(n)), lt(varRef(e), hi));
     ctx.emitter.emit({ s: 'while', span, cond, body: next.stmts });
   };
+  fetch(lo);
   advance();
   return {
-    vars: [e, t, n],
+    vars,
     valid: lt(varRef(e), hi),
     advance,
     bind: (s) => {
       s.values.set(pe!.id, { form: 'scalar', expr: varRef(e) });
       s.values.set(pt!.id, { form: 'scalar', expr: varRef(t) });
+      bindFields(s);
     },
   };
 }
