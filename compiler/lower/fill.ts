@@ -82,8 +82,13 @@ export class Filler {
       this.ctx.emitter.emit({ s: 'if', span, cond: this.ahead.valid, uniform: 'block', then, else: [] });
   }
 
-  /** Reads what the next copies need, if the iterator ahead has a step left. */
-  lookUp(): void {
+  /** Reads what the first copies need. */
+  start(): void {
+    this.ahead.prefetch();
+    this.lookUp();
+  }
+
+  private lookUp(): void {
     this.ifAny(
       this.open(() => {
         for (const s of this.scalars) this.ctx.emitter.assign(s.var, scalar(this.ctx, s.load.result));
@@ -114,9 +119,14 @@ export class Filler {
     for (const s of this.copies(slot)) this.ctx.emitter.emit(s);
   }
 
-  /** Moves on, and reads what the step moved to needs. */
-  advance(): void {
+  /**
+   * Moves on, and reads what the step moved to needs. `also` prefetches here too: assemblers share one counter among these
+   * loads, so that the first of them waits for those of the step before, and none for another of its own step.
+   */
+  advance(also?: Iterator): void {
     this.ahead.advance();
+    this.ahead.prefetch();
+    also?.prefetch();
     this.lookUp();
   }
 }

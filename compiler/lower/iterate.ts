@@ -1,6 +1,6 @@
 /** Loop iterators as register state, so that a loop's loads can run on an iterator ahead of its arithmetic. */
 import type { ForOp, RaggedOp, Region } from '../ir/nodes.ts';
-import { add, and, constI, declare, ge, lt, sub, varRef } from '../thread/build.ts';
+import { add, and, constB, constI, declare, eq, ge, lt, sub, varRef } from '../thread/build.ts';
 import type { Expr, RegType, Stmt, Var } from '../thread/nodes.ts';
 import { regTypeOf, type Context } from './context.ts';
 import type { EntryLoads } from './entry-loads.ts';
@@ -12,6 +12,8 @@ export interface Iterator {
   readonly valid: Expr;
   /** Emits the step to the next iteration; never moves past the end. */
   advance(): void;
+  /** Emits the loads that a later `advance` will need: once an iteration, before loads that the next one waits for. */
+  prefetch(): void;
   /** Binds the body's induction variables in a scope that instantiates the body. */
   bind(scope: Scope): void;
 }
@@ -38,6 +40,7 @@ function counted(ctx: Context, op: ForOp, prefix: string): Iterator {
     vars: [i],
     valid: lt(varRef(i), hi),
     advance: () => ctx.emitter.assign(i, add(varRef(i), op.step)),
+    prefetch: () => undefined,
     bind: (s) => s.values.set(op.body.params[0]!.id, { form: 'scalar', expr: varRef(i) }),
   };
 }
@@ -66,7 +69,7 @@ function ragged(ctx: Context, op: RaggedOp, prefix: string, entryLoads: readonly
   });
   const vars = [e, t, n, ...fields.flatMap((f) => [f.now, f.next])];
 
-  const fetch = (entry: Expr): void => {
+  const fetch = (entry: Expr, when: Expr): void => {
     if (fields.length === 0) return;
     const loads = ctx.emitter.open({ region: op.body, vars }, (body) => {
       body.values.set(pe!.id, { form: 'scalar', expr: entry });
@@ -77,7 +80,8 @@ function ragged(ctx: Context, op: RaggedOp, prefix: string, entryLoads: readonly
       });
     });
     ctx.emitter.span = span;
-    ctx.emitter.emit({ s: 'if', span, cond: lt(entry, hi), uniform: 'block', then: loads.stmts, else: [] });
+    const cond = and(when, lt(entry, hi));
+    ctx.emitter.emit({ s: 'if', span, cond, uniform: 'block', then: loads.stmts, else: [] });
   };
   const bindFields = (s: Scope): void => {
     for (const f of fields)
@@ -87,6 +91,8 @@ function ragged(ctx: Context, op: RaggedOp, prefix: string, entryLoads: readonly
   const advance = (): void => {
     ctx.emitter.assign(t, add(varRef(t), 1));
     const next = ctx.emitter.open({ vars }, () => {
+      // Past an entry without steps: nothing has been read ahead.
+      fetch(add(varRef(e), 1), eq(varRef(t), 0));
       ctx.emitter.assign(e, add(varRef(e), 1));
       ctx.emitter.assign(t, constI(0));
       ctx.emitter.assign(n, constI(0));
@@ -105,17 +111,17 @@ function ragged(ctx: Context, op: RaggedOp, prefix: string, entryLoads: readonly
         else: [],
       };
       ctx.emitter.emit(inside);
-      fetch(add(varRef(e), 1));
     });
     const cond = and(ge(varRef(t), varRef(n)), lt(varRef(e), hi));
     ctx.emitter.emit({ s: 'while', span, cond, body: next.stmts });
   };
-  fetch(lo);
+  fetch(lo, constB(true));
   advance();
   return {
     vars,
     valid: lt(varRef(e), hi),
     advance,
+    prefetch: () => fetch(add(varRef(e), 1), eq(varRef(t), 0)),
     bind: (s) => {
       s.values.set(pe!.id, { form: 'scalar', expr: varRef(e) });
       s.values.set(pt!.id, { form: 'scalar', expr: varRef(t) });

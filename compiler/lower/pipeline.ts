@@ -84,7 +84,7 @@ export function pipelinedLoop(
   // Everything that waits for memory is issued before the first of it is needed.
   const filler = new Filler(ctx, op, stages, allThreads(ctx));
   const it = consumerIterator(ctx, op, stages);
-  filler.lookUp();
+  filler.start();
   const staged = stageInvariants(ctx, op.body, op.body, true);
   ctx.emitter.span = span;
   if (staged) ctx.emitter.emit({ s: 'cpAsyncCommit', span });
@@ -104,7 +104,7 @@ export function pipelinedLoop(
       ctx.emitter.emit({ s: 'barrier', span });
       filler.fill(varRef(slot));
       ctx.emitter.emit({ s: 'cpAsyncCommit', span });
-      filler.advance();
+      filler.advance(it);
       advanceStage(ctx, slot, count);
       it.bind(scope);
       params.forEach((p, i) => bindCarried(scope, p, carried[i]!));

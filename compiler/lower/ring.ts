@@ -71,6 +71,7 @@ export function ringConsumer(ctx: Context, ring: Ring, params: readonly Value[])
   const body = ctx.emitter.open({ region: op.body, vars: [...it.vars, at.slot, at.parity] }, (scope) => {
     const slot = varRef(at.slot);
     ctx.emitter.emit({ s: 'mbarrierWait', span, buffer, offset: full(slot), parity: varRef(at.parity) });
+    it.prefetch();
     it.bind(scope);
     params.forEach((p, i) => bindCarried(scope, p, carried[i]!));
     for (const { load, tile } of stages)
@@ -103,7 +104,7 @@ function producer(ctx: Context, ring: Ring): Stmt[] {
     const lane = ctx.emitter.scalar('lane', 'i32', sub(threadId(), ctx.threads));
     noteRange(lane, 0, 32 * ring.producers - 1);
     const filler = new Filler(ctx, op, stages, { count: 32 * ring.producers, id: varRef(lane) });
-    filler.lookUp();
+    filler.start();
     const at = new Cursor(ctx, count, 'fill_');
     const body = ctx.emitter.open({ vars: [...filler.vars, at.slot, at.parity] }, () => {
       const slot = varRef(at.slot);
