@@ -13,11 +13,14 @@ import {
   lt,
   lvalue,
   mul,
+  noteRange,
   pack,
+  rangeOf,
   rem,
   threadId,
   varRef,
 } from '../thread/build.ts';
+import { termsOf } from '../thread/linear.ts';
 import type { Expr, Var } from '../thread/nodes.ts';
 import { isHalf, regTypeOf, type Context } from './context.ts';
 import { constantOf, elementIndex, indexAt, lazyAt, lazyKey, nameOf } from './evaluate.ts';
@@ -55,6 +58,15 @@ function copyWidth(ctx: Context, { load, to }: Copy): { run: number; async: bool
   if (bytes < 4 || !isZero(ctx, load.other)) return { run: 0, async: false };
   const async = ctx.target.features.cpAsync && to.pitch % bytes === 0 && (!to.swizzle || bytes === 16);
   return { run, async };
+}
+
+/** A register for an expression, as far out as its operands allow; what is known of its range stays known. */
+function hoisted(ctx: Context, name: string, e: Expr): Expr {
+  if (e.e === 'const' || e.e === 'var') return e;
+  const v = ctx.emitter.once(name, exprKey(e), e, ctx.emitter.scopes[0]!);
+  const { lo, hi } = rangeOf(e);
+  if (v.e === 'var' && e.type === 'i32') noteRange(v.var, lo, hi);
+  return v;
 }
 
 interface Group {
@@ -153,14 +165,38 @@ function copyAsync(
     s: 'cpAsync' as const,
     span,
     buffer: to.buffer,
-    offset: offsetOf(to, row, column),
+    offset: copyOffset(ctx, to, row, column),
     from: ctx.buffer(op.tensor),
-    index: elementIndex(ctx, op, (v) => indexAt(ctx, v, coords)),
+    index: outermostFirst(
+      ctx,
+      elementIndex(ctx, op, (v) => indexAt(ctx, v, coords)),
+    ),
     bytes: (run * elementBytes(op.tensor.element)) as 4 | 8 | 16,
     ...(pred ? predicate(pred) : {}),
   };
   if (inside.e === 'const') ctx.emitter.emit(stmt);
   else ctx.emitter.emit({ s: 'if', span, cond: inside, uniform: 'none', then: [stmt], else: [] });
+}
+
+/** An offset whose part that differs between threads, but not between rounds and stages, is a register. */
+function copyOffset(ctx: Context, to: SharedTile, row: Expr, column: Expr): Expr {
+  let [fixed, moving]: Expr[] = [constI(0), to.base];
+  const terms = termsOf(offsetOf({ ...to, base: constI(0) }, row, column));
+  for (const { e, k } of terms) {
+    if (e && ctx.emitter.depthOf(e) === 0) fixed = add(fixed!, mul(e, k));
+    else moving = add(moving!, e ? mul(e, k) : k);
+  }
+  return add(moving!, hoisted(ctx, 'copy_offset', fixed!));
+}
+
+/** A sum with what changes in inner loops last: copies share what comes before. */
+function outermostFirst(ctx: Context, sum: Expr): Expr {
+  const addends = (e: Expr): Expr[] =>
+    e.e === 'binary' && e.fn === 'add' ? [...addends(e.a), ...addends(e.b)] : [e];
+  const depth = (e: Expr): number => (e.e === 'const' ? Infinity : ctx.emitter.depthOf(e));
+  return addends(sum)
+    .sort((a, b) => depth(a) - depth(b) || 0)
+    .reduce((a, b) => add(a, b));
 }
 
 /** Through registers, where the target has no asynchronous copy or the row pitch does not allow one. */
@@ -231,15 +267,19 @@ function roundsOf(ctx: Context, group: Group['copies'], run: number, by: Copiers
   const line = 128 / (run * elementBytes(load.tensor.element));
   const lanes = group.every((c) => c.async) && perRow % line === 0 ? line : perRow;
   const total = to.rows * lanes;
-  const named = (name: string, e: Expr): Expr =>
-    e.e === 'const' || e.e === 'var' ? e : ctx.emitter.once(name, exprKey(e), e, ctx.emitter.scopes[0]!);
+  const named = (name: string, e: Expr): Expr => hoisted(ctx, name, e);
   return {
     count: Math.ceil(total / by.count),
     blocks: perRow / lanes,
     place: (round) => {
       const linear = add(by.id, mul(round, by.count));
+      // Where a round moves all copiers by whole rows, what depends on the copier is computed once for all rounds.
+      const row =
+        by.count % lanes === 0
+          ? add(named('copy_row', div(by.id, lanes)), mul(round, by.count / lanes))
+          : named('row', div(linear, lanes));
       return {
-        row: named('row', div(linear, lanes)),
+        row,
         column: (block) => add(named('column', mul(rem(linear, lanes), run)), mul(block, lanes * run)),
         inside: total % by.count === 0 ? constantOf('bool', true) : lt(linear, total),
       };

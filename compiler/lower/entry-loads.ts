@@ -25,7 +25,11 @@ function entryKey(a: Analysis, loop: RaggedOp, v: Value): string | undefined {
   if (!op) return v === loop.body.params[0] || v === loop.trips.params[0] ? 'e' : undefined;
   if (!isScalar(v.type) || isRegionOp(op)) return undefined;
   if (op.op === 'const') return `${op.result.type.element} ${op.value}`;
-  if (op.op === 'load' ? !a.readOnly(op.tensor) : !['unary', 'binary', 'compare', 'select', 'cast'].includes(op.op))
+  if (
+    op.op === 'load'
+      ? !a.readOnly(op.tensor)
+      : !['unary', 'binary', 'compare', 'select', 'cast'].includes(op.op)
+  )
     return undefined;
   const operands = operandsOf(op).map((x) => entryKey(a, loop, x));
   if (operands.includes(undefined)) return undefined;

@@ -37,8 +37,17 @@ export class Filler {
     this.stages = stages;
     this.by = by;
     const roots = stages.flatMap((s) => rootsOf(s.load));
-    this.ahead = makeIterator(ctx, op, 'next_', op.op === 'ragged' ? entryLoads(ctx.analysis, op, roots) : []);
-    this.lookups = new Lookups(ctx, stages.map(({ load, tile }) => ({ load, to: tile })), by);
+    this.ahead = makeIterator(
+      ctx,
+      op,
+      'next_',
+      op.op === 'ragged' ? entryLoads(ctx.analysis, op, roots) : [],
+    );
+    this.lookups = new Lookups(
+      ctx,
+      stages.map(({ load, tile }) => ({ load, to: tile })),
+      by,
+    );
     this.scalars = this.stepLoads(roots).map((load) => {
       const { result, tensor } = load;
       const name = `next_${nameOf(result, `${tensor.name}_at`)}`;
@@ -102,9 +111,10 @@ export class Filler {
     return this.open((scope) => {
       for (const s of this.scalars)
         scope.values.set(s.load.result.id, { form: 'scalar', expr: varRef(s.var) });
-      const copies = this.stages.map(
-        ({ load, tile }): Copy => ({ load, to: { ...tile, base: mul(slot, tile.stageBytes) } }),
-      );
+      const copies = this.stages.map(({ load, tile }): Copy => ({
+        load,
+        to: { ...tile, base: mul(slot, tile.stageBytes) },
+      }));
       copyToShared(this.ctx, copies, this.by, false, this.lookups.held);
     });
   }

@@ -1,5 +1,5 @@
 /** Loop iterators as register state, so that a loop's loads can run on an iterator ahead of its arithmetic. */
-import type { ForOp, RaggedOp, Region } from '../ir/nodes.ts';
+import type { ForOp, RaggedOp } from '../ir/nodes.ts';
 import { add, and, constB, constI, declare, eq, ge, lt, sub, varRef } from '../thread/build.ts';
 import type { Expr, RegType, Stmt, Var } from '../thread/nodes.ts';
 import { regTypeOf, type Context } from './context.ts';
