@@ -47,15 +47,11 @@ const isEntryLoad = (a: Analysis, loop: RaggedOp, op: Op): op is LoadOp =>
 const effects = (r: Region): Op[] =>
   r.ops.filter((op) => op.op === 'store' || op.op === 'atomic' || isRegionOp(op));
 
-/**
- * The entry's scalars that the trip count and `roots` depend on, not looking behind the loads in `without`. Without
- * `roots`, all that the body does.
- */
+/** The entry's scalars that `roots` (or all that the body does) depend on, not looking behind the loads in `without`. */
 export function entryLoads(
   a: Analysis,
   loop: RaggedOp,
-  roots?: readonly Value[],
-  without: ReadonlySet<Op> = new Set(),
+  { roots, without, trips }: { roots?: readonly Value[]; without?: ReadonlySet<Op>; trips: boolean },
 ): EntryLoads[] {
   const found = new Map<string, [LoadOp, ...LoadOp[]]>();
   const seen = new Set<Op>();
@@ -65,7 +61,7 @@ export function entryLoads(
     if (op && inside) visitOp(op);
   };
   const visitOp = (op: Op): void => {
-    if (seen.has(op) || without.has(op)) return;
+    if (seen.has(op) || without?.has(op)) return;
     seen.add(op);
     if (!isEntryLoad(a, loop, op)) {
       operandsOf(op).forEach(visit);
@@ -83,6 +79,6 @@ export function entryLoads(
   };
   if (roots) roots.forEach(visit);
   else visitRegion(loop.body);
-  visitRegion(loop.trips);
+  if (trips) visitRegion(loop.trips);
   return [...found.values()];
 }

@@ -8,18 +8,20 @@ import type { Expr, Stmt, Var } from '../thread/nodes.ts';
 import { regTypeOf, type Context } from './context.ts';
 import { copyToShared, Lookups, type Copiers, type Copy } from './copies.ts';
 import type { Scope } from './emitter.ts';
-import { entryLoads } from './entry-loads.ts';
+import { entryLoads, type EntryLoads } from './entry-loads.ts';
 import { nameOf, scalar } from './evaluate.ts';
-import { makeIterator, type Iterator } from './iterate.ts';
+import { Follower, makeIterator, type Iterator } from './iterate.ts';
 import type { Stage } from './pipeline.ts';
 
 const rootsOf = (load: LoadOp): Value[] => [...load.indices, ...(load.mask ? [load.mask] : [])];
 
 /** The iterator of a loop's arithmetic: the entry's scalars that only the staged loads need are not its business. */
 export function consumerIterator(ctx: Context, op: ForOp | RaggedOp, stages: readonly Stage[]): Iterator {
-  const staged = new Set(stages.map((s) => s.load));
-  return makeIterator(ctx, op, '', op.op === 'ragged' ? entryLoads(ctx.analysis, op, undefined, staged) : []);
+  return makeIterator(ctx, op, '', op.op === 'ragged' ? ownEntryLoads(ctx, op, stages, true) : []);
 }
+
+const ownEntryLoads = (ctx: Context, op: RaggedOp, stages: readonly Stage[], trips: boolean): EntryLoads[] =>
+  entryLoads(ctx.analysis, op, { without: new Set(stages.map((s) => s.load)), trips });
 
 export class Filler {
   readonly ahead: Iterator;
@@ -41,7 +43,7 @@ export class Filler {
       ctx,
       op,
       'next_',
-      op.op === 'ragged' ? entryLoads(ctx.analysis, op, roots) : [],
+      op.op === 'ragged' ? entryLoads(ctx.analysis, op, { roots, trips: true }) : [],
     );
     this.lookups = new Lookups(
       ctx,
@@ -129,14 +131,17 @@ export class Filler {
     for (const s of this.copies(slot)) this.ctx.emitter.emit(s);
   }
 
-  /**
-   * Moves on, and reads what the step moved to needs. `also` prefetches here too: assemblers share one counter among these
-   * loads, so that the first of them waits for those of the step before, and none for another of its own step.
-   */
-  advance(also?: Iterator): void {
+  /** Moves on, and reads what the step moved to needs: what is needed last first, as one counter may wait for all. */
+  advance(): void {
     this.ahead.advance();
     this.ahead.prefetch();
-    also?.prefetch();
     this.lookUp();
+  }
+
+  /** An iterator `distance` steps behind this one, for the loop's arithmetic. */
+  follower(distance: number): Follower | Iterator {
+    const { ctx, op, stages } = this;
+    if (op.op === 'for') return makeIterator(ctx, op, '');
+    return new Follower(ctx, op, ownEntryLoads(ctx, op, stages, false), this.ahead, distance);
   }
 }

@@ -17,7 +17,8 @@ import { add, constI, eq, mul, select, varRef } from '../thread/build.ts';
 import type { Var } from '../thread/nodes.ts';
 import type { Context } from './context.ts';
 import { nameOf } from './evaluate.ts';
-import { consumerIterator, Filler } from './fill.ts';
+import { Filler } from './fill.ts';
+import { Follower } from './iterate.ts';
 import { assignYields, bindCarried, carry, lowerOps } from './regions.ts';
 import { ringConsumer } from './ring.ts';
 import { allThreads } from './copies.ts';
@@ -83,7 +84,8 @@ export function pipelinedLoop(
   }
   // Everything that waits for memory is issued before the first of it is needed.
   const filler = new Filler(ctx, op, stages, allThreads(ctx));
-  const it = consumerIterator(ctx, op, stages);
+  const it = filler.follower(count - 1);
+  const led = (steps: number): void => (it instanceof Follower ? it.led(steps) : undefined);
   filler.start();
   const staged = stageInvariants(ctx, op.body, op.body, true);
   ctx.emitter.span = span;
@@ -92,6 +94,7 @@ export function pipelinedLoop(
     filler.fill(constI(s));
     ctx.emitter.emit({ s: 'cpAsyncCommit', span });
     filler.advance();
+    led(s + 1);
   }
   if (staged) ctx.emitter.emit({ s: 'cpAsyncWait', span, pending: count - 1 });
   const carried = params.map((p, i) => carry(ctx, p, op.inits[i]!));
@@ -104,7 +107,7 @@ export function pipelinedLoop(
       ctx.emitter.emit({ s: 'barrier', span });
       filler.fill(varRef(slot));
       ctx.emitter.emit({ s: 'cpAsyncCommit', span });
-      filler.advance(it);
+      filler.advance();
       advanceStage(ctx, slot, count);
       it.bind(scope);
       params.forEach((p, i) => bindCarried(scope, p, carried[i]!));
@@ -115,7 +118,9 @@ export function pipelinedLoop(
         });
       lowerOps(ctx, op.body);
       assignYields(ctx, op.body, carried);
+      ctx.emitter.span = span;
       it.advance();
+      led(count - 1);
       advanceStage(ctx, stage, count);
     },
   );
