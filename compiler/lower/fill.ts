@@ -95,7 +95,7 @@ export class Filler {
 
   /** Reads what the first copies need. */
   start(): void {
-    this.ahead.prefetch();
+    this.ahead.prefetch(false);
     this.lookUp();
   }
 
@@ -131,10 +131,13 @@ export class Filler {
     for (const s of this.copies(slot)) this.ctx.emitter.emit(s);
   }
 
-  /** Moves on, and reads what the step moved to needs: what is needed last first, as one counter may wait for all. */
-  advance(): void {
+  /**
+   * Moves on, and reads what the step moved to needs: what is needed last first, as one counter may wait for all. `some`
+   * as for prefetch.
+   */
+  advance(some: boolean): void {
     this.ahead.advance();
-    this.ahead.prefetch();
+    this.ahead.prefetch(some);
     this.lookUp();
   }
 

@@ -1,6 +1,21 @@
 /** Loop iterators as register state, so that a loop's loads can run on an iterator ahead of its arithmetic. */
 import type { ForOp, RaggedOp } from '../ir/nodes.ts';
-import { add, and, constB, constI, declare, eq, ge, lt, not, select, sub, varRef } from '../thread/build.ts';
+import {
+  add,
+  and,
+  constB,
+  constI,
+  declare,
+  eq,
+  ge,
+  ifThen,
+  lt,
+  min,
+  not,
+  select,
+  sub,
+  varRef,
+} from '../thread/build.ts';
 import type { Expr, RegType, Stmt, Var } from '../thread/nodes.ts';
 import { regTypeOf, type Context } from './context.ts';
 import type { EntryLoads } from './entry-loads.ts';
@@ -14,8 +29,11 @@ export interface Iterator {
   readonly entry?: Expr;
   /** Emits the step to the next iteration; never moves past the end. */
   advance(): void;
-  /** Emits the loads that a later `advance` will need: once an iteration, before loads that the next one waits for. */
-  prefetch(): void;
+  /**
+   * Emits the loads that a later `advance` will need: once an iteration, before loads that the next one waits for. With
+   * `some`, the loop is known to have an iteration, and no branch is needed: branches make the assembler wait.
+   */
+  prefetch(some: boolean): void;
   /** Binds the body's induction variables in a scope that instantiates the body. */
   bind(scope: Scope): void;
 }
@@ -80,7 +98,7 @@ function readEntry(
     });
   });
   ctx.emitter.span = span;
-  ctx.emitter.emit({ s: 'if', span, cond, uniform: 'block', then: loads.stmts, else: [] });
+  for (const stmt of ifThen(span, cond, 'block', loads.stmts)) ctx.emitter.emit(stmt);
 }
 
 function bindFields(s: Scope, fields: readonly Field[]): void {
@@ -159,32 +177,44 @@ function ragged(ctx: Context, op: RaggedOp, prefix: string, entryLoads: readonly
   const fetch = (entry: Expr, when: Expr): void =>
     readEntry(ctx, op, ahead, entry, and(when, lt(entry, hi)), vars);
 
+  const enter = (): void => {
+    ctx.emitter.assign(e, add(varRef(e), 1));
+    ctx.emitter.assign(t, constI(0));
+    ctx.emitter.assign(n, constI(0));
+    now.forEach((f, i) => ctx.emitter.assign(f.var, varRef(ahead[i]!.var)));
+    const trips = ctx.emitter.open({ region: op.trips, vars }, (s) => {
+      s.values.set(op.trips.params[0]!.id, { form: 'scalar', expr: varRef(e) });
+      bindFields(s, now);
+      ctx.emitter.assign(n, scalar(ctx, op.trips.yields[0]!));
+    });
+    const inside: Stmt = {
+      s: 'if',
+      span,
+      cond: lt(varRef(e), hi),
+      uniform: 'block',
+      then: trips.stmts,
+      else: [],
+    };
+    ctx.emitter.emit(inside);
+  };
   const advance = (): void => {
     ctx.emitter.assign(t, add(varRef(t), 1));
-    const next = ctx.emitter.open({ vars }, () => {
-      // Past an entry without steps: nothing has been read ahead.
-      fetch(add(varRef(e), 1), eq(varRef(t), 0));
-      ctx.emitter.assign(e, add(varRef(e), 1));
-      ctx.emitter.assign(t, constI(0));
-      ctx.emitter.assign(n, constI(0));
-      now.forEach((f, i) => ctx.emitter.assign(f.var, varRef(ahead[i]!.var)));
-      const trips = ctx.emitter.open({ region: op.trips, vars }, (s) => {
-        s.values.set(op.trips.params[0]!.id, { form: 'scalar', expr: varRef(e) });
-        bindFields(s, now);
-        ctx.emitter.assign(n, scalar(ctx, op.trips.yields[0]!));
-      });
-      const inside: Stmt = {
-        s: 'if',
-        span,
-        cond: lt(varRef(e), hi),
-        uniform: 'block',
-        then: trips.stmts,
-        else: [],
-      };
-      ctx.emitter.emit(inside);
-    });
     const cond = and(ge(varRef(t), varRef(n)), lt(varRef(e), hi));
-    ctx.emitter.emit({ s: 'while', span, cond, body: next.stmts });
+    if (ahead.length === 0) {
+      const next = ctx.emitter.open({ vars }, enter);
+      ctx.emitter.emit({ s: 'while', span, cond, body: next.stmts });
+      return;
+    }
+    const next = ctx.emitter.open({ vars }, () => {
+      enter();
+      // Past an entry without steps: nothing has been read ahead.
+      const more = ctx.emitter.open({ vars }, () => {
+        fetch(add(varRef(e), 1), constB(true));
+        enter();
+      });
+      ctx.emitter.emit({ s: 'while', span, cond, body: more.stmts });
+    });
+    ctx.emitter.emit({ s: 'if', span, cond, uniform: 'block', then: next.stmts, else: [] });
   };
   fetch(lo, constB(true));
   advance();
@@ -193,7 +223,11 @@ function ragged(ctx: Context, op: RaggedOp, prefix: string, entryLoads: readonly
     entry: varRef(e),
     valid: lt(varRef(e), hi),
     advance,
-    prefetch: () => fetch(add(varRef(e), 1), eq(varRef(t), 0)),
+    prefetch: (some) => {
+      const next = add(varRef(e), 1);
+      if (some) readEntry(ctx, op, ahead, min(next, sub(hi, 1)), constB(true), vars);
+      else fetch(next, eq(varRef(t), 0));
+    },
     bind: (s) => {
       s.values.set(pe!.id, { form: 'scalar', expr: varRef(e) });
       s.values.set(pt!.id, { form: 'scalar', expr: varRef(t) });

@@ -93,7 +93,7 @@ export function pipelinedLoop(
   for (let s = 0; s < count - 1; s++) {
     filler.fill(constI(s));
     ctx.emitter.emit({ s: 'cpAsyncCommit', span });
-    filler.advance();
+    filler.advance(false);
     led(s + 1);
   }
   if (staged) ctx.emitter.emit({ s: 'cpAsyncWait', span, pending: count - 1 });
@@ -107,7 +107,7 @@ export function pipelinedLoop(
       ctx.emitter.emit({ s: 'barrier', span });
       filler.fill(varRef(slot));
       ctx.emitter.emit({ s: 'cpAsyncCommit', span });
-      filler.advance();
+      filler.advance(true);
       advanceStage(ctx, slot, count);
       it.bind(scope);
       params.forEach((p, i) => bindCarried(scope, p, carried[i]!));

@@ -71,7 +71,7 @@ export function ringConsumer(ctx: Context, ring: Ring, params: readonly Value[])
   const body = ctx.emitter.open({ region: op.body, vars: [...it.vars, at.slot, at.parity] }, (scope) => {
     const slot = varRef(at.slot);
     ctx.emitter.emit({ s: 'mbarrierWait', span, buffer, offset: full(slot), parity: varRef(at.parity) });
-    it.prefetch();
+    it.prefetch(true);
     it.bind(scope);
     params.forEach((p, i) => bindCarried(scope, p, carried[i]!));
     for (const { load, tile } of stages)
@@ -114,7 +114,7 @@ function producer(ctx: Context, ring: Ring): Stmt[] {
       ctx.emitter.emit({ s: 'mbarrierWait', span, buffer, offset, parity });
       filler.fillAlways(slot);
       ctx.emitter.emit({ s: 'mbarrierArriveCpAsync', span, buffer, offset: full(slot) });
-      filler.advance();
+      filler.advance(true);
       at.advance();
     });
     ctx.emitter.emit({ s: 'while', span, cond: filler.ahead.valid, body: body.stmts });
