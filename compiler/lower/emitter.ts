@@ -74,7 +74,7 @@ export class Emitter {
   }
 
   /** Index of the outermost scope in which `e` can be evaluated. */
-  private depthOf(e: Expr): number {
+  depthOf(e: Expr): number {
     let depth = 0;
     walkExpr(e, (x) => {
       if (x.e !== 'var' && x.e !== 'element') return;

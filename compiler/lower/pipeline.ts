@@ -14,13 +14,14 @@ import {
 } from '../ir/nodes.ts';
 import { regionsOf } from '../ir/nodes.ts';
 import { add, constI, eq, mul, select, varRef } from '../thread/build.ts';
-import type { Expr, Stmt, Var } from '../thread/nodes.ts';
+import type { Var } from '../thread/nodes.ts';
 import type { Context } from './context.ts';
 import { nameOf } from './evaluate.ts';
-import { makeIterator, type Iterator } from './iterate.ts';
+import { Filler } from './fill.ts';
+import { Follower } from './iterate.ts';
 import { assignYields, bindCarried, carry, lowerOps } from './regions.ts';
 import { ringConsumer } from './ring.ts';
-import { allThreads, copyToShared } from './copies.ts';
+import { allThreads } from './copies.ts';
 import { asShared } from './shared.ts';
 import { newSharedTile } from './shared-layout.ts';
 import type { SharedTile } from './values.ts';
@@ -60,7 +61,6 @@ export function pipelinedLoop(
   const count = ctx.kernel.tile.stages ?? 2;
   const outer = ctx.emitter.top;
   const span = op.span;
-  stageInvariants(ctx, op.body, op.body);
   const stages = loads.map((load): Stage => {
     ctx.emitter.span = load.span;
     const tile = newSharedTile(ctx, load.result, nameOf(load.result, load.tensor.name), true, count);
@@ -77,27 +77,37 @@ export function pipelinedLoop(
       span,
     );
     ctx.managed.add(barriers);
+    stageInvariants(ctx, op.body, op.body, false);
+    ctx.emitter.span = span;
     ctx.ring = { op, stages, count, barriers, producers: ctx.producers };
     return ringConsumer(ctx, ctx.ring, params);
   }
-  const ahead = makeIterator(ctx, op, 'next_');
+  // Everything that waits for memory is issued before the first of it is needed.
+  const filler = new Filler(ctx, op, stages, allThreads(ctx));
+  const it = filler.follower(count - 1);
+  const led = (steps: number): void => (it instanceof Follower ? it.led(steps) : undefined);
+  filler.start();
+  const staged = stageInvariants(ctx, op.body, op.body, true);
+  ctx.emitter.span = span;
+  if (staged) ctx.emitter.emit({ s: 'cpAsyncCommit', span });
   for (let s = 0; s < count - 1; s++) {
-    fill(ctx, op, stages, ahead, constI(s));
+    filler.fill(constI(s));
     ctx.emitter.emit({ s: 'cpAsyncCommit', span });
-    ahead.advance();
+    filler.advance(false);
+    led(s + 1);
   }
+  if (staged) ctx.emitter.emit({ s: 'cpAsyncWait', span, pending: count - 1 });
   const carried = params.map((p, i) => carry(ctx, p, op.inits[i]!));
-  const it = makeIterator(ctx, op, '');
   const stage = ctx.emitter.scalar('stage', 'i32', constI(0));
   const slot = ctx.emitter.scalar('fill_stage', 'i32', constI(count - 1));
   const body = ctx.emitter.open(
-    { region: op.body, vars: [...it.vars, ...ahead.vars, stage, slot] },
+    { region: op.body, vars: [...it.vars, ...filler.vars, stage, slot] },
     (scope) => {
       ctx.emitter.emit({ s: 'cpAsyncWait', span, pending: count - 2 });
       ctx.emitter.emit({ s: 'barrier', span });
-      fill(ctx, op, stages, ahead, varRef(slot));
+      filler.fill(varRef(slot));
       ctx.emitter.emit({ s: 'cpAsyncCommit', span });
-      ahead.advance();
+      filler.advance(true);
       advanceStage(ctx, slot, count);
       it.bind(scope);
       params.forEach((p, i) => bindCarried(scope, p, carried[i]!));
@@ -108,7 +118,9 @@ export function pipelinedLoop(
         });
       lowerOps(ctx, op.body);
       assignYields(ctx, op.body, carried);
+      ctx.emitter.span = span;
       it.advance();
+      led(count - 1);
       advanceStage(ctx, stage, count);
     },
   );
@@ -120,44 +132,20 @@ export function pipelinedLoop(
 const advanceStage = (ctx: Context, v: Var, count: number): void =>
   ctx.emitter.assign(v, select(eq(varRef(v), count - 1), constI(0), add(varRef(v), 1)));
 
-/** One iteration's copies into a stage, if the iterator ahead has one left. */
-function fill(
-  ctx: Context,
-  op: ForOp | RaggedOp,
-  stages: readonly Stage[],
-  ahead: Iterator,
-  slot: Expr,
-): void {
-  const copies = ctx.emitter.open({ region: op.body, vars: ahead.vars }, (scope) => {
-    ahead.bind(scope);
-    const copies = stages.map(({ load, tile }) => ({
-      load,
-      to: { ...tile, base: mul(slot, tile.stageBytes) },
-    }));
-    copyToShared(ctx, copies, allThreads(ctx), false);
-  });
-  ctx.emitter.span = op.span;
-  const guarded: Stmt = {
-    s: 'if',
-    span: op.span,
-    cond: ahead.valid,
-    uniform: 'block',
-    then: copies.stmts,
-    else: [],
-  };
-  ctx.emitter.emit(guarded);
-}
-
-/** Stages dot operands that come from outside the loop before the ring starts to fill. */
-function stageInvariants(ctx: Context, region: Region, loop: Region): void {
+/** Stages dot operands that come from outside the loop before the ring fills; `later` as for asShared. */
+function stageInvariants(ctx: Context, region: Region, loop: Region, later: boolean): boolean {
+  let any = false;
   const visit = (dot: DotOp): void => {
     for (const v of [dot.a, dot.b]) {
       const { region: home } = ctx.analysis.definition(v);
-      if (!ctx.analysis.within(home, loop) && !ctx.analysis.anchored.has(v.id)) asShared(ctx, v, true);
+      if (ctx.analysis.within(home, loop) || ctx.analysis.anchored.has(v.id)) continue;
+      asShared(ctx, v, true, later);
+      any = true;
     }
   };
   for (const op of region.ops) {
     if (op.op === 'dot') visit(op);
-    for (const r of regionsOf(op)) stageInvariants(ctx, r, loop);
+    for (const r of regionsOf(op)) any = stageInvariants(ctx, r, loop, later) || any;
   }
+  return any;
 }

@@ -22,10 +22,9 @@ import {
 import type { Expr, SharedBuffer, Stmt, Var } from '../thread/nodes.ts';
 import type { Context } from './context.ts';
 import { underWarpCondition } from './emitter.ts';
-import { makeIterator } from './iterate.ts';
+import { consumerIterator, Filler } from './fill.ts';
 import type { Stage } from './pipeline.ts';
 import { assignYields, bindCarried, carry, lowerOps } from './regions.ts';
-import { copyToShared } from './copies.ts';
 
 export interface Ring {
   readonly op: ForOp | RaggedOp;
@@ -67,11 +66,12 @@ export function ringConsumer(ctx: Context, ring: Ring, params: readonly Value[])
   const outer = ctx.emitter.top;
   const span = op.span;
   const carried = params.map((p, i) => carry(ctx, p, op.inits[i]!));
-  const it = makeIterator(ctx, op, '');
+  const it = consumerIterator(ctx, op, stages);
   const at = new Cursor(ctx, count, '');
   const body = ctx.emitter.open({ region: op.body, vars: [...it.vars, at.slot, at.parity] }, (scope) => {
     const slot = varRef(at.slot);
     ctx.emitter.emit({ s: 'mbarrierWait', span, buffer, offset: full(slot), parity: varRef(at.parity) });
+    it.prefetch(true);
     it.bind(scope);
     params.forEach((p, i) => bindCarried(scope, p, carried[i]!));
     for (const { load, tile } of stages)
@@ -103,26 +103,21 @@ function producer(ctx: Context, ring: Ring): Stmt[] {
     ctx.emitter.span = span;
     const lane = ctx.emitter.scalar('lane', 'i32', sub(threadId(), ctx.threads));
     noteRange(lane, 0, 32 * ring.producers - 1);
-    const ahead = makeIterator(ctx, op, 'next_');
+    const filler = new Filler(ctx, op, stages, { count: 32 * ring.producers, id: varRef(lane) });
+    filler.start();
     const at = new Cursor(ctx, count, 'fill_');
-    const body = ctx.emitter.open({ region: op.body, vars: [...ahead.vars, at.slot, at.parity] }, (scope) => {
+    const body = ctx.emitter.open({ vars: [...filler.vars, at.slot, at.parity] }, () => {
       const slot = varRef(at.slot);
       // A stage is empty for its first use: the phase before the first counts as complete.
       const parity = xor(varRef(at.parity), 1);
       const offset = empty(ring, slot);
       ctx.emitter.emit({ s: 'mbarrierWait', span, buffer, offset, parity });
-      ahead.bind(scope);
-      const copies = stages.map(({ load, tile }) => ({
-        load,
-        to: { ...tile, base: mul(slot, tile.stageBytes) },
-      }));
-      copyToShared(ctx, copies, { count: 32 * ring.producers, id: varRef(lane) }, false);
-      ctx.emitter.span = span;
+      filler.fillAlways(slot);
       ctx.emitter.emit({ s: 'mbarrierArriveCpAsync', span, buffer, offset: full(slot) });
-      ahead.advance();
+      filler.advance(true);
       at.advance();
     });
-    ctx.emitter.emit({ s: 'while', span, cond: ahead.valid, body: body.stmts });
+    ctx.emitter.emit({ s: 'while', span, cond: filler.ahead.valid, body: body.stmts });
     ctx.emitter.emit({ s: 'cpAsyncCommit', span });
     ctx.emitter.emit({ s: 'cpAsyncWait', span, pending: 0 });
   }).stmts;

@@ -24,16 +24,20 @@ function storeHalf(ctx: Context, to: SharedTile, row: Expr, column: Expr, value:
   });
 }
 
-/** A dot operand in shared memory; transposes only flip how it is read. */
-export function asShared(ctx: Context, v: Value, matrix: boolean): SharedTile {
+/**
+ * A dot operand in shared memory; transposes only flip how it is read. With `later`, copies that stand in the current
+ * scope are left for whoever asks to commit and to wait for.
+ */
+export function asShared(ctx: Context, v: Value, matrix: boolean, later = false): SharedTile {
   const { op, region } = ctx.analysis.definition(v);
   if (op?.op === 'transpose' && !ctx.analysis.anchored.has(v.id)) {
-    const inner = asShared(ctx, op.a, matrix);
+    const inner = asShared(ctx, op.a, matrix, later);
     return { ...inner, transposed: !inner.transposed };
   }
   const scope = ctx.emitter.instance(region);
   const known = ctx.stagedTiles.get(`${v.id}:${scope.id}`);
   if (known) return known;
+  const wait = !(later && scope === ctx.emitter.top);
   return ctx.emitter.at(scope, () => {
     const saved = ctx.emitter.span;
     if (op) ctx.emitter.span = op.span;
@@ -42,7 +46,7 @@ export function asShared(ctx: Context, v: Value, matrix: boolean): SharedTile {
     const wide = !matrix && !staged && isHalf(v.type.element) && pairDigit(ctx.layoutOf(v)) < 0;
     const name = nameOf(v, op?.op === 'load' ? op.tensor.name : 'operand');
     const tile = newSharedTile(ctx, v, name, matrix, 1, wide ? 'f32' : undefined);
-    if (staged) copyToShared(ctx, [{ load: op, to: tile }], allThreads(ctx), true);
+    if (staged) copyToShared(ctx, [{ load: op, to: tile }], allThreads(ctx), wait);
     else storeTile(ctx, v, tile);
     ctx.emitter.span = saved;
     ctx.stagedTiles.set(`${v.id}:${scope.id}`, tile);

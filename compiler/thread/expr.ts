@@ -113,6 +113,8 @@ function simplify(fn: BinaryName, a: Expr, b: Expr): Expr | undefined {
     case 'min':
     case 'max':
       return simplifyBound(fn, a, b);
+    case 'xor':
+      return c === undefined ? simplifyXor(a, b) : simplifyBits(fn, a, c);
     default:
       return c === undefined ? undefined : simplifyBits(fn, a, c);
   }
@@ -182,6 +184,17 @@ function simplifyBound(fn: 'min' | 'max', a: Expr, b: Expr): Expr | undefined {
   if (x.hi <= y.lo) return fn === 'min' ? a : b;
   if (y.hi <= x.lo) return fn === 'min' ? b : a;
   return sameExpr(a, b) ? a : undefined;
+}
+
+/** What lies above the bits of b is not touched: (m * 2^k + r) ^ b is m * 2^k + (r ^ b) for r and b below 2^k. */
+function simplifyXor(a: Expr, b: Expr): Expr | undefined {
+  const { lo, hi } = rangeOf(b);
+  if (lo < 0 || hi >= 2 ** 16) return undefined;
+  const unit = 2 ** Math.ceil(Math.log2(hi + 1));
+  const parts = splitDiv(a, unit);
+  if (!parts) return undefined;
+  const rest = rebuild(parts.rest, a.type);
+  return rangeOf(rest).hi < unit ? add(mul(rebuild(parts.multiples, a.type), unit), xor(rest, b)) : undefined;
 }
 
 function simplifyBits(fn: BinaryName, a: Expr, c: number): Expr | undefined {

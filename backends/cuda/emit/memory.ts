@@ -155,7 +155,8 @@ export function emitMemory(c: MemoryContext, s: Memory): void {
       c.use(`cp_async_${s.bytes}`);
       named(c, s.pred, (pred) => {
         const to = address(s.buffer, s.offset);
-        const from = x.address(s.from, s.index, pred);
+        // Of no bytes no address is read: a condition in it would only keep addresses from sharing a base.
+        const from = x.address(s.from, s.index);
         writer.line(
           pred === undefined
             ? `cp_async_${s.bytes}(${to}, ${from});`

@@ -191,11 +191,11 @@ describe('names', () => {
 });
 
 describe('files', () => {
-  it('guard every address of a predicated copy', () => {
+  it('copy no byte where a copy is predicated off, whatever its address', () => {
     const text = emit(vector.pipelinedSum());
     const copies = text.split('\n').filter((l) => l.includes('cp_async_16_zfill(ring'));
     expect(copies.length).toBe(6);
-    for (const line of copies) expect(line).toMatch(/x \+ \(live \? .* : 0\), live\);$/);
+    for (const line of copies) expect(line).toMatch(/x \+ [^?]*, live\);$/);
   });
 
   it('contain only the helpers that they use', () => {

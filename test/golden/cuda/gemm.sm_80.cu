@@ -63,32 +63,35 @@ linear_gelu(const f16 *__restrict__ x, const f16 *__restrict__ w, const f16 *__r
   const unsigned right_address = arena_address + 24576u;
   // kernel.ts:30
   int next_from = 0;
+  int from = 0;
   // kernel.ts:33
+  int copy_row = thread / 4;
   int column = thread % 4 * 8;
+  int copy_offset = copy_row * 64 + ((column / 8) ^ (copy_row / 2 % 4)) * 16;
   // kernel.ts:34
-  int column_2 = thread % 16 * 8;
-  bool columnLive = block_x * 128 + column_2 < 1024;
+  int copy_row_2 = thread / 8;
+  int column_2 = thread % 8 * 8;
+  int copy_offset_2 = copy_row_2 * 256 + ((column_2 / 8) ^ (copy_row_2 % 8)) * 16;
   // kernel.ts:30
   if (next_from < 1024) {
     // kernel.ts:33
     int inner = next_from + column;
     #pragma unroll
     for (int c = 0; c < 2; ++c) {
-      int row = c * 64 + thread / 4;
-      bool rowLive = block_y * 128 + row < m;
+      bool rowLive = block_y * 128 + (copy_row + c * 64) < m;
       {
         const bool live = rowLive && inner < 1024;
-        cp_async_16_zfill(left_address + (row * 64 + ((column / 8) ^ (row / 2 % 4)) * 16), x + (live ? ((long long)block_y * 128 + row) * 1024 + inner : 0), live);
+        cp_async_16_zfill(left_address + (c * 4096 + copy_offset), x + inner + ((long long)block_y * 128 + (copy_row + c * 64)) * 1024, live);
       }
     }
     // kernel.ts:34
+    int inner_2 = next_from + copy_row_2;
     #pragma unroll
-    for (int c = 0; c < 2; ++c) {
-      int row = c * 16 + thread / 16;
-      int inner_2 = next_from + row;
+    for (int b = 0; b < 2; ++b) {
+      bool columnLive = block_x * 128 + (column_2 + b * 64) < 1024;
       {
         const bool live = inner_2 < 1024 && columnLive;
-        cp_async_16_zfill(right_address + (row * 256 + ((column_2 / 8) ^ (row % 8)) * 16), w + (live ? inner_2 * 1024 + (block_x * 128 + column_2) : 0), live);
+        cp_async_16_zfill(right_address + (b * 128 + copy_offset_2), w + block_x * 128 + column_2 + inner_2 * 1024 + b * 64, live);
       }
     }
   }
@@ -100,21 +103,20 @@ linear_gelu(const f16 *__restrict__ x, const f16 *__restrict__ w, const f16 *__r
     int inner = next_from + column;
     #pragma unroll
     for (int c = 0; c < 2; ++c) {
-      int row = c * 64 + thread / 4;
-      bool rowLive = block_y * 128 + row < m;
+      bool rowLive = block_y * 128 + (copy_row + c * 64) < m;
       {
         const bool live = rowLive && inner < 1024;
-        cp_async_16_zfill(left_address + (row * 64 + ((column / 8) ^ (row / 2 % 4)) * 16 + 8192), x + (live ? ((long long)block_y * 128 + row) * 1024 + inner : 0), live);
+        cp_async_16_zfill(left_address + (c * 4096 + copy_offset + 8192), x + inner + ((long long)block_y * 128 + (copy_row + c * 64)) * 1024, live);
       }
     }
     // kernel.ts:34
+    int inner_2 = next_from + copy_row_2;
     #pragma unroll
-    for (int c = 0; c < 2; ++c) {
-      int row = c * 16 + thread / 16;
-      int inner_2 = next_from + row;
+    for (int b = 0; b < 2; ++b) {
+      bool columnLive = block_x * 128 + (column_2 + b * 64) < 1024;
       {
         const bool live = inner_2 < 1024 && columnLive;
-        cp_async_16_zfill(right_address + (row * 256 + ((column_2 / 8) ^ (row % 8)) * 16 + 8192), w + (live ? inner_2 * 1024 + (block_x * 128 + column_2) : 0), live);
+        cp_async_16_zfill(right_address + (b * 128 + copy_offset_2 + 8192), w + block_x * 128 + column_2 + inner_2 * 1024 + b * 64, live);
       }
     }
   }
@@ -137,7 +139,6 @@ linear_gelu(const f16 *__restrict__ x, const f16 *__restrict__ w, const f16 *__r
       }
     }
   }
-  int from = 0;
   int stage = 0;
   int fill_stage = 2;
   while (from < 1024) {
@@ -148,21 +149,20 @@ linear_gelu(const f16 *__restrict__ x, const f16 *__restrict__ w, const f16 *__r
       int inner = next_from + column;
       #pragma unroll
       for (int c = 0; c < 2; ++c) {
-        int row = c * 64 + thread / 4;
-        bool rowLive = block_y * 128 + row < m;
+        bool rowLive = block_y * 128 + (copy_row + c * 64) < m;
         {
           const bool live = rowLive && inner < 1024;
-          cp_async_16_zfill(left_address + (fill_stage * 8192 + row * 64 + ((column / 8) ^ (row / 2 % 4)) * 16), x + (live ? ((long long)block_y * 128 + row) * 1024 + inner : 0), live);
+          cp_async_16_zfill(left_address + (fill_stage * 8192 + c * 4096 + copy_offset), x + inner + ((long long)block_y * 128 + (copy_row + c * 64)) * 1024, live);
         }
       }
       // kernel.ts:34
+      int inner_2 = next_from + copy_row_2;
       #pragma unroll
-      for (int c = 0; c < 2; ++c) {
-        int row = c * 16 + thread / 16;
-        int inner_2 = next_from + row;
+      for (int b = 0; b < 2; ++b) {
+        bool columnLive = block_x * 128 + (column_2 + b * 64) < 1024;
         {
           const bool live = inner_2 < 1024 && columnLive;
-          cp_async_16_zfill(right_address + (fill_stage * 8192 + row * 256 + ((column_2 / 8) ^ (row % 8)) * 16), w + (live ? inner_2 * 1024 + (block_x * 128 + column_2) : 0), live);
+          cp_async_16_zfill(right_address + (fill_stage * 8192 + b * 128 + copy_offset_2), w + block_x * 128 + column_2 + inner_2 * 1024 + b * 64, live);
         }
       }
     }
@@ -216,19 +216,19 @@ linear_gelu(const f16 *__restrict__ x, const f16 *__restrict__ w, const f16 *__r
         }
       }
     }
+    // kernel.ts:30
     from = from + 32;
     stage = stage == 2 ? 0 : stage + 1;
   }
-  // kernel.ts:30
   cp_async_wait<0>();
   // kernel.ts:38
   float z[64];
   float bias_2[8];
   #pragma unroll
   for (int j = 0; j < 4; ++j) {
-    bool columnLive_2 = block_x * 128 + (at1 + j * 8) < 1024;
+    bool columnLive = block_x * 128 + (at1 + j * 8) < 1024;
     unsigned packed;
-    packed = columnLive_2 ? *(const unsigned *)(bias + block_x * 128 + (at1 + j * 8)) : 0;
+    packed = columnLive ? *(const unsigned *)(bias + block_x * 128 + (at1 + j * 8)) : 0;
     bias_2[j * 2] = low_f16(packed);
     bias_2[j * 2 + 1] = high_f16(packed);
   }
@@ -253,8 +253,8 @@ linear_gelu(const f16 *__restrict__ x, const f16 *__restrict__ w, const f16 *__r
       bool rowLive = block_y * 128 + (at0 + i_2 * 8 + i * 16) < m;
       #pragma unroll
       for (int j = 0; j < 4; ++j) {
-        bool columnLive_2 = block_x * 128 + (at1 + j * 8) < 1024;
-        if (rowLive && columnLive_2) *(unsigned *)(y + ((long long)block_y * 128 + (at0 + i_2 * 8 + i * 16)) * 1024 + ((long long)block_x * 128 + (at1 + j * 8))) = pack_f16(z[i_2 * 2 + j * 4 + i * 16] * 0.5f * (erff(z[i_2 * 2 + j * 4 + i * 16] * 0.70710677f) + 1.0f), z[i_2 * 2 + j * 4 + i * 16 + 1] * 0.5f * (erff(z[i_2 * 2 + j * 4 + i * 16 + 1] * 0.70710677f) + 1.0f));
+        bool columnLive = block_x * 128 + (at1 + j * 8) < 1024;
+        if (rowLive && columnLive) *(unsigned *)(y + ((long long)block_y * 128 + (at0 + i_2 * 8 + i * 16)) * 1024 + ((long long)block_x * 128 + (at1 + j * 8))) = pack_f16(z[i_2 * 2 + j * 4 + i * 16] * 0.5f * (erff(z[i_2 * 2 + j * 4 + i * 16] * 0.70710677f) + 1.0f), z[i_2 * 2 + j * 4 + i * 16 + 1] * 0.5f * (erff(z[i_2 * 2 + j * 4 + i * 16 + 1] * 0.70710677f) + 1.0f));
       }
     }
   }

@@ -63,9 +63,9 @@ template <int pending> __device__ __forceinline__ void cp_async_wait() {
 // pat_forward: 128 threads, 114688 bytes of shared memory
 //   spec: headDim=128 group=4 kvHeads=8 page=16 dtype=f16
 //   tile: m=64 n=64 stages=3
-//   shared queries: 16384 bytes at 98304, 64 x 128 x 2 B, xor swizzle
 //   shared keys: 49152 bytes at 0, 3 stages x 64 x 128 x 2 B, xor swizzle
 //   shared values: 49152 bytes at 49152, 3 stages x 64 x 128 x 2 B, xor swizzle
+//   shared queries: 16384 bytes at 98304, 64 x 128 x 2 B, xor swizzle
 extern "C" __global__ void __launch_bounds__(128)
 pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restrict__ v, const int *__restrict__ packs, const int *__restrict__ packSequences, const int *__restrict__ packSlots, const int *__restrict__ entries, const int *__restrict__ pages, f16 *__restrict__ out, float *__restrict__ lse, float *__restrict__ partialOut, float *__restrict__ partialLse, int sequences, int pageCount, int packRows, int packSequenceCount, int entryCount, int pageListLength, int slots, float scale, int total, int packBase, int sentinel) {
   const int thread = threadIdx.x;
@@ -73,158 +73,310 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   const int block_y = blockIdx.y;
   extern __shared__ __align__(128) unsigned char arena[];
   const unsigned arena_address = (unsigned)__cvta_generic_to_shared(arena);
-  const unsigned queries_address = arena_address + 98304u;
   const unsigned keys_address = arena_address + 0u;
   const unsigned values_address = arena_address + 49152u;
-  // forward.ts:49
-  int sequence[8];
-  int column = thread % 16 * 8;
+  const unsigned queries_address = arena_address + 98304u;
   // forward.ts:36
   int pid = block_y * 32768 + block_x;
   // forward.ts:38
   int pack = pid < total ? packBase + pid / 8 : sentinel;
+  // forward.ts:51
+  int entryBegin = packs[(long long)pack * 4 + 2];
+  // forward.ts:52
+  int entryEnd = packs[(long long)pack * 4 + 3];
+  // forward.ts:53
+  int next_e = entryBegin - 1;
+  int next_step = 0;
+  int next_trips = 0;
+  int next_pageList = 0;
+  int next_from = 0;
+  int next_to = 0;
+  int next_pageList_ahead = 0;
+  int next_from_ahead = 0;
+  int next_to_ahead = 0;
+  if (entryBegin < entryEnd) {
+    // forward.ts:68
+    int pageList = entries[(long long)entryBegin * 5];
+    // forward.ts:64
+    int from = entries[(long long)entryBegin * 5 + 1];
+    // forward.ts:65
+    int to = entries[(long long)entryBegin * 5 + 2];
+    // forward.ts:53
+    next_pageList_ahead = pageList;
+    next_from_ahead = from;
+    next_to_ahead = to;
+  }
+  next_step = next_step + 1;
+  if (next_step >= next_trips && next_e < entryEnd) {
+    next_e = next_e + 1;
+    next_step = 0;
+    next_trips = 0;
+    next_pageList = next_pageList_ahead;
+    next_from = next_from_ahead;
+    next_to = next_to_ahead;
+    if (next_e < entryEnd) {
+      next_trips = (next_to - next_from + 63) / 64;
+    }
+    while (next_step >= next_trips && next_e < entryEnd) {
+      if (next_e + 1 < entryEnd) {
+        // forward.ts:68
+        int pageList = entries[(long long)next_e * 5 + 5];
+        // forward.ts:64
+        int from = entries[(long long)next_e * 5 + 6];
+        // forward.ts:65
+        int to = entries[(long long)next_e * 5 + 7];
+        // forward.ts:53
+        next_pageList_ahead = pageList;
+        next_from_ahead = from;
+        next_to_ahead = to;
+      }
+      next_e = next_e + 1;
+      next_step = 0;
+      next_trips = 0;
+      next_pageList = next_pageList_ahead;
+      next_from = next_from_ahead;
+      next_to = next_to_ahead;
+      if (next_e < entryEnd) {
+        next_trips = (next_to - next_from + 63) / 64;
+      }
+    }
+  }
+  int pageId[4];
+  int e = next_e;
+  int step = 0;
+  int e_after_1 = e;
+  int e_after_2 = e;
+  int entries_at = 0;
+  int entries_at_2 = 0;
+  int from = 0;
+  int to = 0;
+  if (e < entryEnd) {
+    // forward.ts:73
+    int entries_at_3 = entries[(long long)e * 5 + 3];
+    // forward.ts:74
+    int entries_at_4 = entries[(long long)e * 5 + 4];
+    // forward.ts:64
+    int from_2 = entries[(long long)e * 5 + 1];
+    // forward.ts:65
+    int to_2 = entries[(long long)e * 5 + 2];
+    // forward.ts:53
+    entries_at = entries_at_3;
+    entries_at_2 = entries_at_4;
+    from = from_2;
+    to = to_2;
+  }
+  if (next_step == 0 && next_e + 1 < entryEnd) {
+    // forward.ts:68
+    int pageList = entries[(long long)next_e * 5 + 5];
+    // forward.ts:64
+    int from_2 = entries[(long long)next_e * 5 + 6];
+    // forward.ts:65
+    int to_2 = entries[(long long)next_e * 5 + 7];
+    // forward.ts:53
+    next_pageList_ahead = pageList;
+    next_from_ahead = from_2;
+    next_to_ahead = to_2;
+  }
+  int copy_row = thread / 8;
+  if (next_e < entryEnd) {
+    #pragma unroll
+    for (int c = 0; c < 4; ++c) {
+      int token = next_from + next_step * 64 + (copy_row + c * 16);
+      int quotient = token / 16;
+      bool inside = token < next_to;
+      int pageId_2 = inside ? pages[next_pageList + quotient] : 0;
+      pageId[c] = pageId_2;
+    }
+  }
+  // forward.ts:49
+  int sequence[4];
   // forward.ts:40
   int sequenceBegin = packs[(long long)pack * 4];
   // forward.ts:41
   int sequenceCount = packs[(long long)pack * 4 + 1];
   // forward.ts:49
   #pragma unroll
-  for (int c = 0; c < 8; ++c) {
-    int row = c * 8 + thread / 16;
-    int local = row / 4;
+  for (int c = 0; c < 4; ++c) {
+    int local = c * 4 + copy_row / 4;
     bool live = local < sequenceCount;
     int sequence_2 = live ? packSequences[sequenceBegin + local] : 0;
     sequence[c] = sequence_2;
   }
+  int column = thread % 8 * 8;
+  int copy_offset = copy_row * 256 + ((column / 8) ^ (copy_row % 8)) * 16;
   // forward.ts:39
   int kvHead = pid % 8;
   // forward.ts:49
+  int remainder = copy_row % 4;
+  int head = kvHead * 4 + remainder;
   #pragma unroll
-  for (int c = 0; c < 8; ++c) {
-    int row = c * 8 + thread / 16;
-    int local = row / 4;
+  for (int c = 0; c < 4; ++c) {
+    int local = c * 4 + copy_row / 4;
     bool live = local < sequenceCount;
-    int remainder = row % 4;
-    int head = kvHead * 4 + remainder;
-    cp_async_16_zfill(queries_address + (row * 256 + ((column / 8) ^ (row % 8)) * 16), q + (live ? (long long)sequence[c] * 4096 + head * 128 + column : 0), live);
-  }
-  cp_async_commit();
-  cp_async_wait<0>();
-  // forward.ts:52
-  int entryEnd = packs[(long long)pack * 4 + 3];
-  // forward.ts:51
-  int entryBegin = packs[(long long)pack * 4 + 2];
-  // forward.ts:53
-  int next_e = entryBegin - 1;
-  int next_step = 0;
-  int next_trips = 0;
-  next_step = next_step + 1;
-  while (next_step >= next_trips && next_e < entryEnd) {
-    next_e = next_e + 1;
-    next_step = 0;
-    next_trips = 0;
-    if (next_e < entryEnd) {
-      // forward.ts:58
-      int entries_at = entries[(long long)next_e * 5 + 2];
-      int entries_at_2 = entries[(long long)next_e * 5 + 1];
-      // forward.ts:53
-      next_trips = (entries_at - entries_at_2 + 63) / 64;
-    }
-  }
-  if (next_e < entryEnd) {
-    // forward.ts:71
-    int pageId[8];
-    // forward.ts:68
-    int pageList = entries[(long long)next_e * 5];
-    // forward.ts:64
-    int from = entries[(long long)next_e * 5 + 1];
-    // forward.ts:65
-    int to = entries[(long long)next_e * 5 + 2];
-    // forward.ts:71
     #pragma unroll
-    for (int c = 0; c < 8; ++c) {
-      int row = c * 8 + thread / 16;
-      int token = from + next_step * 64 + row;
-      int quotient = token / 16;
-      bool inside = token < to;
-      int pageId_2 = inside ? pages[pageList + quotient] : 0;
-      pageId[c] = pageId_2;
+    for (int b = 0; b < 2; ++b) {
+      cp_async_16_zfill(queries_address + (c * 4096 + b * 128 + copy_offset), q + head * 128 + column + (long long)sequence[c] * 4096 + b * 64, live);
     }
+  }
+  // forward.ts:53
+  cp_async_commit();
+  if (next_e < entryEnd) {
     // forward.ts:72
     #pragma unroll
-    for (int c = 0; c < 8; ++c) {
+    for (int c = 0; c < 4; ++c) {
       // forward.ts:71
-      int row = c * 8 + thread / 16;
-      int token = from + next_step * 64 + row;
-      bool inside = token < to;
-      int remainder = token % 16;
-      cp_async_16_zfill(keys_address + (row * 256 + ((column / 8) ^ (row % 8)) * 16), k + (inside ? (long long)pageId[c] * 16384 + remainder * 1024 + kvHead * 128 + column : 0), inside);
+      int token = next_from + next_step * 64 + (copy_row + c * 16);
+      bool inside = token < next_to;
+      int remainder_2 = token % 16;
       // forward.ts:72
-      cp_async_16_zfill(values_address + (row * 256 + ((column / 8) ^ (row % 8)) * 16), v + (inside ? (long long)pageId[c] * 16384 + remainder * 1024 + kvHead * 128 + column : 0), inside);
+      #pragma unroll
+      for (int b = 0; b < 2; ++b) {
+        // forward.ts:71
+        cp_async_16_zfill(keys_address + (c * 4096 + b * 128 + copy_offset), k + kvHead * 128 + column + (long long)pageId[c] * 16384 + remainder_2 * 1024 + b * 64, inside);
+        // forward.ts:72
+        cp_async_16_zfill(values_address + (c * 4096 + b * 128 + copy_offset), v + kvHead * 128 + column + (long long)pageId[c] * 16384 + remainder_2 * 1024 + b * 64, inside);
+      }
     }
   }
   // forward.ts:53
   cp_async_commit();
   next_step = next_step + 1;
-  while (next_step >= next_trips && next_e < entryEnd) {
+  if (next_step >= next_trips && next_e < entryEnd) {
     next_e = next_e + 1;
     next_step = 0;
     next_trips = 0;
+    next_pageList = next_pageList_ahead;
+    next_from = next_from_ahead;
+    next_to = next_to_ahead;
     if (next_e < entryEnd) {
-      // forward.ts:58
-      int entries_at = entries[(long long)next_e * 5 + 2];
-      int entries_at_2 = entries[(long long)next_e * 5 + 1];
-      // forward.ts:53
-      next_trips = (entries_at - entries_at_2 + 63) / 64;
+      next_trips = (next_to - next_from + 63) / 64;
     }
+    while (next_step >= next_trips && next_e < entryEnd) {
+      if (next_e + 1 < entryEnd) {
+        // forward.ts:68
+        int pageList = entries[(long long)next_e * 5 + 5];
+        // forward.ts:64
+        int from_2 = entries[(long long)next_e * 5 + 6];
+        // forward.ts:65
+        int to_2 = entries[(long long)next_e * 5 + 7];
+        // forward.ts:53
+        next_pageList_ahead = pageList;
+        next_from_ahead = from_2;
+        next_to_ahead = to_2;
+      }
+      next_e = next_e + 1;
+      next_step = 0;
+      next_trips = 0;
+      next_pageList = next_pageList_ahead;
+      next_from = next_from_ahead;
+      next_to = next_to_ahead;
+      if (next_e < entryEnd) {
+        next_trips = (next_to - next_from + 63) / 64;
+      }
+    }
+  }
+  if (next_step == 0 && next_e + 1 < entryEnd) {
+    // forward.ts:68
+    int pageList = entries[(long long)next_e * 5 + 5];
+    // forward.ts:64
+    int from_2 = entries[(long long)next_e * 5 + 6];
+    // forward.ts:65
+    int to_2 = entries[(long long)next_e * 5 + 7];
+    // forward.ts:53
+    next_pageList_ahead = pageList;
+    next_from_ahead = from_2;
+    next_to_ahead = to_2;
   }
   if (next_e < entryEnd) {
-    // forward.ts:71
-    int pageId[8];
-    // forward.ts:68
-    int pageList = entries[(long long)next_e * 5];
-    // forward.ts:64
-    int from = entries[(long long)next_e * 5 + 1];
-    // forward.ts:65
-    int to = entries[(long long)next_e * 5 + 2];
-    // forward.ts:71
     #pragma unroll
-    for (int c = 0; c < 8; ++c) {
-      int row = c * 8 + thread / 16;
-      int token = from + next_step * 64 + row;
+    for (int c = 0; c < 4; ++c) {
+      int token = next_from + next_step * 64 + (copy_row + c * 16);
       int quotient = token / 16;
-      bool inside = token < to;
-      int pageId_2 = inside ? pages[pageList + quotient] : 0;
+      bool inside = token < next_to;
+      int pageId_2 = inside ? pages[next_pageList + quotient] : 0;
       pageId[c] = pageId_2;
     }
+  }
+  e_after_1 = next_e;
+  if (next_e < entryEnd) {
     // forward.ts:72
     #pragma unroll
-    for (int c = 0; c < 8; ++c) {
+    for (int c = 0; c < 4; ++c) {
       // forward.ts:71
-      int row = c * 8 + thread / 16;
-      int token = from + next_step * 64 + row;
-      bool inside = token < to;
-      int remainder = token % 16;
-      cp_async_16_zfill(keys_address + (row * 256 + ((column / 8) ^ (row % 8)) * 16 + 16384), k + (inside ? (long long)pageId[c] * 16384 + remainder * 1024 + kvHead * 128 + column : 0), inside);
+      int token = next_from + next_step * 64 + (copy_row + c * 16);
+      bool inside = token < next_to;
+      int remainder_2 = token % 16;
       // forward.ts:72
-      cp_async_16_zfill(values_address + (row * 256 + ((column / 8) ^ (row % 8)) * 16 + 16384), v + (inside ? (long long)pageId[c] * 16384 + remainder * 1024 + kvHead * 128 + column : 0), inside);
+      #pragma unroll
+      for (int b = 0; b < 2; ++b) {
+        // forward.ts:71
+        cp_async_16_zfill(keys_address + (c * 4096 + b * 128 + copy_offset + 16384), k + kvHead * 128 + column + (long long)pageId[c] * 16384 + remainder_2 * 1024 + b * 64, inside);
+        // forward.ts:72
+        cp_async_16_zfill(values_address + (c * 4096 + b * 128 + copy_offset + 16384), v + kvHead * 128 + column + (long long)pageId[c] * 16384 + remainder_2 * 1024 + b * 64, inside);
+      }
     }
   }
   // forward.ts:53
   cp_async_commit();
   next_step = next_step + 1;
-  while (next_step >= next_trips && next_e < entryEnd) {
+  if (next_step >= next_trips && next_e < entryEnd) {
     next_e = next_e + 1;
     next_step = 0;
     next_trips = 0;
+    next_pageList = next_pageList_ahead;
+    next_from = next_from_ahead;
+    next_to = next_to_ahead;
     if (next_e < entryEnd) {
-      // forward.ts:58
-      int entries_at = entries[(long long)next_e * 5 + 2];
-      int entries_at_2 = entries[(long long)next_e * 5 + 1];
-      // forward.ts:53
-      next_trips = (entries_at - entries_at_2 + 63) / 64;
+      next_trips = (next_to - next_from + 63) / 64;
+    }
+    while (next_step >= next_trips && next_e < entryEnd) {
+      if (next_e + 1 < entryEnd) {
+        // forward.ts:68
+        int pageList = entries[(long long)next_e * 5 + 5];
+        // forward.ts:64
+        int from_2 = entries[(long long)next_e * 5 + 6];
+        // forward.ts:65
+        int to_2 = entries[(long long)next_e * 5 + 7];
+        // forward.ts:53
+        next_pageList_ahead = pageList;
+        next_from_ahead = from_2;
+        next_to_ahead = to_2;
+      }
+      next_e = next_e + 1;
+      next_step = 0;
+      next_trips = 0;
+      next_pageList = next_pageList_ahead;
+      next_from = next_from_ahead;
+      next_to = next_to_ahead;
+      if (next_e < entryEnd) {
+        next_trips = (next_to - next_from + 63) / 64;
+      }
     }
   }
+  if (next_step == 0 && next_e + 1 < entryEnd) {
+    // forward.ts:68
+    int pageList = entries[(long long)next_e * 5 + 5];
+    // forward.ts:64
+    int from_2 = entries[(long long)next_e * 5 + 6];
+    // forward.ts:65
+    int to_2 = entries[(long long)next_e * 5 + 7];
+    // forward.ts:53
+    next_pageList_ahead = pageList;
+    next_from_ahead = from_2;
+    next_to_ahead = to_2;
+  }
+  if (next_e < entryEnd) {
+    #pragma unroll
+    for (int c = 0; c < 4; ++c) {
+      int token = next_from + next_step * 64 + (copy_row + c * 16);
+      int quotient = token / 16;
+      bool inside = token < next_to;
+      int pageId_2 = inside ? pages[next_pageList + quotient] : 0;
+      pageId[c] = pageId_2;
+    }
+  }
+  e_after_2 = next_e;
+  cp_async_wait<2>();
   float max_2[2];
   int at0 = thread / 4 % 8 + thread / 32 * 16;
   #pragma unroll
@@ -248,22 +400,6 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       }
     }
   }
-  int e = entryBegin - 1;
-  int step = 0;
-  int trips = 0;
-  step = step + 1;
-  while (step >= trips && e < entryEnd) {
-    e = e + 1;
-    step = 0;
-    trips = 0;
-    if (e < entryEnd) {
-      // forward.ts:58
-      int entries_at = entries[(long long)e * 5 + 2];
-      int entries_at_2 = entries[(long long)e * 5 + 1];
-      // forward.ts:53
-      trips = (entries_at - entries_at_2 + 63) / 64;
-    }
-  }
   int stage = 0;
   int fill_stage = 2;
   // forward.ts:75
@@ -280,63 +416,85 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     cp_async_wait<1>();
     __syncthreads();
     if (next_e < entryEnd) {
-      // forward.ts:71
-      int pageId[8];
-      // forward.ts:68
-      int pageList = entries[(long long)next_e * 5];
-      // forward.ts:64
-      int from = entries[(long long)next_e * 5 + 1];
-      // forward.ts:65
-      int to = entries[(long long)next_e * 5 + 2];
-      // forward.ts:71
-      #pragma unroll
-      for (int c = 0; c < 8; ++c) {
-        int row = c * 8 + thread / 16;
-        int token = from + next_step * 64 + row;
-        int quotient = token / 16;
-        bool inside = token < to;
-        int pageId_2 = inside ? pages[pageList + quotient] : 0;
-        pageId[c] = pageId_2;
-      }
       // forward.ts:72
       #pragma unroll
-      for (int c = 0; c < 8; ++c) {
+      for (int c = 0; c < 4; ++c) {
         // forward.ts:71
-        int row = c * 8 + thread / 16;
-        int token = from + next_step * 64 + row;
-        bool inside = token < to;
-        int remainder = token % 16;
-        cp_async_16_zfill(keys_address + (fill_stage * 16384 + row * 256 + ((column / 8) ^ (row % 8)) * 16), k + (inside ? (long long)pageId[c] * 16384 + remainder * 1024 + kvHead * 128 + column : 0), inside);
+        int token = next_from + next_step * 64 + (copy_row + c * 16);
+        bool inside = token < next_to;
+        int remainder_2 = token % 16;
         // forward.ts:72
-        cp_async_16_zfill(values_address + (fill_stage * 16384 + row * 256 + ((column / 8) ^ (row % 8)) * 16), v + (inside ? (long long)pageId[c] * 16384 + remainder * 1024 + kvHead * 128 + column : 0), inside);
+        #pragma unroll
+        for (int b = 0; b < 2; ++b) {
+          // forward.ts:71
+          cp_async_16_zfill(keys_address + (fill_stage * 16384 + c * 4096 + b * 128 + copy_offset), k + kvHead * 128 + column + (long long)pageId[c] * 16384 + remainder_2 * 1024 + b * 64, inside);
+          // forward.ts:72
+          cp_async_16_zfill(values_address + (fill_stage * 16384 + c * 4096 + b * 128 + copy_offset), v + kvHead * 128 + column + (long long)pageId[c] * 16384 + remainder_2 * 1024 + b * 64, inside);
+        }
       }
     }
     // forward.ts:53
     cp_async_commit();
     next_step = next_step + 1;
-    while (next_step >= next_trips && next_e < entryEnd) {
+    if (next_step >= next_trips && next_e < entryEnd) {
       next_e = next_e + 1;
       next_step = 0;
       next_trips = 0;
+      next_pageList = next_pageList_ahead;
+      next_from = next_from_ahead;
+      next_to = next_to_ahead;
       if (next_e < entryEnd) {
-        // forward.ts:58
-        int entries_at = entries[(long long)next_e * 5 + 2];
-        int entries_at_2 = entries[(long long)next_e * 5 + 1];
-        // forward.ts:53
-        next_trips = (entries_at - entries_at_2 + 63) / 64;
+        next_trips = (next_to - next_from + 63) / 64;
+      }
+      while (next_step >= next_trips && next_e < entryEnd) {
+        if (next_e + 1 < entryEnd) {
+          // forward.ts:68
+          int pageList = entries[(long long)next_e * 5 + 5];
+          // forward.ts:64
+          int from_2 = entries[(long long)next_e * 5 + 6];
+          // forward.ts:65
+          int to_2 = entries[(long long)next_e * 5 + 7];
+          // forward.ts:53
+          next_pageList_ahead = pageList;
+          next_from_ahead = from_2;
+          next_to_ahead = to_2;
+        }
+        next_e = next_e + 1;
+        next_step = 0;
+        next_trips = 0;
+        next_pageList = next_pageList_ahead;
+        next_from = next_from_ahead;
+        next_to = next_to_ahead;
+        if (next_e < entryEnd) {
+          next_trips = (next_to - next_from + 63) / 64;
+        }
+      }
+    }
+    // forward.ts:68
+    int pageList = entries[(long long)min(next_e + 1, entryEnd - 1) * 5];
+    // forward.ts:64
+    int from_2 = entries[(long long)min(next_e + 1, entryEnd - 1) * 5 + 1];
+    // forward.ts:65
+    int to_2 = entries[(long long)min(next_e + 1, entryEnd - 1) * 5 + 2];
+    // forward.ts:53
+    next_pageList_ahead = pageList;
+    next_from_ahead = from_2;
+    next_to_ahead = to_2;
+    if (next_e < entryEnd) {
+      #pragma unroll
+      for (int c = 0; c < 4; ++c) {
+        int token = next_from + next_step * 64 + (copy_row + c * 16);
+        int quotient = token / 16;
+        bool inside = token < next_to;
+        int pageId_2 = inside ? pages[next_pageList + quotient] : 0;
+        pageId[c] = pageId_2;
       }
     }
     fill_stage = fill_stage == 2 ? 0 : fill_stage + 1;
     // forward.ts:73
-    int entries_at = entries[(long long)e * 5 + 3];
     int firstRow = entries_at * 4;
     // forward.ts:74
-    int entries_at_2 = entries[(long long)e * 5 + 4];
     int endRow = firstRow + entries_at_2 * 4;
-    // forward.ts:64
-    int from = entries[(long long)e * 5 + 1];
-    // forward.ts:65
-    int to = entries[(long long)e * 5 + 2];
     // forward.ts:75
     if (firstRow < warp_row + 16 && endRow > warp_row) {
       // forward.ts:78
@@ -527,25 +685,28 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
         }
       }
     }
-    step = step + 1;
     // forward.ts:53
-    while (step >= trips && e < entryEnd) {
-      // forward.ts:84
-      e = e + 1;
-      step = 0;
-      trips = 0;
+    step = e_after_1 == e ? step + 1 : 0;
+    if (!(e_after_1 == e) && e_after_1 < entryEnd) {
+      // forward.ts:73
+      int entries_at_3 = entries[(long long)e_after_1 * 5 + 3];
+      // forward.ts:74
+      int entries_at_4 = entries[(long long)e_after_1 * 5 + 4];
+      // forward.ts:64
+      int from_3 = entries[(long long)e_after_1 * 5 + 1];
+      // forward.ts:65
+      int to_3 = entries[(long long)e_after_1 * 5 + 2];
       // forward.ts:53
-      if (e < entryEnd) {
-        // forward.ts:58
-        int entries_at_3 = entries[(long long)e * 5 + 2];
-        int entries_at_4 = entries[(long long)e * 5 + 1];
-        // forward.ts:84
-        trips = (entries_at_3 - entries_at_4 + 63) / 64;
-      }
+      entries_at = entries_at_3;
+      entries_at_2 = entries_at_4;
+      from = from_3;
+      to = to_3;
     }
+    e = e_after_1;
+    e_after_1 = e_after_2;
+    e_after_2 = next_e;
     stage = stage == 2 ? 0 : stage + 1;
   }
-  // forward.ts:53
   cp_async_wait<0>();
   // forward.ts:92
   float result[64];
@@ -572,13 +733,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     int local = (at0 + i * 8) / 4;
     bool live = local < sequenceCount;
     int sequence_2 = live ? packSequences[sequenceBegin + local] : 0;
-    int remainder = (at0 + i * 8) % 4;
-    int head = kvHead * 4 + remainder;
+    int remainder_2 = (at0 + i * 8) % 4;
+    int head_2 = kvHead * 4 + remainder_2;
     int slot = live ? packSlots[sequenceBegin + local] : 0;
     bool final = live && slot < 0;
     #pragma unroll
     for (int j = 0; j < 16; ++j) {
-      if (final) *(unsigned *)(out + (long long)sequence_2 * 4096 + head * 128 + (at1 + j * 8)) = pack_f16(result[i * 2 + j * 4], result[i * 2 + j * 4 + 1]);
+      if (final) *(unsigned *)(out + (long long)sequence_2 * 4096 + head_2 * 128 + (at1 + j * 8)) = pack_f16(result[i * 2 + j * 4], result[i * 2 + j * 4 + 1]);
     }
   }
   // forward.ts:93
@@ -593,11 +754,11 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     int local = (at0 + i * 8) / 4;
     bool live = local < sequenceCount;
     int sequence_2 = live ? packSequences[sequenceBegin + local] : 0;
-    int remainder = (at0 + i * 8) % 4;
-    int head = kvHead * 4 + remainder;
+    int remainder_2 = (at0 + i * 8) % 4;
+    int head_2 = kvHead * 4 + remainder_2;
     int slot = live ? packSlots[sequenceBegin + local] : 0;
     bool final = live && slot < 0;
-    if (thread % 4 == 0 && final) lse[(long long)sequence_2 * 32 + head] = logSumExp[i];
+    if (thread % 4 == 0 && final) lse[(long long)sequence_2 * 32 + head_2] = logSumExp[i];
   }
   // forward.ts:100
   #pragma unroll
@@ -605,12 +766,12 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     int local = (at0 + i * 8) / 4;
     bool live = local < sequenceCount;
     int slot = live ? packSlots[sequenceBegin + local] : 0;
-    int remainder = (at0 + i * 8) % 4;
-    int head = kvHead * 4 + remainder;
+    int remainder_2 = (at0 + i * 8) % 4;
+    int head_2 = kvHead * 4 + remainder_2;
     bool partial = live && slot >= 0;
     #pragma unroll
     for (int j = 0; j < 16; ++j) {
-      if (partial) *(uint2 *)(partialOut + (long long)slot * 4096 + head * 128 + (at1 + j * 8)) = make_uint2(__float_as_uint(result[i * 2 + j * 4]), __float_as_uint(result[i * 2 + j * 4 + 1]));
+      if (partial) *(uint2 *)(partialOut + (long long)slot * 4096 + head_2 * 128 + (at1 + j * 8)) = make_uint2(__float_as_uint(result[i * 2 + j * 4]), __float_as_uint(result[i * 2 + j * 4 + 1]));
     }
   }
   // forward.ts:103
@@ -619,10 +780,10 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     int local = (at0 + i * 8) / 4;
     bool live = local < sequenceCount;
     int slot = live ? packSlots[sequenceBegin + local] : 0;
-    int remainder = (at0 + i * 8) % 4;
-    int head = kvHead * 4 + remainder;
+    int remainder_2 = (at0 + i * 8) % 4;
+    int head_2 = kvHead * 4 + remainder_2;
     bool partial = live && slot >= 0;
-    if (thread % 4 == 0 && partial) partialLse[(long long)slot * 32 + head] = logSumExp[i];
+    if (thread % 4 == 0 && partial) partialLse[(long long)slot * 32 + head_2] = logSumExp[i];
   }
 }
 

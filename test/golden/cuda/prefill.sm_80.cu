@@ -63,9 +63,9 @@ template <int pending> __device__ __forceinline__ void cp_async_wait() {
 // prefill: 256 threads, 131072 bytes of shared memory
 //   spec: headDim=128 group=4 kvHeads=2 dtype=f16
 //   tile: m=128 n=64 stages=3
-//   shared queries: 32768 bytes at 98304, 128 x 128 x 2 B, xor swizzle
 //   shared keys: 49152 bytes at 0, 3 stages x 64 x 128 x 2 B, xor swizzle
 //   shared values: 49152 bytes at 49152, 3 stages x 64 x 128 x 2 B, xor swizzle
+//   shared queries: 32768 bytes at 98304, 128 x 128 x 2 B, xor swizzle
 //   shared keys: 49152 bytes at 0, 3 stages x 64 x 128 x 2 B, xor swizzle
 //   shared values: 49152 bytes at 49152, 3 stages x 64 x 128 x 2 B, xor swizzle
 extern "C" __global__ void __launch_bounds__(256)
@@ -75,45 +75,52 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
   const int block_y = blockIdx.y;
   extern __shared__ __align__(128) unsigned char arena[];
   const unsigned arena_address = (unsigned)__cvta_generic_to_shared(arena);
-  const unsigned queries_address = arena_address + 98304u;
   const unsigned keys_address = arena_address + 0u;
   const unsigned values_address = arena_address + 49152u;
+  const unsigned queries_address = arena_address + 98304u;
   const unsigned keys_address_2 = arena_address + 0u;
   const unsigned values_address_2 = arena_address + 49152u;
-  // kernel.ts:36
-  int column = thread % 16 * 8;
   // kernel.ts:28
   int begin = tiles[(long long)block_x * 3];
-  // kernel.ts:30
-  int first = tiles[(long long)block_x * 3 + 2];
-  // kernel.ts:29
-  int end = tiles[(long long)block_x * 3 + 1];
-  // kernel.ts:36
-  #pragma unroll
-  for (int c = 0; c < 8; ++c) {
-    int row = c * 16 + thread / 16;
-    int row_2 = first + row;
-    int quotient = row_2 / 4;
-    bool live = begin + quotient < end;
-    int remainder = row_2 % 4;
-    cp_async_16_zfill(queries_address + (row * 256 + ((column / 8) ^ (row % 8)) * 16), q + (live ? (long long)(begin + quotient) * 1024 + ((long long)block_y * 4 + remainder) * 128 + column : 0), live);
-  }
-  cp_async_commit();
-  cp_async_wait<0>();
   // kernel.ts:39
   int next_at = begin;
+  // kernel.ts:30
+  int first = tiles[(long long)block_x * 3 + 2];
   // kernel.ts:60
   int whole = (first / 4 + 1) / 64 * 64 + begin;
   // kernel.ts:39
+  int at = begin;
+  // kernel.ts:36
+  int copy_row = thread / 8;
+  int column = thread % 8 * 8;
+  // kernel.ts:29
+  int end = tiles[(long long)block_x * 3 + 1];
+  // kernel.ts:36
+  int copy_offset = copy_row * 256 + ((column / 8) ^ (copy_row % 8)) * 16;
+  #pragma unroll
+  for (int c = 0; c < 4; ++c) {
+    int row = first + (copy_row + c * 32);
+    int quotient = row / 4;
+    bool live = begin + quotient < end;
+    int remainder = row % 4;
+    #pragma unroll
+    for (int b = 0; b < 2; ++b) {
+      cp_async_16_zfill(queries_address + (c * 8192 + b * 128 + copy_offset), q + column + (long long)(begin + quotient) * 1024 + ((long long)block_y * 4 + remainder) * 128 + b * 64, live);
+    }
+  }
+  // kernel.ts:39
+  cp_async_commit();
   if (next_at < whole) {
     // kernel.ts:44
     #pragma unroll
-    for (int c = 0; c < 4; ++c) {
-      // kernel.ts:43
-      int row = c * 16 + thread / 16;
-      cp_async_16(keys_address + (row * 256 + ((column / 8) ^ (row % 8)) * 16), k + (long long)(next_at + row) * 256 + (long long)block_y * 128 + column);
-      // kernel.ts:44
-      cp_async_16(values_address + (row * 256 + ((column / 8) ^ (row % 8)) * 16), v + (long long)(next_at + row) * 256 + (long long)block_y * 128 + column);
+    for (int c = 0; c < 2; ++c) {
+      #pragma unroll
+      for (int b = 0; b < 2; ++b) {
+        // kernel.ts:43
+        cp_async_16(keys_address + (c * 8192 + b * 128 + copy_offset), k + (long long)block_y * 128 + column + (long long)(next_at + (copy_row + c * 32)) * 256 + b * 64);
+        // kernel.ts:44
+        cp_async_16(values_address + (c * 8192 + b * 128 + copy_offset), v + (long long)block_y * 128 + column + (long long)(next_at + (copy_row + c * 32)) * 256 + b * 64);
+      }
     }
   }
   // kernel.ts:39
@@ -122,17 +129,20 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
   if (next_at < whole) {
     // kernel.ts:44
     #pragma unroll
-    for (int c = 0; c < 4; ++c) {
-      // kernel.ts:43
-      int row = c * 16 + thread / 16;
-      cp_async_16(keys_address + (row * 256 + ((column / 8) ^ (row % 8)) * 16 + 16384), k + (long long)(next_at + row) * 256 + (long long)block_y * 128 + column);
-      // kernel.ts:44
-      cp_async_16(values_address + (row * 256 + ((column / 8) ^ (row % 8)) * 16 + 16384), v + (long long)(next_at + row) * 256 + (long long)block_y * 128 + column);
+    for (int c = 0; c < 2; ++c) {
+      #pragma unroll
+      for (int b = 0; b < 2; ++b) {
+        // kernel.ts:43
+        cp_async_16(keys_address + (c * 8192 + b * 128 + copy_offset + 16384), k + (long long)block_y * 128 + column + (long long)(next_at + (copy_row + c * 32)) * 256 + b * 64);
+        // kernel.ts:44
+        cp_async_16(values_address + (c * 8192 + b * 128 + copy_offset + 16384), v + (long long)block_y * 128 + column + (long long)(next_at + (copy_row + c * 32)) * 256 + b * 64);
+      }
     }
   }
   // kernel.ts:39
   cp_async_commit();
   next_at = next_at + 64;
+  cp_async_wait<2>();
   float max_2[2];
   int at0 = thread / 4 % 8 + thread / 32 * 16;
   #pragma unroll
@@ -156,7 +166,6 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
       }
     }
   }
-  int at = begin;
   int stage = 0;
   int fill_stage = 2;
   // kernel.ts:46
@@ -173,12 +182,14 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
     if (next_at < whole) {
       // kernel.ts:44
       #pragma unroll
-      for (int c = 0; c < 4; ++c) {
-        // kernel.ts:43
-        int row = c * 16 + thread / 16;
-        cp_async_16(keys_address + (fill_stage * 16384 + row * 256 + ((column / 8) ^ (row % 8)) * 16), k + (long long)(next_at + row) * 256 + (long long)block_y * 128 + column);
-        // kernel.ts:44
-        cp_async_16(values_address + (fill_stage * 16384 + row * 256 + ((column / 8) ^ (row % 8)) * 16), v + (long long)(next_at + row) * 256 + (long long)block_y * 128 + column);
+      for (int c = 0; c < 2; ++c) {
+        #pragma unroll
+        for (int b = 0; b < 2; ++b) {
+          // kernel.ts:43
+          cp_async_16(keys_address + (fill_stage * 16384 + c * 8192 + b * 128 + copy_offset), k + (long long)block_y * 128 + column + (long long)(next_at + (copy_row + c * 32)) * 256 + b * 64);
+          // kernel.ts:44
+          cp_async_16(values_address + (fill_stage * 16384 + c * 8192 + b * 128 + copy_offset), v + (long long)block_y * 128 + column + (long long)(next_at + (copy_row + c * 32)) * 256 + b * 64);
+        }
       }
     }
     // kernel.ts:39
@@ -366,28 +377,34 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
         }
       }
     }
+    // kernel.ts:39
     at = at + 64;
     stage = stage == 2 ? 0 : stage + 1;
   }
-  // kernel.ts:39
   cp_async_wait<0>();
   int next_at_2 = whole;
+  int at_2 = whole;
+  cp_async_commit();
   __syncthreads();
   if (next_at_2 < min(begin + (first + 127) / 4 + 1, end)) {
     // kernel.ts:44
     #pragma unroll
-    for (int c = 0; c < 4; ++c) {
+    for (int c = 0; c < 2; ++c) {
       // kernel.ts:43
-      int row = c * 16 + thread / 16;
-      int seen = next_at_2 + row;
-      {
-        const bool live = seen < end;
-        cp_async_16_zfill(keys_address_2 + (row * 256 + ((column / 8) ^ (row % 8)) * 16), k + (live ? (long long)seen * 256 + (long long)block_y * 128 + column : 0), live);
-      }
+      int seen = next_at_2 + (copy_row + c * 32);
       // kernel.ts:44
-      {
-        const bool live = seen < end;
-        cp_async_16_zfill(values_address_2 + (row * 256 + ((column / 8) ^ (row % 8)) * 16), v + (live ? (long long)seen * 256 + (long long)block_y * 128 + column : 0), live);
+      #pragma unroll
+      for (int b = 0; b < 2; ++b) {
+        // kernel.ts:43
+        {
+          const bool live = seen < end;
+          cp_async_16_zfill(keys_address_2 + (c * 8192 + b * 128 + copy_offset), k + (long long)block_y * 128 + column + (long long)seen * 256 + b * 64, live);
+        }
+        // kernel.ts:44
+        {
+          const bool live = seen < end;
+          cp_async_16_zfill(values_address_2 + (c * 8192 + b * 128 + copy_offset), v + (long long)block_y * 128 + column + (long long)seen * 256 + b * 64, live);
+        }
       }
     }
   }
@@ -397,24 +414,29 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
   if (next_at_2 < min(begin + (first + 127) / 4 + 1, end)) {
     // kernel.ts:44
     #pragma unroll
-    for (int c = 0; c < 4; ++c) {
+    for (int c = 0; c < 2; ++c) {
       // kernel.ts:43
-      int row = c * 16 + thread / 16;
-      int seen = next_at_2 + row;
-      {
-        const bool live = seen < end;
-        cp_async_16_zfill(keys_address_2 + (row * 256 + ((column / 8) ^ (row % 8)) * 16 + 16384), k + (live ? (long long)seen * 256 + (long long)block_y * 128 + column : 0), live);
-      }
+      int seen = next_at_2 + (copy_row + c * 32);
       // kernel.ts:44
-      {
-        const bool live = seen < end;
-        cp_async_16_zfill(values_address_2 + (row * 256 + ((column / 8) ^ (row % 8)) * 16 + 16384), v + (live ? (long long)seen * 256 + (long long)block_y * 128 + column : 0), live);
+      #pragma unroll
+      for (int b = 0; b < 2; ++b) {
+        // kernel.ts:43
+        {
+          const bool live = seen < end;
+          cp_async_16_zfill(keys_address_2 + (c * 8192 + b * 128 + copy_offset + 16384), k + (long long)block_y * 128 + column + (long long)seen * 256 + b * 64, live);
+        }
+        // kernel.ts:44
+        {
+          const bool live = seen < end;
+          cp_async_16_zfill(values_address_2 + (c * 8192 + b * 128 + copy_offset + 16384), v + (long long)block_y * 128 + column + (long long)seen * 256 + b * 64, live);
+        }
       }
     }
   }
   // kernel.ts:39
   cp_async_commit();
   next_at_2 = next_at_2 + 64;
+  cp_async_wait<2>();
   float max_3[2];
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
@@ -436,7 +458,6 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
       }
     }
   }
-  int at_2 = whole;
   int stage_2 = 0;
   int fill_stage_2 = 2;
   while (at_2 < min(begin + (first + 127) / 4 + 1, end)) {
@@ -445,18 +466,22 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
     if (next_at_2 < min(begin + (first + 127) / 4 + 1, end)) {
       // kernel.ts:44
       #pragma unroll
-      for (int c = 0; c < 4; ++c) {
+      for (int c = 0; c < 2; ++c) {
         // kernel.ts:43
-        int row = c * 16 + thread / 16;
-        int seen = next_at_2 + row;
-        {
-          const bool live = seen < end;
-          cp_async_16_zfill(keys_address_2 + (fill_stage_2 * 16384 + row * 256 + ((column / 8) ^ (row % 8)) * 16), k + (live ? (long long)seen * 256 + (long long)block_y * 128 + column : 0), live);
-        }
+        int seen = next_at_2 + (copy_row + c * 32);
         // kernel.ts:44
-        {
-          const bool live = seen < end;
-          cp_async_16_zfill(values_address_2 + (fill_stage_2 * 16384 + row * 256 + ((column / 8) ^ (row % 8)) * 16), v + (live ? (long long)seen * 256 + (long long)block_y * 128 + column : 0), live);
+        #pragma unroll
+        for (int b = 0; b < 2; ++b) {
+          // kernel.ts:43
+          {
+            const bool live = seen < end;
+            cp_async_16_zfill(keys_address_2 + (fill_stage_2 * 16384 + c * 8192 + b * 128 + copy_offset), k + (long long)block_y * 128 + column + (long long)seen * 256 + b * 64, live);
+          }
+          // kernel.ts:44
+          {
+            const bool live = seen < end;
+            cp_async_16_zfill(values_address_2 + (fill_stage_2 * 16384 + c * 8192 + b * 128 + copy_offset), v + (long long)block_y * 128 + column + (long long)seen * 256 + b * 64, live);
+          }
         }
       }
     }
@@ -650,10 +675,10 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
         }
       }
     }
+    // kernel.ts:39
     at_2 = at_2 + 64;
     stage_2 = stage_2 == 2 ? 0 : stage_2 + 1;
   }
-  // kernel.ts:39
   cp_async_wait<0>();
   // kernel.ts:67
   #pragma unroll

@@ -56,11 +56,11 @@ fn linear_gelu(
   acc[6] = 0.0;
   acc[7] = 0.0;
   // kernel.ts:33
-  let row: i32 = thread >> 1u;
+  let copy_row: i32 = thread >> 1u;
   let column: i32 = (thread & 1) * 8;
-  let rowLive: bool = block.y * 16 + row < params.m;
+  let rowLive: bool = block.y * 16 + copy_row < params.m;
   // kernel.ts:34
-  let row_1: i32 = thread >> 2u;
+  let copy_row_1: i32 = thread >> 2u;
   let column_1: i32 = (thread & 3) * 8;
   let columnLive: bool = block.x * 32 + column_1 < 128;
   // kernel.ts:35
@@ -69,11 +69,11 @@ fn linear_gelu(
     let inner: i32 = from_1 + column;
     var words = vec4<u32>();
     if ((thread < 32) & (rowLive & (inner < 64))) {
-      words = x[(block.y * 16 + row) * 8 + (inner >> 3u)];
+      words = x[(block.y * 16 + copy_row) * 8 + (inner >> 3u)];
     }
     workgroupBarrier();
     if (thread < 32) {
-      let at = row * 9 + (column >> 1u);
+      let at = copy_row * 9 + (column >> 1u);
       left[at] = words.x;
       left[at + 1] = words.y;
       left[at + 2] = words.z;
@@ -90,12 +90,12 @@ fn linear_gelu(
     acc_1[6] = acc[6];
     acc_1[7] = acc[7];
     // kernel.ts:34
-    let inner_1: i32 = from_1 + row_1;
+    let inner_1: i32 = from_1 + copy_row_1;
     var words_1 = vec4<u32>();
     if ((inner_1 < 64) & columnLive) {
       words_1 = w[inner_1 * 16 + (block.x * 4 + (column_1 >> 3u))];
     }
-    let at_1 = row_1 * 17 + (column_1 >> 1u);
+    let at_1 = copy_row_1 * 17 + (column_1 >> 1u);
     right[at_1] = words_1.x;
     right[at_1 + 1] = words_1.y;
     right[at_1 + 2] = words_1.z;

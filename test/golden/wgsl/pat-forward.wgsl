@@ -93,10 +93,10 @@ fn pat_forward(
   let pid: i32 = block.y * 32768 + block.x;
   // forward.ts:38
   let pack: i32 = select(params.sentinel, params.packBase + (pid >> 1u), pid < params.total);
-  // forward.ts:52
-  let entryEnd: i32 = i32_tables[pack * 4 + params.packs_offset + 3];
   // forward.ts:51
   let entryBegin: i32 = i32_tables[pack * 4 + params.packs_offset + 2];
+  // forward.ts:52
+  let entryEnd: i32 = i32_tables[pack * 4 + params.packs_offset + 3];
   // forward.ts:53
   var e: i32 = entryBegin - 1;
   var step: i32 = 0;
@@ -116,7 +116,6 @@ fn pat_forward(
   }
   // forward.ts:49
   var sequence: array<i32, 1>;
-  let column: i32 = (thread & 7) * 8;
   // forward.ts:40
   let sequenceBegin: i32 = i32_tables[pack * 4 + params.packs_offset];
   // forward.ts:49
@@ -127,6 +126,7 @@ fn pat_forward(
   let live: bool = local < sequenceCount;
   let sequence_1: i32 = select(0, i32_tables[sequenceBegin + local + params.packSequences_offset], live);
   sequence[0] = sequence_1;
+  let column: i32 = (thread & 7) * 8;
   // forward.ts:39
   let kvHead: i32 = pid & 1;
   // forward.ts:49
@@ -174,8 +174,7 @@ fn pat_forward(
     let inside_1: bool = token < to;
     let pageId_1: i32 = select(0, i32_tables[pageList + quotient + params.pages_offset], inside_1);
     pageId[0] = pageId_1;
-    let row: i32 = (thread >> 3u) + 8;
-    let token_1: i32 = from_1 + step * 16 + row;
+    let token_1: i32 = from_1 + step * 16 + at0 + 8;
     let quotient_1: i32 = token_1 / 16;
     let inside_2: bool = token_1 < to;
     let pageId_2: i32 = select(0, i32_tables[pageList + quotient_1 + params.pages_offset], inside_2);
@@ -192,34 +191,33 @@ fn pat_forward(
     arena[at + 1] = words_1.y;
     arena[at + 2] = words_1.z;
     arena[at + 3] = words_1.w;
-    let token_3: i32 = from_1 + step * 16 + row;
+    let token_3: i32 = from_1 + step * 16 + at0 + 8;
     let remainder_2: i32 = token_3 % 16;
     let inside_4: bool = token_3 < to;
     var words_2 = vec4<u32>();
     if (inside_4) {
       words_2 = k[pageId[1] * 256 + remainder_2 * 16 + kvHead * 8 + (column >> 3u)];
     }
-    let at_1 = row * 33 + (column >> 1u);
-    arena[at_1] = words_2.x;
-    arena[at_1 + 1] = words_2.y;
-    arena[at_1 + 2] = words_2.z;
-    arena[at_1 + 3] = words_2.w;
+    arena[at + 264] = words_2.x;
+    arena[at + 265] = words_2.y;
+    arena[at + 266] = words_2.z;
+    arena[at + 267] = words_2.w;
     // forward.ts:77
     workgroupBarrier();
     for (var k_1: i32 = 0; k_1 < 64; k_1 += 2) {
       var a: array<f32, 2>;
       var b: array<f32, 4>;
-      let at_2 = at0 * 33 + (k_1 >> 1u);
-      let word = queries[at_2];
+      let at_1 = at0 * 33 + (k_1 >> 1u);
+      let word = queries[at_1];
       let halves = unpack2x16float(word);
       a[0] = halves.x;
       a[1] = halves.y;
-      let at_3 = at1 * 33 + (k_1 >> 1u);
-      let word_1 = arena[at_3];
+      let at_2 = at1 * 33 + (k_1 >> 1u);
+      let word_1 = arena[at_2];
       let halves_1 = unpack2x16float(word_1);
       b[0] = halves_1.x;
       b[1] = halves_1.y;
-      let word_2 = arena[at_3 + 33];
+      let word_2 = arena[at_2 + 33];
       let halves_2 = unpack2x16float(word_2);
       b[2] = halves_2.x;
       b[3] = halves_2.y;
@@ -236,25 +234,25 @@ fn pat_forward(
     max_2[0] = scores[0];
     max_2[0] = max(max_2[0], scores[1]);
     workgroupBarrier();
-    let at_4 = at0 * 8 + (thread & 7);
-    arena[at_4] = bitcast<u32>(max_2[0]);
+    let at_3 = at0 * 8 + (thread & 7);
+    arena[at_3] = bitcast<u32>(max_2[0]);
     workgroupBarrier();
-    let at_5 = at0 * 8;
-    let part = bitcast<f32>(arena[at_5]);
+    let at_4 = at0 * 8;
+    let part = bitcast<f32>(arena[at_4]);
     max_2[0] = part;
-    let part_1 = bitcast<f32>(arena[at_5 + 1]);
+    let part_1 = bitcast<f32>(arena[at_4 + 1]);
     max_2[0] = max(max_2[0], part_1);
-    let part_2 = bitcast<f32>(arena[at_5 + 2]);
+    let part_2 = bitcast<f32>(arena[at_4 + 2]);
     max_2[0] = max(max_2[0], part_2);
-    let part_3 = bitcast<f32>(arena[at_5 + 3]);
+    let part_3 = bitcast<f32>(arena[at_4 + 3]);
     max_2[0] = max(max_2[0], part_3);
-    let part_4 = bitcast<f32>(arena[at_5 + 4]);
+    let part_4 = bitcast<f32>(arena[at_4 + 4]);
     max_2[0] = max(max_2[0], part_4);
-    let part_5 = bitcast<f32>(arena[at_5 + 5]);
+    let part_5 = bitcast<f32>(arena[at_4 + 5]);
     max_2[0] = max(max_2[0], part_5);
-    let part_6 = bitcast<f32>(arena[at_5 + 6]);
+    let part_6 = bitcast<f32>(arena[at_4 + 6]);
     max_2[0] = max(max_2[0], part_6);
-    let part_7 = bitcast<f32>(arena[at_5 + 7]);
+    let part_7 = bitcast<f32>(arena[at_4 + 7]);
     max_2[0] = max(max_2[0], part_7);
     newMax[0] = max(max_1[0], select(-inf, max_2[0], inside));
     // forward.ts:83
@@ -272,31 +270,31 @@ fn pat_forward(
     sum_2[0] = weights[0];
     sum_2[0] = sum_2[0] + weights[1];
     workgroupBarrier();
-    arena[at_4] = bitcast<u32>(sum_2[0]);
+    arena[at_3] = bitcast<u32>(sum_2[0]);
     workgroupBarrier();
-    let part_8 = bitcast<f32>(arena[at_5]);
+    let part_8 = bitcast<f32>(arena[at_4]);
     sum_2[0] = part_8;
-    let part_9 = bitcast<f32>(arena[at_5 + 1]);
+    let part_9 = bitcast<f32>(arena[at_4 + 1]);
     sum_2[0] = sum_2[0] + part_9;
-    let part_10 = bitcast<f32>(arena[at_5 + 2]);
+    let part_10 = bitcast<f32>(arena[at_4 + 2]);
     sum_2[0] = sum_2[0] + part_10;
-    let part_11 = bitcast<f32>(arena[at_5 + 3]);
+    let part_11 = bitcast<f32>(arena[at_4 + 3]);
     sum_2[0] = sum_2[0] + part_11;
-    let part_12 = bitcast<f32>(arena[at_5 + 4]);
+    let part_12 = bitcast<f32>(arena[at_4 + 4]);
     sum_2[0] = sum_2[0] + part_12;
-    let part_13 = bitcast<f32>(arena[at_5 + 5]);
+    let part_13 = bitcast<f32>(arena[at_4 + 5]);
     sum_2[0] = sum_2[0] + part_13;
-    let part_14 = bitcast<f32>(arena[at_5 + 6]);
+    let part_14 = bitcast<f32>(arena[at_4 + 6]);
     sum_2[0] = sum_2[0] + part_14;
-    let part_15 = bitcast<f32>(arena[at_5 + 7]);
+    let part_15 = bitcast<f32>(arena[at_4 + 7]);
     sum_2[0] = sum_2[0] + part_15;
     sum_1[0] = sum[0] * rescale[0] + select(0.0, sum_2[0], inside);
     // forward.ts:84
     var cast_1: array<f32, 2>;
     cast_1[0] = round_f16(weights[0]);
     cast_1[1] = round_f16(weights[1]);
-    let at_6 = at0 * 9 + (at1 >> 1u);
-    operand[at_6] = pack_f16(cast_1[0], cast_1[1]);
+    let at_5 = at0 * 9 + (at1 >> 1u);
+    operand[at_5] = pack_f16(cast_1[0], cast_1[1]);
     var acc_1: array<f32, 8>;
     acc_1[0] = acc[0] * rescale[0];
     acc_1[1] = acc[1] * rescale[0];
@@ -313,7 +311,7 @@ fn pat_forward(
     let inside_7: bool = token_6 < to;
     let pageId_4: i32 = select(0, i32_tables[pageList + quotient_2 + params.pages_offset], inside_7);
     pageId_3[0] = pageId_4;
-    let token_7: i32 = from_1 + step * 16 + row;
+    let token_7: i32 = from_1 + step * 16 + at0 + 8;
     let quotient_3: i32 = token_7 / 16;
     let inside_8: bool = token_7 < to;
     let pageId_5: i32 = select(0, i32_tables[pageList + quotient_3 + params.pages_offset], inside_8);
@@ -330,57 +328,57 @@ fn pat_forward(
     arena[at + 1] = words_3.y;
     arena[at + 2] = words_3.z;
     arena[at + 3] = words_3.w;
-    let token_9: i32 = from_1 + step * 16 + row;
+    let token_9: i32 = from_1 + step * 16 + at0 + 8;
     let remainder_4: i32 = token_9 % 16;
     let inside_10: bool = token_9 < to;
     var words_4 = vec4<u32>();
     if (inside_10) {
       words_4 = v[pageId_3[1] * 256 + remainder_4 * 16 + kvHead * 8 + (column >> 3u)];
     }
-    arena[at_1] = words_4.x;
-    arena[at_1 + 1] = words_4.y;
-    arena[at_1 + 2] = words_4.z;
-    arena[at_1 + 3] = words_4.w;
+    arena[at + 264] = words_4.x;
+    arena[at + 265] = words_4.y;
+    arena[at + 266] = words_4.z;
+    arena[at + 267] = words_4.w;
     // forward.ts:84
     workgroupBarrier();
     for (var k_2: i32 = 0; k_2 < 16; k_2 += 2) {
       var a_1: array<f32, 2>;
       var b_1: array<f32, 16>;
-      let at_7 = at0 * 9 + (k_2 >> 1u);
-      let word_3 = operand[at_7];
+      let at_6 = at0 * 9 + (k_2 >> 1u);
+      let word_3 = operand[at_6];
       let halves_3 = unpack2x16float(word_3);
       a_1[0] = halves_3.x;
       a_1[1] = halves_3.y;
-      let at_8 = k_2 * 33 + (at1 >> 1u);
-      let word_4 = arena[at_8];
+      let at_7 = k_2 * 33 + (at1 >> 1u);
+      let word_4 = arena[at_7];
       let halves_4 = unpack2x16float(word_4);
       b_1[0] = halves_4.x;
       b_1[2] = halves_4.y;
-      let word_5 = arena[at_8 + 33];
+      let word_5 = arena[at_7 + 33];
       let halves_5 = unpack2x16float(word_5);
       b_1[1] = halves_5.x;
       b_1[3] = halves_5.y;
-      let word_6 = arena[at_8 + 8];
+      let word_6 = arena[at_7 + 8];
       let halves_6 = unpack2x16float(word_6);
       b_1[4] = halves_6.x;
       b_1[6] = halves_6.y;
-      let word_7 = arena[at_8 + 41];
+      let word_7 = arena[at_7 + 41];
       let halves_7 = unpack2x16float(word_7);
       b_1[5] = halves_7.x;
       b_1[7] = halves_7.y;
-      let word_8 = arena[at_8 + 16];
+      let word_8 = arena[at_7 + 16];
       let halves_8 = unpack2x16float(word_8);
       b_1[8] = halves_8.x;
       b_1[10] = halves_8.y;
-      let word_9 = arena[at_8 + 49];
+      let word_9 = arena[at_7 + 49];
       let halves_9 = unpack2x16float(word_9);
       b_1[9] = halves_9.x;
       b_1[11] = halves_9.y;
-      let word_10 = arena[at_8 + 24];
+      let word_10 = arena[at_7 + 24];
       let halves_10 = unpack2x16float(word_10);
       b_1[12] = halves_10.x;
       b_1[14] = halves_10.y;
-      let word_11 = arena[at_8 + 57];
+      let word_11 = arena[at_7 + 57];
       let halves_11 = unpack2x16float(word_11);
       b_1[13] = halves_11.x;
       b_1[15] = halves_11.y;
@@ -453,15 +451,15 @@ fn pat_forward(
   // forward.ts:100
   let partial_1: bool = live & (slot >= 0);
   if (partial_1) {
-    let at_9 = slot * 256 + head * 32 + (at1 >> 1u);
-    partialOut[at_9] = vec2<f32>(result[0], result[1]);
-    partialOut[at_9 + 8] = vec2<f32>(result[2], result[3]);
-    partialOut[at_9 + 16] = vec2<f32>(result[4], result[5]);
-    partialOut[at_9 + 24] = vec2<f32>(result[6], result[7]);
+    let at_8 = slot * 256 + head * 32 + (at1 >> 1u);
+    partialOut[at_8] = vec2<f32>(result[0], result[1]);
+    partialOut[at_8 + 8] = vec2<f32>(result[2], result[3]);
+    partialOut[at_8 + 16] = vec2<f32>(result[4], result[5]);
+    partialOut[at_8 + 24] = vec2<f32>(result[6], result[7]);
   }
   // forward.ts:103
   if (((thread & 7) == 0) & partial_1) {
-    let at_10 = slot * 8 + head;
-    partialLse[at_10] = logSumExp[0];
+    let at_9 = slot * 8 + head;
+    partialLse[at_9] = logSumExp[0];
   }
 }

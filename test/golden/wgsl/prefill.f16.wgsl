@@ -79,16 +79,15 @@ fn prefill(
   let end: i32 = tiles[block.x * 3 + 1];
   // kernel.ts:36
   for (var c: i32 = 0; c < 2; c++) {
-    let row: i32 = c * 8 + (thread >> 3u);
-    let row_1: i32 = first + row;
-    let quotient: i32 = row_1 / 2;
-    let remainder: i32 = row_1 % 2;
+    let row: i32 = first + (at0 + c * 8);
+    let quotient: i32 = row / 2;
+    let remainder: i32 = row % 2;
     let live: bool = begin + quotient < end;
     var words = vec4<u32>();
     if (live) {
       words = q[(begin + quotient) * 32 + (block.y * 2 + remainder) * 8 + (column >> 3u)];
     }
-    let at = row * 33 + (column >> 1u);
+    let at = (at0 + c * 8) * 33 + (column >> 1u);
     queries[at] = words.x;
     queries[at + 1] = words.y;
     queries[at + 2] = words.z;
@@ -110,9 +109,8 @@ fn prefill(
     // kernel.ts:43
     workgroupBarrier();
     for (var c_1: i32 = 0; c_1 < 2; c_1++) {
-      let row_2: i32 = c_1 * 8 + (thread >> 3u);
-      let words_1 = k[(at_1 + row_2) * 16 + block.y * 8 + (column >> 3u)];
-      let at_2 = row_2 * 33 + (column >> 1u);
+      let words_1 = k[(at_1 + (at0 + c_1 * 8)) * 16 + block.y * 8 + (column >> 3u)];
+      let at_2 = (at0 + c_1 * 8) * 33 + (column >> 1u);
       arena[at_2] = words_1.x;
       arena[at_2 + 1] = words_1.y;
       arena[at_2 + 2] = words_1.z;
@@ -281,9 +279,8 @@ fn prefill(
     // kernel.ts:44
     workgroupBarrier();
     for (var c_2: i32 = 0; c_2 < 2; c_2++) {
-      let row_3: i32 = c_2 * 8 + (thread >> 3u);
-      let words_2 = v[(at_1 + row_3) * 16 + block.y * 8 + (column >> 3u)];
-      let at_8 = row_3 * 33 + (column >> 1u);
+      let words_2 = v[(at_1 + (at0 + c_2 * 8)) * 16 + block.y * 8 + (column >> 3u)];
+      let at_8 = (at0 + c_2 * 8) * 33 + (column >> 1u);
       arena[at_8] = words_2.x;
       arena[at_8 + 1] = words_2.y;
       arena[at_8 + 2] = words_2.z;
@@ -416,13 +413,12 @@ fn prefill(
     // kernel.ts:43
     workgroupBarrier();
     for (var c_3: i32 = 0; c_3 < 2; c_3++) {
-      let row_4: i32 = c_3 * 8 + (thread >> 3u);
-      let seen: i32 = at_11 + row_4;
+      let seen: i32 = at_11 + (at0 + c_3 * 8);
       var words_3 = vec4<u32>();
       if (seen < end) {
         words_3 = k[seen * 16 + block.y * 8 + (column >> 3u)];
       }
-      let at_12 = row_4 * 33 + (column >> 1u);
+      let at_12 = (at0 + c_3 * 8) * 33 + (column >> 1u);
       arena[at_12] = words_3.x;
       arena[at_12 + 1] = words_3.y;
       arena[at_12 + 2] = words_3.z;
@@ -457,14 +453,14 @@ fn prefill(
       dot_1[3] = fma(a_2[3], b_2[3], fma(a_2[2], b_2[2], dot_1[3]));
     }
     // kernel.ts:47
-    let row_5: i32 = first + at0;
-    let quotient_1: i32 = row_5 / 2;
+    let row_1: i32 = first + at0;
+    let quotient_1: i32 = row_1 / 2;
     let seen_1: i32 = at_11 + at1;
     select_1[0] = select(-inf, dot_1[0] * (params.scale * 1.4426950216293335), seen_1 <= begin + quotient_1);
     let seen_2: i32 = at_11 + at1 + 1;
     select_1[1] = select(-inf, dot_1[1] * (params.scale * 1.4426950216293335), seen_2 <= begin + quotient_1);
-    let row_6: i32 = first + at0 + 8;
-    let quotient_2: i32 = row_6 / 2;
+    let row_2: i32 = first + at0 + 8;
+    let quotient_2: i32 = row_2 / 2;
     select_1[2] = select(-inf, dot_1[2] * (params.scale * 1.4426950216293335), seen_1 <= begin + quotient_2);
     select_1[3] = select(-inf, dot_1[3] * (params.scale * 1.4426950216293335), seen_2 <= begin + quotient_2);
     // kernel.ts:48
@@ -598,13 +594,12 @@ fn prefill(
     // kernel.ts:44
     workgroupBarrier();
     for (var c_4: i32 = 0; c_4 < 2; c_4++) {
-      let row_7: i32 = c_4 * 8 + (thread >> 3u);
-      let seen_3: i32 = at_11 + row_7;
+      let seen_3: i32 = at_11 + (at0 + c_4 * 8);
       var words_4 = vec4<u32>();
       if (seen_3 < end) {
         words_4 = v[seen_3 * 16 + block.y * 8 + (column >> 3u)];
       }
-      let at_18 = row_7 * 33 + (column >> 1u);
+      let at_18 = (at0 + c_4 * 8) * 33 + (column >> 1u);
       arena[at_18] = words_4.x;
       arena[at_18 + 1] = words_4.y;
       arena[at_18 + 2] = words_4.z;
@@ -696,9 +691,9 @@ fn prefill(
     acc_2[15] = acc_3[15];
   }
   // kernel.ts:67
-  let row_8: i32 = first + at0;
-  let quotient_3: i32 = row_8 / 2;
-  let remainder_1: i32 = row_8 % 2;
+  let row_3: i32 = first + at0;
+  let quotient_3: i32 = row_3 / 2;
+  let remainder_1: i32 = row_3 % 2;
   let live_1: bool = begin + quotient_3 < end;
   if (live_1) {
     out[(begin + quotient_3) * 128 + (block.y * 2 + remainder_1) * 32 + (at1 >> 1u)] = bitcast<u32>(vec2<f16>(vec2<f32>(acc_2[0] / sum_3[0], acc_2[1] / sum_3[0])));
@@ -706,9 +701,9 @@ fn prefill(
     out[(begin + quotient_3) * 128 + (block.y * 2 + remainder_1) * 32 + (at1 >> 1u) + 16] = bitcast<u32>(vec2<f16>(vec2<f32>(acc_2[4] / sum_3[0], acc_2[5] / sum_3[0])));
     out[(begin + quotient_3) * 128 + (block.y * 2 + remainder_1) * 32 + (at1 >> 1u) + 24] = bitcast<u32>(vec2<f16>(vec2<f32>(acc_2[6] / sum_3[0], acc_2[7] / sum_3[0])));
   }
-  let row_9: i32 = first + at0 + 8;
-  let quotient_4: i32 = row_9 / 2;
-  let remainder_2: i32 = row_9 % 2;
+  let row_4: i32 = first + at0 + 8;
+  let quotient_4: i32 = row_4 / 2;
+  let remainder_2: i32 = row_4 % 2;
   let live_2: bool = begin + quotient_4 < end;
   if (live_2) {
     out[(begin + quotient_4) * 128 + (block.y * 2 + remainder_2) * 32 + (at1 >> 1u)] = bitcast<u32>(vec2<f16>(vec2<f32>(acc_2[8] / sum_3[1], acc_2[9] / sum_3[1])));
