@@ -1,6 +1,6 @@
 /**
  * Fits the planner's kernel figures (examples/pat/cost.ts) to a tile sweep that was planned with the figures of this checkout:
- *   node scripts/fit-planner.ts bench/results/cuda-h100-tile-sweep.json
+ *   node scripts/fit-planner.ts bench/results/cuda-h100-tile-sweep.json [L2 GB/s] [START ns]
  * Prints one line of figures for each tile shape with its error, and what choosing by them would cost. Shapes are fitted one by
  * one: three figures each, by coordinate descent on squared logarithms, from several starts.
  */
@@ -34,7 +34,9 @@ interface Sample {
 type Figures = readonly [token: number, alone: number, pack: number];
 
 const figures = figuresOf('cuda');
-const { startNs, wMin } = figures.kernels[0]!;
+const { wMin } = figures.kernels[0]!;
+const cacheGBs = Number(process.argv[3] ?? figures.cacheGBs);
+const startNs = Number(process.argv[4] ?? figures.kernels[0]!.startNs);
 
 function sampleOf(row: Row): Sample {
   const batch = loadWorkload(row.tree, row);
@@ -48,7 +50,7 @@ function sampleOf(row: Row): Sample {
     tally,
     kvHeads: batch.kvHeads,
     memory: memoryTime(costs, batch.kvHeads, work.before[work.length.length]!) / 1000,
-    cache: (tally.tokens * batch.kvHeads * costs.cacheToken) / 1000,
+    cache: (tally.tokens * batch.kvHeads * costs.cacheToken * figures.cacheGBs) / cacheGBs / 1000,
     partials: rows > 0 ? (costs.launch + rows * costs.partialRow) / 1000 : 0,
   };
 }

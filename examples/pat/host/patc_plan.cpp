@@ -548,7 +548,7 @@ int64_t launch_time(const Costs &costs, const patc_tile &tile, int64_t kv_heads,
 
 int64_t overhead_tokens(const patc_tile &t) { return t.pack / t.token; }
 
-/** The smallest m for that many rows; of its shapes the one whose steps cost least: packers/tiles.ts. */
+/** The smallest m for that many rows; of its shapes the one whose tokens cost least: packers/tiles.ts. */
 int32_t tile_for(const Costs &costs, int64_t rows, Work &w) {
   int32_t m = costs.tiles.back().m;
   for (const patc_tile &t : costs.tiles)
@@ -556,23 +556,15 @@ int32_t tile_for(const Costs &costs, int64_t rows, Work &w) {
       m = t.m;
       break;
     }
-  int32_t best = none, shapes = 0;
-  int64_t least = 0;
+  int32_t best = none;
   for (int32_t i = 0; i < static_cast<int32_t>(costs.tiles.size()); i++) {
     const patc_tile &t = costs.tiles[i];
     if (t.m != m) continue;
-    best = best < 0 ? i : best;
-    shapes++;
-  }
-  if (shapes == 1) return best;
-  best = none;
-  for (int32_t i = 0; i < static_cast<int32_t>(costs.tiles.size()); i++) {
-    const patc_tile &t = costs.tiles[i];
-    if (t.m != m) continue;
-    int64_t cost = w.steps_of(t.n) * t.n * t.token;
-    if (best >= 0 && cost > least) continue;
+    if (best >= 0) {
+      const patc_tile &b = costs.tiles[best];
+      if (t.token > b.token || (t.token == b.token && w.steps_of(t.n) * t.n > w.steps_of(b.n) * b.n)) continue;
+    }
     best = i;
-    least = cost;
   }
   return best;
 }
@@ -1098,24 +1090,24 @@ struct Kernel {
 
 // Written by scripts/host-figures.ts from cost.ts.
 // figures: memory GB/s, L2 GB/s, L2 bytes, launch ns, partial row ns; then the kernels, ascending by m, then n.
-constexpr double h100_device[] = {3000, 5000, 45000000, 2500, 0.85};
+constexpr double h100_device[] = {3000, 8000, 45000000, 2500, 0.85};
 constexpr Kernel h100_kernels[] = {
-    {16, 16, 15.7, 61.2, 800, 6000, 1, 0.1},
-    {16, 32, 12.6, 41.6, 670, 6000, 1, 0.1},
-    {16, 64, 21.3, 39.5, 3700, 6000, 1, 0.1},
-    {16, 128, 38, 38, 3700, 6000, 1, 0.1},
-    {32, 16, 19.3, 60.6, 580, 6000, 1, 0.1},
-    {32, 32, 11.7, 32.5, 1980, 6000, 1, 0.1},
-    {32, 64, 19, 29.6, 2900, 6000, 1, 0.1},
-    {32, 128, 28, 28, 2900, 6000, 1, 0.1},
-    {64, 16, 29.2, 54.1, 300, 6000, 1, 0.1},
-    {64, 32, 25.4, 44.1, 300, 6000, 1, 0.1},
-    {64, 64, 23, 29.5, 1400, 6000, 1, 0.1},
-    {64, 128, 27, 27, 1400, 6000, 1, 0.1},
-    {128, 16, 49.8, 49.8, 300, 6000, 1, 0.1},
-    {128, 32, 50, 50, 400, 6000, 1, 0.1},
-    {128, 64, 50, 50, 400, 6000, 1, 0.1},
-    {128, 128, 50, 50, 400, 6000, 1, 0.1},
+    {16, 16, 11.8, 46, 800, 6500, 1, 0.1},
+    {16, 32, 8.2, 25.5, 540, 6500, 1, 0.1},
+    {16, 64, 11.9, 20, 2170, 6500, 1, 0.1},
+    {16, 128, 30, 30, 2170, 6500, 1, 0.1},
+    {32, 16, 14.5, 45, 580, 6500, 1, 0.1},
+    {32, 32, 10.4, 24.3, 300, 6500, 1, 0.1},
+    {32, 64, 12.1, 17.8, 650, 6500, 1, 0.1},
+    {32, 128, 22, 22, 650, 6500, 1, 0.1},
+    {64, 16, 21.9, 40, 300, 6500, 1, 0.1},
+    {64, 32, 17.3, 26.7, 300, 6500, 1, 0.1},
+    {64, 64, 16.9, 25.1, 300, 6500, 1, 0.1},
+    {64, 128, 30, 30, 300, 6500, 1, 0.1},
+    {128, 16, 37, 37, 300, 6500, 1, 0.1},
+    {128, 32, 36, 36, 1520, 6500, 1, 0.1},
+    {128, 64, 35, 35, 1360, 6500, 1, 0.1},
+    {128, 128, 40, 40, 1360, 6500, 1, 0.1},
 };
 // end of figures
 

@@ -2,14 +2,14 @@
  * A tile shape for every pack: the smallest row tile that holds it, unless running the packs of a shape together with those of
  * the next larger one in use is predicted to take less time than a launch of their own.
  */
-import type { PlanCosts } from '../cost.ts';
+import type { PlanCosts, TileCost } from '../cost.ts';
 import type { PackList } from '../packlist.ts';
 import { launchTime, LoadTally, overheadTokens } from './score.ts';
 import type { Work } from './work.ts';
 
 /**
- * Tile for that many rows: the smallest m that holds them, and of its shapes the one whose steps cost least. An entry takes whole
- * steps of n tokens, so a small n wastes less on short tails and a large one has fewer steps.
+ * Tile for that many rows: the smallest m that holds them, and of its shapes the one whose tokens cost least. Where they cost the
+ * same the sequences' own tokens decide: an entry takes whole steps of n, so a small n wastes less on short tails.
  */
 export function tileFor(costs: PlanCosts, rows: number, w: Work): number {
   const { tiles } = costs;
@@ -19,18 +19,21 @@ export function tileFor(costs: PlanCosts, rows: number, w: Work): number {
       m = t.m;
       break;
     }
-  let best = -1;
-  let least = 0;
+  let best: TileCost | undefined;
+  let at = -1;
   for (let i = 0; i < tiles.length; i++) {
     const t = tiles[i]!;
     if (t.m !== m) continue;
-    const cost = stepsOf(w, t.n) * t.n * t.token;
-    if (best < 0 || cost <= least) {
-      best = i;
-      least = cost;
-    }
+    if (
+      best &&
+      (t.token > best.token ||
+        (t.token === best.token && stepsOf(w, t.n) * t.n > stepsOf(w, best.n) * best.n))
+    )
+      continue;
+    best = t;
+    at = i;
   }
-  return best;
+  return at;
 }
 
 /** Steps of n tokens that the sequences' own tokens take. */
