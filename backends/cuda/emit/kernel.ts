@@ -40,6 +40,7 @@ function needs(kernel: ThreadKernel): {
   walkStmts(kernel.body, (s) => {
     if (s.s === 'loadShared' || s.s === 'storeShared' || s.s === 'storeSharedHalf')
       found.pointers.add(s.buffer.id);
+    else if (s.s === 'bulkRows') [s.buffer, s.barrier].forEach((b) => found.numbers.add(b.id));
     else if (s.s === 'cpAsync' || s.s === 'ldmatrix' || s.s.startsWith('mbarrier'))
       found.numbers.add((s as { buffer: SharedBuffer }).buffer.id);
   });
