@@ -196,5 +196,4 @@ export class BulkProducer {
   }
 }
 
-const rowBytes = ({ load }: Stage): number =>
-  load.result.type.shape[1]! * elementBytes(load.tensor.element);
+const rowBytes = ({ load }: Stage): number => load.result.type.shape[1]! * elementBytes(load.tensor.element);

@@ -9,6 +9,7 @@ import type { ForOp, RaggedOp, Value } from '../ir/nodes.ts';
 import {
   add,
   constI,
+  div,
   eq,
   lt,
   mul,
@@ -20,6 +21,7 @@ import {
   varRef,
   xor,
 } from '../thread/build.ts';
+import type { Target } from '../target.ts';
 import type { Expr, SharedBuffer, Stmt, Var } from '../thread/nodes.ts';
 import type { Context } from './context.ts';
 import { BulkProducer } from './bulk.ts';
@@ -153,6 +155,19 @@ const among = (stmts: readonly Stmt[], threads: number): Stmt[] =>
 
 const role = (stmts: readonly Stmt[], threads: number): Stmt[] => among(underWarpCondition(stmts), threads);
 
+/**
+ * Blocks of a kernel with a ring that registers should leave room for: as many as shared memory does, as long as a thread
+ * keeps 168 registers. They are given per scheduler, so odd warps, as a producer is, cost more than their share.
+ */
+export function ringBlocks(target: Target, threads: number, sharedBytes: number): number {
+  const reserved = 1024;
+  const shared = Math.floor((target.sharedBytes + reserved) / (sharedBytes + reserved));
+  const [schedulers, perScheduler, warps] = [4, 16384 / 32, threads / 32];
+  const registers = Math.floor((schedulers * Math.floor(perScheduler / 168)) / warps);
+  const blocks = Math.min(shared, registers);
+  return blocks > 1 ? blocks : 0;
+}
+
 /** The whole kernel: barriers made, then each warp to its role. `consumers` already has its block barriers. */
 export function withProducer(ctx: Context, ring: Ring, consumers: readonly Stmt[]): Stmt[] {
   const span = ring.op.span;
@@ -170,7 +185,7 @@ export function withProducer(ctx: Context, ring: Ring, consumers: readonly Stmt[
     {
       s: 'if',
       span,
-      cond: lt(threadId(), ctx.threads),
+      cond: lt(div(threadId(), 32), ctx.threads / 32),
       uniform: 'warp',
       then: role(consumers, ctx.threads),
       else: role(producer(ctx, ring), 32 * ring.producers),

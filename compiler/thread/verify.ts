@@ -193,7 +193,9 @@ class Verifier {
     if (!allowed.includes(n)) bad(`${what} takes ${allowed.join(', ')} operands, not ${n}`, span);
   }
 
-  private warp(s: Extract<Stmt, { s: 'warpBarrier' | 'shuffleXor' | 'ldmatrix' | 'mma' | 'bulkRows' }>): void {
+  private warp(
+    s: Extract<Stmt, { s: 'warpBarrier' | 'shuffleXor' | 'ldmatrix' | 'mma' | 'bulkRows' }>,
+  ): void {
     switch (s.s) {
       case 'warpBarrier':
         return;

@@ -128,15 +128,17 @@ __device__ __forceinline__ void bulk_rows(unsigned to, const Element *from, Inde
   constexpr unsigned warp = 0xffffffffu, all = warp >> (32 - rows);
   to = __shfl_sync(warp, to, 0);
   barrier = __shfl_sync(warp, barrier, 0);
+  // In units of 16 bytes an address takes 32 bits.
+  const unsigned unit = (unsigned)(index / (Index)(16 / sizeof(Element)));
   const unsigned mask = __ballot_sync(warp, live) & all;
   if (mask == all) {
 #pragma unroll 8
     for (int row = 0; row < rows; row++)
-      bulk_copy<bytes>(to + row * pitch, from + __shfl_sync(warp, index, row), barrier);
+      bulk_copy<bytes>(to + row * pitch, (const uint4 *)from + __shfl_sync(warp, unit, row), barrier);
   } else {
     for (unsigned left = mask; left != 0; left &= left - 1) {
       const int row = __ffs(left) - 1;
-      bulk_copy<bytes>(to + row * pitch, from + __shfl_sync(warp, index, row), barrier);
+      bulk_copy<bytes>(to + row * pitch, (const uint4 *)from + __shfl_sync(warp, unit, row), barrier);
     }
   }
 }`,
