@@ -22,7 +22,7 @@ interface Row {
 
 async function cases(device: CudaDevice, seed: number): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const c of smokeCases(seed)) {
+  for (const c of smokeCases(seed, device.gpu.facts.capability === 90)) {
     try {
       const result = await device.run({ ...c.request, repeats: c.name === 'vector_add' ? 20 : 0 });
       const off = c.check(result.outputs);

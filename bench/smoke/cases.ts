@@ -12,6 +12,7 @@ import {
 } from '../../compiler/ir/numeric.ts';
 import type { HalfType, ThreadKernel, UnaryName } from '../../compiler/thread/nodes.ts';
 import { doubleHalves, matrixTile, pipelinedSum, ringSum, vectorAdd, warpSums } from './kernels.ts';
+import { bulkSum } from './kernels-bulk.ts';
 import { fillRows, functions, integers, readRows, sharedWidths, unaryNames } from './kernels-scalar.ts';
 
 export interface Case {
@@ -24,7 +25,8 @@ export interface Case {
 /** Columns of the large array of fillRows and readRows. */
 export const wideColumns = 4096;
 
-export const smokeKernels = (): ThreadKernel[] => [
+/** `hopper`: with the kernels that need sm_90a. */
+export const smokeKernels = (hopper = false): ThreadKernel[] => [
   vectorAdd(),
   doubleHalves('f16'),
   doubleHalves('bf16'),
@@ -38,6 +40,7 @@ export const smokeKernels = (): ThreadKernel[] => [
   sharedWidths(),
   fillRows(wideColumns),
   readRows(wideColumns),
+  ...(hopper ? [bulkSum()] : []),
 ];
 
 const encode = { f16: encodeF16, bf16: encodeBf16 };
@@ -246,7 +249,7 @@ function sharedCase(random: Random): Case {
   );
 }
 
-export function smokeCases(seed: number): Case[] {
+export function smokeCases(seed: number, hopper = false): Case[] {
   const random = new Random(seed);
   return [
     vectorAddCase(random),
@@ -260,5 +263,6 @@ export function smokeCases(seed: number): Case[] {
     functionsCase(),
     integersCase(),
     sharedCase(random),
+    ...(hopper ? [sumCase(bulkSum(), 403, random)] : []),
   ];
 }

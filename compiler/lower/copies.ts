@@ -38,7 +38,7 @@ export interface Copiers {
 
 export const allThreads = (ctx: Context): Copiers => ({ count: ctx.threads, id: threadId() });
 
-const isZero = (ctx: Context, v: Value | undefined): boolean => {
+export const isZero = (ctx: Context, v: Value | undefined): boolean => {
   if (!v) return true;
   const { op } = ctx.analysis.definition(v);
   return op?.op === 'const' ? Number(op.value) === 0 : op?.op === 'broadcast' ? isZero(ctx, op.a) : false;
@@ -339,7 +339,7 @@ function forEachChunk(
 }
 
 /** Row-indexed table loads that the addresses and masks of these copies depend on. */
-function lookupsOf(ctx: Context, copies: readonly Copy[]): LoadOp[] {
+export function lookupsOf(ctx: Context, copies: readonly Copy[]): LoadOp[] {
   const found = new Set<LoadOp>();
   const visit = (v: Value): void => {
     const { op } = ctx.analysis.definition(v);

@@ -15,7 +15,7 @@ import { LayoutPlan } from './assign-layouts.ts';
 import { insertBarriers } from './barriers.ts';
 import { Context, regTypeOf } from './context.ts';
 import { lowerOps } from './regions.ts';
-import { withProducer } from './ring.ts';
+import { ringBlocks, withProducer } from './ring.ts';
 
 /** Lowers one specialised kernel for a target. PAT03xx when the tile cannot be lowered or does not fit. */
 export function lowerKernel(
@@ -35,11 +35,12 @@ export function lowerKernel(
   const sharedBytes = allocateShared(ctx.shared, stmts, ctx.ring ? ctx.managed : undefined);
   if (sharedBytes > target.sharedBytes) overflow(optimised, target, ctx.shared, sharedBytes);
   const ordered = insertBarriers(stmts, ctx.managed, exchangedTensors(optimised));
+  const threads = plan.threads + (ctx.ring ? 32 * ctx.ring.producers : 0);
   const lowered: ThreadKernel = {
     name: kernel.name,
     target: target.name,
-    threads: plan.threads + (ctx.ring ? 32 * ctx.ring.producers : 0),
-    minBlocks: 0,
+    threads,
+    minBlocks: ctx.ring ? ringBlocks(target, threads, sharedBytes) : 0,
     buffers: [...ctx.buffers.values()],
     params: kernel.params.flatMap((p): ThreadParam[] =>
       p.kind === 'scalar' ? [{ name: p.name, type: regTypeOf(p.value.type.element) }] : [],

@@ -16,6 +16,7 @@ import { regionsOf } from '../ir/nodes.ts';
 import { add, constI, eq, mul, select, varRef } from '../thread/build.ts';
 import type { Var } from '../thread/nodes.ts';
 import type { Context } from './context.ts';
+import { hasBulkRows } from './bulk.ts';
 import { nameOf } from './evaluate.ts';
 import { Filler } from './fill.ts';
 import { Follower } from './iterate.ts';
@@ -61,14 +62,17 @@ export function pipelinedLoop(
   const count = ctx.kernel.tile.stages ?? 2;
   const outer = ctx.emitter.top;
   const span = op.span;
+  const ring = ctx.analysis.regionOf.get(op) === ctx.kernel.body && ctx.producers > 0;
+  const bulk = ring && ctx.kernel.tile.bulk !== 0 && loads.every((load) => hasBulkRows(ctx, load));
   const stages = loads.map((load): Stage => {
     ctx.emitter.span = load.span;
-    const tile = newSharedTile(ctx, load.result, nameOf(load.result, load.tensor.name), true, count);
+    const name = nameOf(load.result, load.tensor.name);
+    const tile = newSharedTile(ctx, load.result, name, true, count, load.tensor.element, bulk);
     ctx.managed.add(tile.buffer);
     return { load, tile };
   });
   ctx.emitter.span = span;
-  if (ctx.analysis.regionOf.get(op) === ctx.kernel.body && ctx.producers > 0) {
+  if (ring) {
     const barriers = ctx.addShared(
       'ring_barriers',
       'u32',
@@ -79,7 +83,7 @@ export function pipelinedLoop(
     ctx.managed.add(barriers);
     stageInvariants(ctx, op.body, op.body, false);
     ctx.emitter.span = span;
-    ctx.ring = { op, stages, count, barriers, producers: ctx.producers };
+    ctx.ring = { op, stages, count, barriers, producers: ctx.producers, bulk };
     return ringConsumer(ctx, ctx.ring, params);
   }
   // Everything that waits for memory is issued before the first of it is needed.

@@ -1,13 +1,15 @@
 /**
  * Warp-specialised loops: producer warps run the loop's loads on an iterator of their own into a ring of stages; consumer
  * warps run everything else, free of each other. A stage has two mbarriers: `full`, completed by the producer's copies as
- * they land, and `empty`, by one lane of every consumer warp. (The structure of CUTLASS's Hopper mainloops, with cp.async as
- * the copy, so that any row gather works and sm_80 runs it too.)
+ * they land, and `empty`, by one lane of every consumer warp. (The structure of CUTLASS's Hopper mainloops. The copies are
+ * bulk copies of rows where the target has them and the rows allow it, see bulk.ts; else cp.async, so that any row gather
+ * works and sm_80 runs it too. The tile number `bulk` = 0 asks for cp.async.)
  */
 import type { ForOp, RaggedOp, Value } from '../ir/nodes.ts';
 import {
   add,
   constI,
+  div,
   eq,
   lt,
   mul,
@@ -19,10 +21,13 @@ import {
   varRef,
   xor,
 } from '../thread/build.ts';
+import type { Target } from '../target.ts';
 import type { Expr, SharedBuffer, Stmt, Var } from '../thread/nodes.ts';
 import type { Context } from './context.ts';
+import { BulkProducer } from './bulk.ts';
 import { underWarpCondition } from './emitter.ts';
 import { consumerIterator, Filler } from './fill.ts';
+import { makeIterator } from './iterate.ts';
 import type { Stage } from './pipeline.ts';
 import { assignYields, bindCarried, carry, lowerOps } from './regions.ts';
 
@@ -34,6 +39,8 @@ export interface Ring {
   readonly producers: number;
   /** full[count], then empty[count], 8 bytes each. */
   readonly barriers: SharedBuffer;
+  /** Whether rows are copied whole. */
+  readonly bulk: boolean;
 }
 
 const full = (slot: Expr): Expr => mul(slot, 8);
@@ -103,15 +110,30 @@ function producer(ctx: Context, ring: Ring): Stmt[] {
     ctx.emitter.span = span;
     const lane = ctx.emitter.scalar('lane', 'i32', sub(threadId(), ctx.threads));
     noteRange(lane, 0, 32 * ring.producers - 1);
-    const filler = new Filler(ctx, op, stages, { count: 32 * ring.producers, id: varRef(lane) });
-    filler.start();
     const at = new Cursor(ctx, count, 'fill_');
-    const body = ctx.emitter.open({ vars: [...filler.vars, at.slot, at.parity] }, () => {
-      const slot = varRef(at.slot);
+    const wait = (slot: Expr): void => {
       // A stage is empty for its first use: the phase before the first counts as complete.
       const parity = xor(varRef(at.parity), 1);
-      const offset = empty(ring, slot);
-      ctx.emitter.emit({ s: 'mbarrierWait', span, buffer, offset, parity });
+      ctx.emitter.emit({ s: 'mbarrierWait', span, buffer, offset: empty(ring, slot), parity });
+    };
+    if (ring.bulk) {
+      const ahead = makeIterator(ctx, op, 'next_');
+      const rows = new BulkProducer(ctx, ring, varRef(lane), ahead);
+      const vars = [...ahead.vars, at.slot, at.parity];
+      const body = ctx.emitter.open({ region: op.body, vars }, (scope) => {
+        ahead.bind(scope);
+        const slot = varRef(at.slot);
+        rows.step(slot, full(slot), () => wait(slot));
+        at.advance();
+      });
+      ctx.emitter.emit({ s: 'while', span, cond: ahead.valid, body: body.stmts });
+      return;
+    }
+    const filler = new Filler(ctx, op, stages, { count: 32 * ring.producers, id: varRef(lane) });
+    filler.start();
+    const body = ctx.emitter.open({ vars: [...filler.vars, at.slot, at.parity] }, () => {
+      const slot = varRef(at.slot);
+      wait(slot);
       filler.fillAlways(slot);
       ctx.emitter.emit({ s: 'mbarrierArriveCpAsync', span, buffer, offset: full(slot) });
       filler.advance(true);
@@ -133,6 +155,19 @@ const among = (stmts: readonly Stmt[], threads: number): Stmt[] =>
 
 const role = (stmts: readonly Stmt[], threads: number): Stmt[] => among(underWarpCondition(stmts), threads);
 
+/**
+ * Blocks of a kernel with a ring that registers should leave room for: as many as shared memory does, as long as a thread
+ * keeps 168 registers. They are given per scheduler, so odd warps, as a producer is, cost more than their share.
+ */
+export function ringBlocks(target: Target, threads: number, sharedBytes: number): number {
+  const reserved = 1024;
+  const shared = Math.floor((target.sharedBytes + reserved) / (sharedBytes + reserved));
+  const [schedulers, perScheduler, warps] = [4, 16384 / 32, threads / 32];
+  const registers = Math.floor((schedulers * Math.floor(perScheduler / 168)) / warps);
+  const blocks = Math.min(shared, registers);
+  return blocks > 1 ? blocks : 0;
+}
+
 /** The whole kernel: barriers made, then each warp to its role. `consumers` already has its block barriers. */
 export function withProducer(ctx: Context, ring: Ring, consumers: readonly Stmt[]): Stmt[] {
   const span = ring.op.span;
@@ -142,13 +177,15 @@ export function withProducer(ctx: Context, ring: Ring, consumers: readonly Stmt[
     init.push({ s: 'mbarrierInit', span, buffer, offset: full(constI(s)), count: 32 * ring.producers });
     init.push({ s: 'mbarrierInit', span, buffer, offset: empty(ring, constI(s)), count: ctx.threads / 32 });
   }
+  // Bulk copies count their bytes on the mbarriers through the asynchronous proxy.
+  if (ring.bulk) init.push({ s: 'proxyFence', span });
   return [
     { s: 'if', span, cond: eq(threadId(), 0), uniform: 'none', then: init, else: [] },
     { s: 'barrier', span },
     {
       s: 'if',
       span,
-      cond: lt(threadId(), ctx.threads),
+      cond: lt(div(threadId(), 32), ctx.threads / 32),
       uniform: 'warp',
       then: role(consumers, ctx.threads),
       else: role(producer(ctx, ring), 32 * ring.producers),

@@ -11,18 +11,19 @@ import type { SharedTile, Swizzle } from './values.ts';
 
 /**
  * Bytes between rows, and how they are swizzled. Rows of a whole number of 128 bytes, or of 32 or 64, are swizzled; others
- * are padded to an odd number of 16-byte chunks.
+ * are padded to an odd number of 16-byte chunks, and so are `whole` rows, which one instruction writes as they are.
  */
 export function rowPitch(
   element: MemoryElement,
   columns: number,
   matrix: boolean,
+  whole = false,
 ): { pitch: number; swizzle?: Swizzle } {
   const bytes = columns * elementBytes(element);
   if (!matrix) return { pitch: Math.ceil(bytes / 4) * 4 + 4 };
-  if (bytes % 128 === 0) return { pitch: bytes, swizzle: { chunks: 8, rows: 1 } };
-  if (bytes === 64) return { pitch: bytes, swizzle: { chunks: 4, rows: 2 } };
-  if (bytes === 32) return { pitch: bytes, swizzle: { chunks: 2, rows: 4 } };
+  if (bytes % 128 === 0 && !whole) return { pitch: bytes, swizzle: { chunks: 8, rows: 1 } };
+  if (bytes === 64 && !whole) return { pitch: bytes, swizzle: { chunks: 4, rows: 2 } };
+  if (bytes === 32 && !whole) return { pitch: bytes, swizzle: { chunks: 2, rows: 4 } };
   const chunks = Math.ceil(bytes / 16);
   return { pitch: 16 * (chunks + (chunks % 2 === 0 ? 1 : 0)) };
 }
@@ -34,9 +35,10 @@ export function newSharedTile(
   matrix: boolean,
   stages = 1,
   element = v.type.element as MemoryElement,
+  whole = false,
 ): SharedTile & { stageBytes: number } {
   const [rows, columns] = v.type.shape as [number, number];
-  const { pitch, swizzle } = rowPitch(element, columns, matrix);
+  const { pitch, swizzle } = rowPitch(element, columns, matrix, whole);
   const stageBytes = Math.ceil((rows * pitch) / 16) * 16;
   const count = stages > 1 ? `${stages} stages x ` : '';
   const how = swizzle

@@ -252,6 +252,36 @@ export type Stmt = Base &
     | { readonly s: 'mbarrierArrive'; readonly buffer: SharedBuffer; readonly offset: Expr }
     /** Arrives once all of this thread's earlier cpAsync copies have landed (noinc form: counts as one arrival). */
     | { readonly s: 'mbarrierArriveCpAsync'; readonly buffer: SharedBuffer; readonly offset: Expr }
+    /**
+     * Expects `bytes` more from bulk copies in the current phase, then arrives: the phase completes once all arrivals came
+     * and all expected bytes have landed.
+     */
+    | {
+        readonly s: 'mbarrierArriveExpect';
+        readonly buffer: SharedBuffer;
+        readonly offset: Expr;
+        readonly bytes: Expr;
+      }
+    /**
+     * All lanes of a warp: lane l below `rows` copies a row, `bytes` from element `index` (its own) to `offset` + l * `pitch`
+     * (offset the same in all lanes), and nothing where pred is false. 16-byte aligned and sized. By the asynchronous proxy;
+     * the bytes count on the mbarrier as they land.
+     */
+    | {
+        readonly s: 'bulkRows';
+        readonly buffer: SharedBuffer;
+        readonly offset: Expr;
+        readonly pitch: number;
+        readonly from: GlobalBuffer;
+        readonly index: Expr;
+        readonly bytes: number;
+        readonly rows: number;
+        readonly barrier: SharedBuffer;
+        readonly barrierOffset: Expr;
+        readonly pred?: Expr;
+      }
+    /** Orders this thread's earlier shared memory accesses before what the asynchronous proxy (bulk copies) does after it. */
+    | { readonly s: 'proxyFence' }
     /** Waits until the phase with the given parity (0 or 1) has completed. */
     | {
         readonly s: 'mbarrierWait';

@@ -177,6 +177,14 @@ class Printer {
         return `mbarrier.arrive ${this.at(s)}`;
       case 'mbarrierArriveCpAsync':
         return `mbarrier.arrive.cpAsync ${this.at(s)}`;
+      case 'mbarrierArriveExpect':
+        return `mbarrier.arrive.expect ${this.at(s)}, ${this.expr(s.bytes)} B`;
+      case 'bulkRows': {
+        const barrier = this.at({ buffer: s.barrier, offset: s.barrierOffset });
+        return `bulk.${s.rows}x${s.bytes} ${this.at(s)} pitch ${s.pitch} <- ${s.from.name}[${this.expr(s.index)}]${this.pred(s)}, ${barrier}`;
+      }
+      case 'proxyFence':
+        return 'fence.proxy.async';
       case 'mbarrierWait':
         return `mbarrier.wait ${this.at(s)}, parity ${this.expr(s.parity)}`;
     }

@@ -139,6 +139,7 @@ class Verifier {
       case 'shuffleXor':
       case 'ldmatrix':
       case 'mma':
+      case 'bulkRows':
         if (this.target.warpSize === 1) bad(`${s.s} needs warps; ${this.target.name} has none`, s.span);
         this.need(flow, 'warp', s.s, s.span);
         return this.warp(s);
@@ -192,7 +193,9 @@ class Verifier {
     if (!allowed.includes(n)) bad(`${what} takes ${allowed.join(', ')} operands, not ${n}`, span);
   }
 
-  private warp(s: Extract<Stmt, { s: 'warpBarrier' | 'shuffleXor' | 'ldmatrix' | 'mma' }>): void {
+  private warp(
+    s: Extract<Stmt, { s: 'warpBarrier' | 'shuffleXor' | 'ldmatrix' | 'mma' | 'bulkRows' }>,
+  ): void {
     switch (s.s) {
       case 'warpBarrier':
         return;
@@ -205,6 +208,8 @@ class Verifier {
         this.count(s.dst.length, [1, 2, 4], 'ldmatrix', s.span);
         this.registers(s.dst, ['u32'], 'ldmatrix', s.span);
         return this.shared(s.buffer, s.offset, 16, s.span);
+      case 'bulkRows':
+        return this.bulk(s);
       case 'mma':
         if (!this.target.features.mma) bad(`${this.target.name} has no mma`, s.span);
         this.count(s.acc.length, [4], 'mma acc', s.span);
@@ -213,6 +218,24 @@ class Verifier {
         this.registers(s.acc, ['f32'], 'mma', s.span);
         for (const e of [...s.a, ...s.b]) this.expr(e, s.span, 'u32');
     }
+  }
+
+  private bulk(s: Extract<Stmt, { s: 'bulkRows' }>): void {
+    if (!this.target.features.hopper) bad(`${this.target.name} has no bulk copies`, s.span);
+    for (const [what, n] of [
+      ['rows', s.bytes],
+      ['a row pitch', s.pitch],
+    ] as const)
+      if (!Number.isInteger(n) || n < 16 || n % 16 !== 0)
+        bad(`a bulk copy with ${what} of ${n} B, which is no multiple of 16`, s.span);
+    if (!Number.isInteger(s.rows) || s.rows < 1 || s.rows > 32)
+      bad(`a bulk copy of ${s.rows} rows by the lanes of a warp`, s.span);
+    for (const e of [s.offset, s.barrierOffset])
+      if (!atLeast(this.divergence.of(e), 'warp'))
+        bad(`the offset ${printExpr(e)} of a bulk copy is not the same in all lanes`, s.span);
+    this.shared(s.buffer, s.offset, 16, s.span);
+    this.shared(s.barrier, s.barrierOffset, 8, s.span);
+    this.global(s.from, s.index, 16, 'read', s.span);
   }
 
   private global(
@@ -300,6 +323,13 @@ class Verifier {
       case 'mbarrierInit':
         if (!Number.isInteger(s.count) || s.count < 1) bad(`an mbarrier of count ${s.count}`, s.span);
         this.async(s);
+        return this.shared(s.buffer, s.offset, 8, s.span);
+      case 'proxyFence':
+        if (!this.target.features.hopper) bad(`${this.target.name} has no asynchronous proxy`, s.span);
+        return;
+      case 'mbarrierArriveExpect':
+        if (!this.target.features.hopper) bad(`${this.target.name} has no ${s.s}`, s.span);
+        this.expr(s.bytes, s.span, 'i32');
         return this.shared(s.buffer, s.offset, 8, s.span);
       case 'mbarrierArrive':
       case 'mbarrierArriveCpAsync':

@@ -107,6 +107,7 @@ export function exprsOf(s: Stmt): readonly Expr[] {
     case 'warpBarrier':
     case 'cpAsyncCommit':
     case 'cpAsyncWait':
+    case 'proxyFence':
       return [];
     case 'declare':
       return present(s.init);
@@ -141,6 +142,10 @@ export function exprsOf(s: Stmt): readonly Expr[] {
     case 'mbarrierArrive':
     case 'mbarrierArriveCpAsync':
       return [s.offset];
+    case 'mbarrierArriveExpect':
+      return [s.offset, s.bytes];
+    case 'bulkRows':
+      return present(s.offset, s.index, s.barrierOffset, s.pred);
     case 'mbarrierWait':
       return [s.offset, s.parity];
   }
@@ -220,6 +225,7 @@ export function mapStmts(stmts: readonly Stmt[], f: StmtRewrite): Stmt[] {
       case 'warpBarrier':
       case 'cpAsyncCommit':
       case 'cpAsyncWait':
+      case 'proxyFence':
         return s;
       case 'declare':
         return s.init ? { ...s, init: expr(s.init) } : s;
@@ -255,6 +261,12 @@ export function mapStmts(stmts: readonly Stmt[], f: StmtRewrite): Stmt[] {
       case 'mbarrierArrive':
       case 'mbarrierArriveCpAsync':
         return { ...s, offset: expr(s.offset) };
+      case 'mbarrierArriveExpect':
+        return { ...s, offset: expr(s.offset), bytes: expr(s.bytes) };
+      case 'bulkRows': {
+        const barrierOffset = expr(s.barrierOffset);
+        return { ...s, offset: expr(s.offset), index: expr(s.index), barrierOffset, ...pred(s) };
+      }
       case 'mbarrierWait':
         return { ...s, offset: expr(s.offset), parity: expr(s.parity) };
     }

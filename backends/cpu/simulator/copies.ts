@@ -1,6 +1,7 @@
 /**
  * cp.async: copies that a thread starts, commits in groups and waits for. A copy's bytes arrive as late as they may:
- * at the wait that covers it, or when the mbarrier that tracks it is the only thing left to happen.
+ * at the wait that covers it, or when the mbarrier that tracks it is the only thing left to happen; the bytes of bulk
+ * copies, that only mbarriers track, always so.
  */
 import type { Context } from './context.ts';
 import type { GlobalMemory } from './global.ts';
@@ -27,6 +28,15 @@ interface Arrival {
   readonly at: number;
 }
 
+/** A bulk copy on its way; its bytes count on the mbarrier at `barrier`. */
+interface Bulk {
+  readonly thread: number;
+  readonly at: number;
+  readonly slot: number;
+  readonly data: Uint32Array;
+  readonly barrier: number;
+}
+
 /** What the agent of a thread landed: after a wait that covers the group, the thread knows it too. */
 interface Landed {
   readonly group: number;
@@ -41,6 +51,7 @@ export class Copies {
   private readonly commits: Int32Array;
   private readonly landed: Landed[][];
   private arrivals: Arrival[] = [];
+  private bulks: Bulk[] = [];
 
   constructor(context: Context, shared: SharedMemory, barriers: MBarriers) {
     this.context = context;
@@ -58,6 +69,7 @@ export class Copies {
     for (const x of this.landed) x.length = 0;
     this.commits.fill(0);
     this.arrivals = [];
+    this.bulks = [];
   }
 
   /** Zeros are written where `live` is false: nothing is read then. */
@@ -80,6 +92,28 @@ export class Copies {
     if (slot === 0) return;
     const group = this.commits[(w << 5) + l]!;
     this.queues[w]!.push({ lane: l, group, at, slot, data, landed: false, tracked: false });
+  }
+
+  /** A row by the asynchronous proxy. */
+  bulk(
+    to: Site,
+    from: Site,
+    barrierSite: Site,
+    w: number,
+    l: number,
+    offset: number,
+    barrierOffset: number,
+    bytes: number,
+    memory: GlobalMemory,
+    index: number,
+  ): void {
+    const barrier = this.barriers.locate(barrierSite, w, l, barrierOffset);
+    const words = bytes >> 2;
+    const data = new Uint32Array(words);
+    if (memory.loadWords(from, w, l, index, words, 16))
+      for (let i = 0; i < words; i++) data[i] = memory.word(index, i);
+    const { at, slot } = this.shared.departBulk(to, w, l, offset, bytes);
+    if (slot !== 0) this.bulks.push({ thread: (w << 5) + l, at, slot, data, barrier });
   }
 
   commit(w: number, mask: number): void {
@@ -142,12 +176,23 @@ export class Copies {
     return this.barriers.arriveAgent(thread, at, time);
   }
 
+  private landBulk({ thread, at, slot, data, barrier }: Bulk): boolean {
+    const { clocks } = this.context;
+    const time = clocks.agentStep(thread);
+    this.shared.land(slot, at, data, clocks.lanes + thread, time);
+    return this.barriers.land(thread, barrier, time, 4 * data.length);
+  }
+
   /** Lands tracked copies until some mbarrier completes a phase; false where nothing is on its way. */
   progress(): boolean {
-    if (this.arrivals.length === 0) return false;
+    if (this.arrivals.length === 0 && this.bulks.length === 0) return false;
     let next = 0;
-    while (next < this.arrivals.length && !this.settle(this.arrivals[next++]!));
+    let done = false;
+    while (next < this.arrivals.length && !done) done = this.settle(this.arrivals[next++]!);
     this.arrivals = this.arrivals.slice(next);
+    next = 0;
+    while (next < this.bulks.length && !done) done = this.landBulk(this.bulks[next++]!);
+    this.bulks = this.bulks.slice(next);
     for (let w = 0; w < this.queues.length; w++)
       if (this.queues[w]!.some((c) => c.landed)) this.queues[w] = this.queues[w]!.filter((c) => !c.landed);
     return true;

@@ -47,14 +47,22 @@ export class GlobalMemory {
   }
 
   /** False where the access leaves the buffer or is misaligned: it then does not take place. */
-  private check(site: Site, w: number, l: number, index: number, count: number, access: Access): boolean {
+  private check(
+    site: Site,
+    w: number,
+    l: number,
+    index: number,
+    count: number,
+    access: Access,
+    unit = count,
+  ): boolean {
     const thread = (w << 5) + l;
     if (index < 0 || index + count > this.length) {
       this.report.outside(site, thread, index, count);
       return false;
     }
-    if (count > 1 && index % count !== 0) {
-      this.report.misaligned(site, thread, index, count * this.bytes);
+    if (count > 1 && index % unit !== 0) {
+      this.report.misaligned(site, thread, index, unit * this.bytes);
       return false;
     }
     site.counter.note(l, index * this.bytes);
@@ -81,8 +89,8 @@ export class GlobalMemory {
   }
 
   /** Checks a load of words; the words are then there through `word`. */
-  loadWords(site: Site, w: number, l: number, index: number, words: number): boolean {
-    return this.check(site, w, l, index, this.half ? words * 2 : words, 'read');
+  loadWords(site: Site, w: number, l: number, index: number, words: number, align = 4 * words): boolean {
+    return this.check(site, w, l, index, (4 * words) / this.bytes, 'read', align / this.bytes);
   }
 
   word(index: number, i: number): number {

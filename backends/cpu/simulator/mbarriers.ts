@@ -1,4 +1,7 @@
-/** 64-bit mbarriers in shared memory: a phase completes when `count` arrivals came; waiters name the phase's parity. */
+/**
+ * 64-bit mbarriers in shared memory: a phase completes when `count` arrivals came and all bytes that they expect of bulk
+ * copies have landed; waiters name the phase's parity.
+ */
 import { showBlock, type Context } from './context.ts';
 import type { SharedMemory } from './shared.ts';
 import type { Site } from './site.ts';
@@ -8,6 +11,8 @@ interface MBarrier {
   readonly site: Site;
   readonly count: number;
   pending: number;
+  /** Bytes that arrivals of the phase expect and that have not landed. */
+  outstanding: number;
   /** Phases completed so far. */
   phase: number;
   /** What the arrivals of the current phase have seen, and those of the last completed one. */
@@ -39,7 +44,8 @@ export class MBarriers {
     site.counter.drop();
     const name = `${site.info.buffer}[${offset}]`;
     const gathering = this.clock();
-    this.barriers.set(at, { name, site, count, pending: count, phase: 0, gathering, complete: undefined });
+    const empty = { outstanding: 0, phase: 0, gathering, complete: undefined };
+    this.barriers.set(at, { name, site, count, pending: count, ...empty });
   }
 
   private find(site: Site, w: number, l: number, offset: number): { at: number; barrier?: MBarrier } {
@@ -62,29 +68,45 @@ export class MBarriers {
     return this.find(site, w, l, offset).at;
   }
 
-  /** All lanes of `mask` arrive on the mbarriers at their offsets. */
-  arrive(site: Site, w: number, mask: number, offsets: Int32Array): void {
+  /** All lanes of `mask` arrive on the mbarriers at their offsets; each may expect bytes first. */
+  arrive(site: Site, w: number, mask: number, offsets: Int32Array, expected?: Int32Array): void {
     for (let l = 0; l < 32; l++) {
       if (((mask >>> l) & 1) === 0) continue;
       const { barrier } = this.find(site, w, l, offsets[l]!);
       if (!barrier) continue;
       this.context.clocks.release(w, 1 << l, barrier.gathering);
-      this.count(barrier);
+      barrier.outstanding += expected?.[l] ?? 0;
+      barrier.pending--;
+      this.settle(barrier);
     }
     this.context.clocks.advance(w);
   }
 
   /** The agent of a thread arrives: it has seen its copies alone. True where that completes a phase. */
   arriveAgent(thread: number, at: number, time: number): boolean {
-    const barrier = this.barriers.get(at);
+    const barrier = this.seen(thread, at, time);
     if (!barrier) return false;
-    const agent = this.context.clocks.lanes + thread;
-    barrier.gathering[agent] = Math.max(barrier.gathering[agent]!, time);
-    return this.count(barrier);
+    barrier.pending--;
+    return this.settle(barrier);
   }
 
-  private count(barrier: MBarrier): boolean {
-    if (--barrier.pending > 0) return false;
+  /** Bytes of a bulk copy of a thread have landed. True where that completes a phase. */
+  land(thread: number, at: number, time: number, bytes: number): boolean {
+    const barrier = this.seen(thread, at, time);
+    if (!barrier) return false;
+    barrier.outstanding -= bytes;
+    return this.settle(barrier);
+  }
+
+  private seen(thread: number, at: number, time: number): MBarrier | undefined {
+    const barrier = this.barriers.get(at);
+    const agent = this.context.clocks.lanes + thread;
+    if (barrier) barrier.gathering[agent] = Math.max(barrier.gathering[agent]!, time);
+    return barrier;
+  }
+
+  private settle(barrier: MBarrier): boolean {
+    if (barrier.pending > 0 || barrier.outstanding !== 0) return false;
     barrier.phase++;
     barrier.pending = barrier.count;
     barrier.complete = barrier.gathering;
@@ -110,10 +132,11 @@ export class MBarriers {
     return true;
   }
 
-  /** "full[8]: phase 3 (parity 1) has 5 of 32 arrivals" */
+  /** "full[8]: phase 3 (parity 1) has 5 of 32 arrivals, 256 B to come" */
   describe(at: number): string {
     const b = this.barriers.get(at);
     if (!b) return 'an mbarrier that was never initialised';
-    return `${b.name}: phase ${b.phase} (parity ${b.phase & 1}) has ${b.count - b.pending} of ${b.count} arrivals`;
+    const bytes = b.outstanding === 0 ? '' : `, ${b.outstanding} B to come`;
+    return `${b.name}: phase ${b.phase} (parity ${b.phase & 1}) has ${b.count - b.pending} of ${b.count} arrivals${bytes}`;
   }
 }

@@ -65,14 +65,14 @@ export class SharedFindings {
     );
   }
 
-  misaligned(site: Site, thread: number, offset: number, bytes: number): void {
+  misaligned(site: Site, thread: number, offset: number, bytes: number, align: number): void {
     const key = `misaligned ${site.place}`;
     if (this.context.findings.repeated(key)) return;
     this.add(
       'PAT0411',
       key,
       site,
-      `${this.thread(thread)} accesses ${bytes} B at offset ${offset}, which is not a multiple of ${bytes}`,
+      `${this.thread(thread)} accesses ${bytes} B at offset ${offset}, which is not a multiple of ${align}`,
       [],
       'vector accesses and matrix rows must be aligned to their size',
     );
@@ -92,6 +92,21 @@ export class SharedFindings {
       `${this.thread(thread)} of block ${showBlock(this.context)} reads ${this.where(site, granule)}, which nothing has written`,
       notes,
       'store to it before, or mask the read',
+    );
+  }
+
+  /** A bulk copy over bytes that a thread stored and did not fence. */
+  unfenced(site: Site, thread: number, granule: number, earlier: Conflict): void {
+    const other = this.context.sites[earlier.site]!;
+    const key = `unfenced ${site.place} ${other.place}`;
+    if (this.context.findings.repeated(key)) return;
+    this.add(
+      'PAT0401',
+      key,
+      site,
+      `a bulk copy of ${this.thread(thread)} of block ${showBlock(this.context)} overwrites ${this.where(site, granule)}, which ${this.thread(earlier.thread)} wrote without a proxy fence after it`,
+      [{ text: `${this.thread(earlier.thread)} wrote it here`, span: other.span }],
+      'put a proxy fence behind the store, before what lets the copy go',
     );
   }
 

@@ -55,6 +55,8 @@ export class SharedMemory {
   /** Readers that the arrays above cannot hold: other lanes of a warp at earlier times, unordered. */
   private readonly more = new Map<number, Reader[]>();
 
+  /** Until when each thread's stores are visible to bulk copies. */
+  private readonly fenced: Int32Array;
   private readonly seen: Int32Array;
   private readonly banks = new Int32Array(32);
   private readonly outside: number;
@@ -85,6 +87,7 @@ export class SharedMemory {
     this.readTime = new Int32Array(granules * this.warps);
     this.readLanes = new Int32Array(granules * this.warps);
     this.readSite = new Int32Array(granules * this.warps);
+    this.fenced = new Int32Array(this.clocks.lanes);
     this.seen = new Int32Array((arena + 16) >> 2);
     this.report = new SharedFindings(context, this);
   }
@@ -109,14 +112,14 @@ export class SharedMemory {
   }
 
   /** The byte address in the arena, or a spare one where the access leaves its buffer. */
-  private place(site: Site, w: number, l: number, offset: number, bytes: number): number {
+  private place(site: Site, w: number, l: number, offset: number, bytes: number, align = bytes): number {
     const b = this.buffer(site);
     if (offset < 0 || offset + bytes > b.bytes) {
       this.report.outside(site, (w << 5) + l, offset, bytes);
       return this.outside;
     }
-    if ((offset & (bytes - 1)) !== 0) {
-      this.report.misaligned(site, (w << 5) + l, offset, bytes);
+    if ((offset & (align - 1)) !== 0) {
+      this.report.misaligned(site, (w << 5) + l, offset, bytes, align);
       return this.outside;
     }
     const at = b.offset + offset;
@@ -239,8 +242,15 @@ export class SharedMemory {
   }
 
   /** A copy sets out: its bytes are nobody's until it lands. Gives the byte address and the flight's slot. */
-  depart(site: Site, w: number, l: number, offset: number, bytes: number): { at: number; slot: number } {
-    const at = this.place(site, w, l, offset, bytes);
+  depart(
+    site: Site,
+    w: number,
+    l: number,
+    offset: number,
+    bytes: number,
+    align = bytes,
+  ): { at: number; slot: number } {
+    const at = this.place(site, w, l, offset, bytes, align);
     if (at === this.outside) return { at, slot: 0 };
     const thread = (w << 5) + l;
     const slot = this.free.pop() ?? this.flights.length;
@@ -252,6 +262,25 @@ export class SharedMemory {
     }
     this.words.fill(poisonWord, at >> 2, (at + bytes) >> 2);
     return { at, slot };
+  }
+
+  /** A bulk copy sets out: what threads stored there must have been fenced. It has no bank conflicts. */
+  departBulk(site: Site, w: number, l: number, offset: number, bytes: number): { at: number; slot: number } {
+    const left = this.depart(site, w, l, offset, bytes, 16);
+    site.counter.drop();
+    if (left.slot === 0) return left;
+    for (let g = left.at >> this.shift; g <= (left.at + bytes - 1) >> this.shift; g++) {
+      const writer = this.writer[g]!;
+      if (this.holds[g] !== 0 && this.issued[g] === 0 && this.fenced[writer]! < this.writeTime[g]!)
+        this.report.unfenced(site, (w << 5) + l, g, this.lastWrite(g, 'write'));
+    }
+    return left;
+  }
+
+  /** A proxy fence of the lanes of `mask`. */
+  fence(w: number, mask: number): void {
+    for (let l = 0; l < 32; l++) if ((mask >>> l) & 1) this.fenced[(w << 5) + l] = this.clocks.now[w]!;
+    this.clocks.advance(w);
   }
 
   /** The copy's bytes are there, as written by `writer` (its thread, or that thread's agent) at `time`. */

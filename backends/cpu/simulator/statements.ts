@@ -91,6 +91,14 @@ export function leaf(s: Stmt, k: LeafWriter): string {
       return lanes(`B.init(${sharedSite(s, k, 'mbarrier', 8)},w,l,${k.expr(s.offset)},${s.count});`);
     case 'mbarrierArrive':
       return `${lanes(`A[l]=${k.expr(s.offset)};`)}B.arrive(${sharedSite(s, k, 'mbarrier', 8)},w,m,A);`;
+    case 'mbarrierArriveExpect': {
+      const site = sharedSite(s, k, 'mbarrier', 8);
+      return `${lanes(`A[l]=${k.expr(s.offset)};P[l]=${k.value(s.bytes)};`)}B.arrive(${site},w,m,A,P);`;
+    }
+    case 'bulkRows':
+      return bulk(s, k);
+    case 'proxyFence':
+      return 'S.fence(w,m);';
     case 'mbarrierArriveCpAsync': {
       const site = sharedSite(s, k, 'mbarrier', 8);
       return lanes(`C.arrive(w,l,B.locate(${site},w,l,${k.expr(s.offset)}));`);
@@ -164,6 +172,19 @@ function matrix(s: Extract<Stmt, { s: 'mma' }>, k: LeafWriter): string {
   const get = s.acc.map((to, i) => `${k.target(to, false)}=XF[${32 * (fragment.acc + i)}+l];`);
   const call = s.element === 'f16' ? 'mmaF16(X,XF);' : 'mmaBf16(X,XF);';
   return `${whole(site)}${lanes(put.join(''))}${call}${lanes(get.join(''))}`;
+}
+
+/** Offsets are those of lane 0, as the instruction takes them from uniform registers. */
+function bulk(s: Extract<Stmt, { s: 'bulkRows' }>, k: LeafWriter): string {
+  const partial = whole(warpSite(k, 'bulk copy'));
+  const to = sharedSite(s, k, 'copy', s.bytes);
+  const from = globalSite(s.from.name, k, 'copy', s.bytes);
+  const shared = k.sharedId(s.barrier);
+  const bar = k.site({ space: 'none', kind: 'mbarrier', buffer: s.barrier.name, width: 8, shared });
+  const put = lanes(`A[l]=${k.expr(s.offset)};P[l]=${k.expr(s.barrierOffset)};`);
+  const live = s.pred ? `&&${k.expr(s.pred)}` : '';
+  const copy = `C.bulk(${to},${from},${bar},w,l,A[0]+${s.pitch}*l,P[0],${s.bytes},${k.global(s.from)},${k.expr(s.index)});`;
+  return `${partial}${put}for(let l=0;l<${s.rows};l++)if((m>>>l&1)${live}){${copy}}`;
 }
 
 function rows(s: Extract<Stmt, { s: 'ldmatrix' }>, k: LeafWriter): string {

@@ -100,6 +100,8 @@ export class AccessCounter {
       if (newSector) sectors++;
     }
     const ideal = Math.ceil((distinct * this.width) / sector);
+    // Of accesses wider than a sector only the first was counted.
+    sectors *= Math.max(1, Math.ceil(this.width / sector));
     this.spent += sectors;
     this.ideal += ideal;
     if (sectors / ideal > this.worst) this.worst = sectors / ideal;

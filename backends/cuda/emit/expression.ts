@@ -35,8 +35,14 @@ export interface ExpressionContext {
   readonly bufferName: (b: GlobalBuffer) => string;
   readonly paramName: (name: string) => string;
   readonly threadId: string;
+  /** The name of threadId / 32, where the kernel has one. */
+  readonly warp?: string;
   readonly blockId: (axis: 0 | 1 | 2) => string;
 }
+
+/** threadId / 32. */
+const isWarpIndex = (e: Expr): boolean =>
+  e.e === 'binary' && e.fn === 'div' && e.a.e === 'threadId' && e.b.e === 'const' && e.b.value === 32;
 
 const operators: Partial<Record<BinaryName, readonly [string, number]>> = {
   add: ['+', level.add],
@@ -216,7 +222,9 @@ export class Expressions {
       case 'compare': {
         const [op, at] = comparisons[e.fn];
         // Comparisons do not chain: an operand that is one itself is wrapped.
-        const side = (x: Expr): string => this.#at(this.#show(x), level.shift);
+        // Only conditions on the warp name it: elsewhere it costs registers (44 B spilled by one kernel of 9 warps).
+        const side = (x: Expr): string =>
+          isWarpIndex(x) && this.#c.warp !== undefined ? this.#c.warp : this.#at(this.#show(x), level.shift);
         return { text: `${side(e.a)} ${op} ${side(e.b)}`, level: at };
       }
       case 'select':

@@ -1,7 +1,7 @@
 /**
  * Device functions that emitted kernels call: one PTX instruction each, with a readable name. Only the ones that a file
  * uses are written into it. No header is needed: halves are their bits, and conversions are PTX `cvt`.
- * Source of every instruction: PTX ISA 8.x; all of them exist on sm_80.
+ * Source of every instruction: PTX ISA 8.x; all of them exist on sm_80, but for bulk copies, expect_tx and the proxy fence (sm_90).
  */
 const list = (n: number, f: (i: number) => string): string =>
   Array.from({ length: n }, (_, i) => f(i)).join(', ');
@@ -111,6 +111,36 @@ __device__ __forceinline__ float divide(float a, float b) {
 }`,
   mbarrier_arrive_cp_async: `__device__ __forceinline__ void mbarrier_arrive_cp_async(unsigned barrier) {
   asm volatile("cp.async.mbarrier.arrive.noinc.shared.b64 [%0];" :: "r"(barrier) : "memory");
+}`,
+  mbarrier_arrive_expect: `__device__ __forceinline__ void mbarrier_arrive_expect(unsigned barrier, unsigned bytes) {
+  asm volatile("{ .reg .b64 state; mbarrier.arrive.expect_tx.shared.b64 state, [%0], %1; }" :: "r"(barrier), "r"(bytes) : "memory");
+}`,
+  proxy_fence: `__device__ __forceinline__ void proxy_fence() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }`,
+  bulk_rows: `// The copy instruction takes its operands from the warp's uniform registers and runs once a warp: rows go one after another,
+// addresses shuffled to all lanes. With lanes' own addresses the compiler would make a loop with a branch of each copy.
+template <int bytes> __device__ __forceinline__ void bulk_copy(unsigned to, const void *from, unsigned barrier) {
+  asm volatile("{ .reg .pred p; elect.sync _|p, 0xffffffff;"
+               " @p cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3]; }"
+               :: "r"(to), "l"(from), "n"(bytes), "r"(barrier) : "memory");
+}
+template <int bytes, int pitch, int rows, typename Element, typename Index>
+__device__ __forceinline__ void bulk_rows(unsigned to, const Element *from, Index index, unsigned barrier, bool live) {
+  constexpr unsigned warp = 0xffffffffu, all = warp >> (32 - rows);
+  to = __shfl_sync(warp, to, 0);
+  barrier = __shfl_sync(warp, barrier, 0);
+  // In units of 16 bytes an address takes 32 bits.
+  const unsigned unit = (unsigned)(index / (Index)(16 / sizeof(Element)));
+  const unsigned mask = __ballot_sync(warp, live) & all;
+  if (mask == all) {
+#pragma unroll 8
+    for (int row = 0; row < rows; row++)
+      bulk_copy<bytes>(to + row * pitch, (const uint4 *)from + __shfl_sync(warp, unit, row), barrier);
+  } else {
+    for (unsigned left = mask; left != 0; left &= left - 1) {
+      const int row = __ffs(left) - 1;
+      bulk_copy<bytes>(to + row * pitch, (const uint4 *)from + __shfl_sync(warp, unit, row), barrier);
+    }
+  }
 }`,
   mbarrier_wait: `__device__ __forceinline__ void mbarrier_wait(unsigned barrier, unsigned parity) {
   unsigned done;

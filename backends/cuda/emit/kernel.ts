@@ -27,19 +27,24 @@ export const memoryTypes: Record<GlobalBuffer['element'], string> = {
 /** What the kernel reads of its coordinates, and whether shared memory is addressed as a number or through C pointers. */
 function needs(kernel: ThreadKernel): {
   thread: boolean;
+  /** Warps have roles. */
+  roles: boolean;
   blocks: Set<0 | 1 | 2>;
   numbers: Set<number>;
   pointers: Set<number>;
 } {
   const found = {
     thread: false,
+    roles: false,
     blocks: new Set<0 | 1 | 2>(),
     numbers: new Set<number>(),
     pointers: new Set<number>(),
   };
   walkStmts(kernel.body, (s) => {
+    if (s.s === 'mbarrierWait') found.roles = true;
     if (s.s === 'loadShared' || s.s === 'storeShared' || s.s === 'storeSharedHalf')
       found.pointers.add(s.buffer.id);
+    else if (s.s === 'bulkRows') [s.buffer, s.barrier].forEach((b) => found.numbers.add(b.id));
     else if (s.s === 'cpAsync' || s.s === 'ldmatrix' || s.s.startsWith('mbarrier'))
       found.numbers.add((s as { buffer: SharedBuffer }).buffer.id);
   });
@@ -82,6 +87,8 @@ export function emitKernel(
   };
   const pointers = new Map<number, string>();
   const addresses = new Map<number, string>();
+  const used = needs(kernel);
+  const warp = used.roles && used.thread ? { warp: names.fresh('warp') } : {};
   const expressions = new Expressions({
     names,
     widths,
@@ -89,6 +96,7 @@ export function emitKernel(
     bufferName: (b) => lookup(buffers, b.name, 'buffer'),
     paramName: (name) => lookup(params, name, 'param'),
     threadId: 'thread',
+    ...warp,
     blockId: (axis) => `block_${'xyz'[axis]}`,
   });
 
@@ -103,8 +111,9 @@ export function emitKernel(
   const bounds = kernel.minBlocks > 0 ? `${kernel.threads}, ${kernel.minBlocks}` : `${kernel.threads}`;
   writer.line(`extern "C" __global__ void __launch_bounds__(${bounds})`);
   writer.block(`${symbol}(${args.join(', ')}) {`, () => {
-    const used = needs(kernel);
     if (used.thread) writer.line('const int thread = threadIdx.x;');
+    // By a shuffle the compiler knows that a warp takes one role, and keeps what follows in uniform registers.
+    if (warp.warp) writer.line(`const int ${warp.warp} = __shfl_sync(0xffffffffu, thread / 32, 0);`);
     for (const axis of [...used.blocks].sort())
       writer.line(`const int block_${'xyz'[axis]} = blockIdx.${'xyz'[axis]};`);
     if (kernel.sharedBytes > 0) writer.line('extern __shared__ __align__(128) unsigned char arena[];');

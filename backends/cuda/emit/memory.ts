@@ -111,6 +111,8 @@ type Memory = Extract<
       | 'mbarrierInit'
       | 'mbarrierArrive'
       | 'mbarrierArriveCpAsync'
+      | 'mbarrierArriveExpect'
+      | 'bulkRows'
       | 'mbarrierWait';
   }
 >;
@@ -182,6 +184,22 @@ export function emitMemory(c: MemoryContext, s: Memory): void {
       c.use('mbarrier_arrive_cp_async');
       writer.line(`mbarrier_arrive_cp_async(${address(s.buffer, s.offset)});`);
       return;
+    case 'mbarrierArriveExpect':
+      c.use('mbarrier_arrive_expect');
+      writer.line(`mbarrier_arrive_expect(${address(s.buffer, s.offset)}, ${x.text(s.bytes)});`);
+      return;
+    case 'bulkRows': {
+      c.use('bulk_rows');
+      const operands = [
+        address(s.buffer, s.offset),
+        x.bufferName(s.from),
+        x.index(s.from, s.index),
+        address(s.barrier, s.barrierOffset),
+        text(s.pred) ?? 'true',
+      ];
+      writer.line(`bulk_rows<${s.bytes}, ${s.pitch}, ${s.rows}>(${operands.join(', ')});`);
+      return;
+    }
     case 'mbarrierWait':
       c.use('mbarrier_wait');
       writer.line(`mbarrier_wait(${address(s.buffer, s.offset)}, ${x.text(s.parity)});`);

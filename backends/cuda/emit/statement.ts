@@ -88,6 +88,10 @@ export class Statements {
         this.#c.use('cp_async_wait');
         writer.line(`cp_async_wait<${s.pending}>();`);
         return;
+      case 'proxyFence':
+        this.#c.use('proxy_fence');
+        writer.line('proxy_fence();');
+        return;
       case 'mma': {
         this.#c.use(`mma_${s.element}`);
         const operands = [...s.acc.map((l) => this.#lvalue(l)), ...[...s.a, ...s.b].map((e) => x.text(e))];

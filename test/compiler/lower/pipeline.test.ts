@@ -6,6 +6,7 @@ import type { KernelTemplate, Tile } from '../../../compiler/program.ts';
 import { findTarget } from '../../../compiler/target.ts';
 import type { Stmt, ThreadKernel } from '../../../compiler/thread/nodes.ts';
 import { walkStmts } from '../../../compiler/thread/build.ts';
+import { linearGelu } from '../../../examples/gemm/kernel.ts';
 import { forward } from '../../../examples/pat/forward.ts';
 import { merge } from '../../../examples/pat/merge.ts';
 import { makeProgram } from '../../../examples/pat/program.ts';
@@ -20,14 +21,14 @@ const countOf = (k: ThreadKernel, kind: Stmt['s']): number => {
 };
 
 /** The forward kernel of one small batch, at a tile shape with numbers that only the lowering reads. */
-function request(tile: Tile, lowering: Tile, target: string) {
+function request(tile: Tile, lowering: Tile, target: string, flags: Record<string, string> = {}) {
   const lowered = new Map<KernelTemplate, ThreadKernel>();
   const instance = makeProgram({ forward, merge }).instantiate({
     // Sequences of several lengths, one shorter than a tile; more trips than stages, and fewer.
     workload: '1,2,4_48,23,40',
     seed: 3,
     spec: {},
-    flags: { heads: '8/2', headDim: '64', packing: 'pat' },
+    flags: { heads: '8/2', headDim: '64', packing: 'pat', ...flags },
     verify: true,
     device: { family: 'cuda', units: 4, feasible: (t) => [t === forward ? tile : first(t)] },
   });
@@ -75,6 +76,57 @@ it('the shape that has been seen to race: three stages, one producer', () => {
   const { reports, outputs } = run();
   expect(reports.flatMap((r) => r.errors)).toEqual([]);
   expect(instance.verify(outputs).ok).toBe(true);
+});
+
+describe('whole rows by bulk copies', () => {
+  const dims = [64, 128, 256];
+  it.each(
+    [2, 3, 5].flatMap((stages, i) =>
+      [1, 8, 48].map((page, j) => ({ stages, page, headDim: dims[(i + j) % 3]!, producers: 1 + (j % 2) })),
+    ),
+  )('stages=$stages page=$page headDim=$headDim producers=$producers', ({ page, headDim, ...lowering }) => {
+    const flags = { page: String(page), headDim: String(headDim) };
+    const tile = { m: 32, n: 32, stages: 2 };
+    const { instance, kernel, run } = request(tile, lowering, 'cuda:sm_90a', flags);
+    const { reports, outputs } = run();
+    expect(reports.flatMap((r) => r.errors)).toEqual([]);
+    expect(instance.verify(outputs)).toMatchObject({ ok: true, unwritten: 0 });
+    expect(countOf(kernel, 'bulkRows')).toBe(2);
+  });
+
+  const tile = { m: 64, n: 64, stages: 2 };
+  it('lanes that have no row copy none', () => {
+    const { instance, run } = request({ ...tile, n: 16 }, { producers: 1 }, 'cuda:sm_90a');
+    const { reports, outputs } = run();
+    expect(reports.flatMap((r) => r.errors)).toEqual([]);
+    expect(instance.verify(outputs).ok).toBe(true);
+  });
+  it('where the target has none, or the tile says so, chunks are copied', () => {
+    for (const [target, lowering] of [
+      ['cuda:sm_80', { producers: 1 }],
+      ['cuda:sm_90a', { producers: 1, bulk: 0 }],
+    ] as const) {
+      const { kernel } = request(tile, lowering, target);
+      expect(countOf(kernel, 'bulkRows')).toBe(0);
+      expect(countOf(kernel, 'cpAsync')).toBeGreaterThan(0);
+    }
+  });
+  it('rows that a mask may cut are copied in chunks', () => {
+    const ring = (depth: number): ThreadKernel => {
+      const kernel = linearGelu.trace({ ...linearGelu.spec, depth }, first(linearGelu));
+      return lowerKernel({ ...kernel, tile: { ...kernel.tile, producers: 1 } }, findTarget('cuda:sm_90a')!);
+    };
+    expect(countOf(ring(4096), 'bulkRows')).toBeGreaterThan(0);
+    expect(countOf(ring(4104), 'bulkRows')).toBe(0);
+    expect(countOf(ring(4104), 'mbarrierWait')).toBe(2);
+  });
+  it('warps meet at no block barrier in the loop', () => {
+    const { kernel } = request(tile, { producers: 1 }, 'cuda:sm_90a');
+    walkStmts(kernel.body, (s) => {
+      if (s.s !== 'while') return;
+      walkStmts(s.body, (x) => expect(x.s).not.toBe('barrier'));
+    });
+  });
 });
 
 describe('the numbers say what is emitted', () => {

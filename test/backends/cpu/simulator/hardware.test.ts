@@ -4,7 +4,7 @@ import { simulateRequest } from '../../../../backends/cpu/simulator/index.ts';
 import { smokeCases } from '../../../../bench/smoke/cases.ts';
 
 describe('kernels that ran on hardware', () => {
-  for (const c of smokeCases(3))
+  for (const c of smokeCases(3, true))
     it(c.name, () => {
       const { outputs, reports } = simulateRequest(c.request);
       expect(reports.flatMap((r) => r.errors)).toEqual([]);

@@ -10,7 +10,20 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
   'barrier removed': (s) => (s.s === 'barrier' ? [] : undefined),
   'wait shortened': (s) => (s.s === 'cpAsyncWait' ? [{ ...s, pending: s.pending + 1 }] : undefined),
   'wait removed': (s) => (s.s === 'cpAsyncWait' ? [] : undefined),
-  'arrival removed': (s) => (s.s === 'mbarrierArrive' || s.s === 'mbarrierArriveCpAsync' ? [] : undefined),
+  'arrival removed': (s) =>
+    s.s === 'mbarrierArrive' || s.s === 'mbarrierArriveCpAsync' || s.s === 'mbarrierArriveExpect'
+      ? []
+      : undefined,
+  'a row too many expected': (s) =>
+    s.s === 'mbarrierArriveExpect' ? [{ ...s, bytes: add(s.bytes, 16) }] : undefined,
+  'bulk copy removed': (s) => (s.s === 'bulkRows' ? [] : undefined),
+  'bulk copy misaligned': (s) => (s.s === 'bulkRows' ? [{ ...s, offset: add(s.offset, 8) }] : undefined),
+  'bulk copy of one row too few': (s) => (s.s === 'bulkRows' ? [{ ...s, rows: s.rows - 1 }] : undefined),
+  'bulk copy unmasked': (s) => {
+    if (s.s !== 'bulkRows' || !s.pred) return undefined;
+    const { pred: _, ...rest } = s;
+    return [rest as Stmt];
+  },
   'mbarrier wait removed': (s) => (s.s === 'mbarrierWait' ? [] : undefined),
   'parity flipped': (s) => (s.s === 'mbarrierWait' ? [{ ...s, parity: sub(1, s.parity) }] : undefined),
   'one arrival too many expected': (s) =>

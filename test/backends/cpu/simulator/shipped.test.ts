@@ -5,6 +5,7 @@ import { lowerKernel } from '../../../../compiler/lower/index.ts';
 import { PatcError } from '../../../../compiler/diagnostics/error.ts';
 import type { Instance, KernelTemplate, Program, Spec, Tile } from '../../../../compiler/program.ts';
 import { findTarget } from '../../../../compiler/target.ts';
+import { printThread } from '../../../../compiler/thread/print.ts';
 import type { ThreadKernel } from '../../../../compiler/thread/nodes.ts';
 import { shipped } from '../../../../examples/registry.ts';
 import { mutantsOf } from './mutate.ts';
@@ -23,6 +24,7 @@ const cases: Readonly<Record<string, readonly Small[]>> = {
   softmax: [{ flags: { rows: '9' } }, { flags: { rows: '5' }, spec: { dtype: 'f16', columns: 200 } }],
   rmsnorm: [{ flags: { rows: '5' } }],
   gemm: [
+    { flags: { rows: '70' }, spec: { columns: 128, depth: 160 }, lowering: { producers: 2 } },
     { flags: { rows: '70' }, spec: { columns: 128, depth: 160 } },
     { flags: { rows: '20' }, spec: { columns: 72, depth: 40, dtype: 'bf16' } },
   ],
@@ -74,7 +76,10 @@ async function launch(name: string, small: Small, targetName: string): Promise<L
     if (!lowered.has(key))
       lowered.set(
         key,
-        tryLower(() => lowerKernel(t.trace({ ...t.spec, ...own }, tile), target)),
+        tryLower(() => {
+          const kernel = t.trace({ ...t.spec, ...own }, tile);
+          return lowerKernel({ ...kernel, tile: { ...kernel.tile, ...small.lowering } }, target);
+        }),
       );
     return lowered.get(key);
   };
@@ -153,6 +158,7 @@ describe('mistakes planted into shipped kernels', () => {
     only?: readonly string[],
   ): Promise<{ mutants: number; missed: string[] }> {
     const { kernels, instance, run } = await launch(name, small, target);
+    if (small.lowering) expect(printThread(kernels[0]!)).toContain('mbarrier.wait');
     const mutants = mutantsOf(kernels[0]!, only);
     const silent = mutants.filter((m) => {
       const result = run([m.kernel, ...kernels.slice(1)], 2_000_000);
@@ -171,11 +177,17 @@ describe('mistakes planted into shipped kernels', () => {
     expect([...new Set(silent)].sort()).toEqual(['global store shifted', 'wait removed', 'wait shortened']);
   });
 
-  it('finds them in a kernel with a producer warp and a ring of stages', async () => {
-    const ring: Small = { ...short, tile: { m: 32, n: 16, stages: 2 }, lowering: { producers: 1 } };
+  it.each([0, 1])('finds them in a kernel with a producer warp and a ring (bulk=%i)', async (bulk) => {
+    // Enough steps that every slot is used again.
+    const workload = '1,2_84,25';
+    const lowering = { producers: 1, bulk };
+    const ring: Small = { ...short, workload, tile: { m: 32, n: 16, stages: 2 }, lowering };
     const { mutants, missed: silent } = await missed('pat', ring, 'cuda:sm_90a');
     expect(mutants).toBeGreaterThan(25);
-    expect([...new Set(silent)].sort()).toEqual(['global store shifted', 'wait removed', 'wait shortened']);
+    // Path packs write no partials here. Masked rows that keep a former step's finite values count 0 times. The producer's
+    // last wait covers copies that consumers wait for.
+    const harmless = bulk ? ['shared store dropped'] : ['wait removed', 'wait shortened'];
+    expect([...new Set(silent)].sort()).toEqual(['global store shifted', ...harmless]);
   });
 
   it('finds them in a kernel that hands tiles through shared memory', async () => {
