@@ -2,8 +2,10 @@
  * What things cost on a device, as the planner counts them: integers in picoseconds, so that every implementation takes the
  * same decisions bit for bit.
  *
- * The kernel figures are fitted to patc's own pipelined kernels on an H100 (scripts/fit-planner.ts on
- * bench/results/cuda-h100-tile-sweep.json). For one launch in one shape:
+ * The kernel figures of 16 to 64 rows with n = 32 and 64 are fitted to patc's own pipelined kernels on an H100
+ * (scripts/fit-planner.ts on bench/results/cuda-h100-tile-sweep.json). Those of n = 16 are an earlier fit scaled by what the
+ * others gained, those of n = 128 estimates; 128 rows are raised above their fit, whose form flatters them. For one launch in
+ * one shape:
  *
  *   t = start + wMax * max(H, M, A, T) + wMin * min(H, M) + partial * rows
  *
