@@ -71,8 +71,9 @@ function place(buffers: readonly SharedBuffer[], lives: ReadonlyMap<SharedBuffer
       .filter((p) => p.first <= life.last && life.first <= p.last)
       .map((p) => [p.buffer.offset, p.buffer.offset + p.buffer.bytes] as const)
       .sort((x, y) => x[0] - y[0]);
+    const align = b.align ?? 128;
     let at = 0;
-    for (const [lo, hi] of busy) if (at + b.bytes > lo && at < hi) at = Math.ceil(hi / 128) * 128;
+    for (const [lo, hi] of busy) if (at + b.bytes > lo && at < hi) at = Math.ceil(hi / align) * align;
     b.offset = at;
     placed.push(life);
     total = Math.max(total, at + b.bytes);

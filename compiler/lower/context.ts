@@ -87,7 +87,14 @@ export class Context {
     return divisorOf(s);
   }
 
-  addShared(name: string, element: MemoryElement, bytes: number, note: string, span: Span): SharedBuffer {
+  addShared(
+    name: string,
+    element: MemoryElement,
+    bytes: number,
+    note: string,
+    span: Span,
+    align?: number,
+  ): SharedBuffer {
     const b: SharedBuffer = {
       id: this.shared.length,
       name,
@@ -96,6 +103,7 @@ export class Context {
       offset: 0,
       span,
       note,
+      ...(align ? { align } : {}),
     };
     this.shared.push(b);
     return b;

@@ -67,7 +67,15 @@ export function pipelinedLoop(
   const stages = loads.map((load): Stage => {
     ctx.emitter.span = load.span;
     const name = nameOf(load.result, load.tensor.name);
-    const tile = newSharedTile(ctx, load.result, name, true, count, load.tensor.element, bulk);
+    const tile = newSharedTile(
+      ctx,
+      load.result,
+      name,
+      true,
+      count,
+      load.tensor.element,
+      bulk ? 'whole' : 'row',
+    );
     ctx.managed.add(tile.buffer);
     return { load, tile };
   });

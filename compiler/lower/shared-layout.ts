@@ -28,6 +28,18 @@ export function rowPitch(
   return { pitch: 16 * (chunks + (chunks % 2 === 0 ? 1 : 0)) };
 }
 
+/** How the rows of a matrix operand lie: swizzled or padded in one piece, padded to be written whole, or in panels. */
+export type RowForm = 'row' | 'whole' | 'panels';
+
+/** Bytes between a panel's rows: what the hardware's widest swizzle covers. */
+export const panelBytes = 128;
+/** The hardware swizzles by address bits: eight rows of a panel start at a multiple of their bytes. */
+const panelAlign = 8 * panelBytes;
+
+/** Whether a tile can lie in panels: whole ones, in groups of eight rows. */
+export const fitsPanels = (element: MemoryElement, rows: number, columns: number): boolean =>
+  (columns * elementBytes(element)) % panelBytes === 0 && rows % 8 === 0;
+
 export function newSharedTile(
   ctx: Context,
   v: Value,
@@ -35,19 +47,27 @@ export function newSharedTile(
   matrix: boolean,
   stages = 1,
   element = v.type.element as MemoryElement,
-  whole = false,
+  form: RowForm = 'row',
 ): SharedTile & { stageBytes: number } {
   const [rows, columns] = v.type.shape as [number, number];
-  const { pitch, swizzle } = rowPitch(element, columns, matrix, whole);
-  const stageBytes = Math.ceil((rows * pitch) / 16) * 16;
+  const eb = elementBytes(element);
+  const panels = form === 'panels' && fitsPanels(element, rows, columns);
+  const { pitch, swizzle } = panels
+    ? { pitch: panelBytes, swizzle: { chunks: 8, rows: 1 } }
+    : rowPitch(element, columns, matrix, form === 'whole');
+  const stageBytes = panels ? rows * columns * eb : Math.ceil((rows * pitch) / 16) * 16;
   const count = stages > 1 ? `${stages} stages x ` : '';
-  const how = swizzle
-    ? ', xor swizzle'
-    : pitch > columns * elementBytes(element)
-      ? `, row pitch ${pitch} B`
-      : '';
-  const note = `${count}${rows} x ${columns} x ${elementBytes(element)} B${how}`;
-  const buffer = ctx.addShared(name, element, stageBytes * stages, note, ctx.emitter.span);
+  const padded = pitch > columns * eb ? `, row pitch ${pitch} B` : '';
+  const how = panels ? ', panels of 128 B, xor swizzle' : swizzle ? ', xor swizzle' : padded;
+  const note = `${count}${rows} x ${columns} x ${eb} B${how}`;
+  const buffer = ctx.addShared(
+    name,
+    element,
+    stageBytes * stages,
+    note,
+    ctx.emitter.span,
+    panels ? panelAlign : undefined,
+  );
   return {
     form: 'shared',
     buffer,
@@ -56,6 +76,7 @@ export function newSharedTile(
     element,
     pitch,
     ...(swizzle ? { swizzle } : {}),
+    ...(panels ? { panel: panelBytes / eb } : {}),
     base: constI(0),
     transposed: false,
     stageBytes,
@@ -65,6 +86,10 @@ export function newSharedTile(
 /** Byte offset of stored row r, column c; c must be a multiple of 8 halves where the tile is swizzled. */
 export function offsetOf(t: SharedTile, r: Expr, c: Expr): Expr {
   const eb = elementBytes(t.element);
+  if (t.panel !== undefined && t.panel < t.columns) {
+    const panel = add(t.base, mul(div(c, t.panel), t.rows * t.pitch));
+    return offsetOf({ ...t, base: panel, columns: t.panel }, r, rem(c, t.panel));
+  }
   const row = add(t.base, mul(r, t.pitch));
   if (!t.swizzle) return add(row, mul(c, eb));
   const chunk = div(c, 16 / eb);

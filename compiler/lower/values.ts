@@ -27,6 +27,11 @@ export interface SharedTile {
   readonly pitch: number;
   /** 16-byte chunk c of row r lies at chunk c ^ (r / rows % chunks); absent where rows are not swizzled. */
   readonly swizzle?: Swizzle;
+  /**
+   * Rows cut into panels of this many columns (128 bytes), one panel after the other, `pitch` bytes between the rows of a
+   * panel: what tensor copies write and wgmma reads. Absent where a row lies in one piece.
+   */
+  readonly panel?: number;
   /** Byte offset of the current stage. */
   readonly base: Expr;
   /** The value is the transpose of what is stored. */

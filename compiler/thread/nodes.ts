@@ -36,6 +36,8 @@ export interface SharedBuffer {
   /** For messages and typed printing; addresses are bytes. */
   readonly element: MemoryElement;
   readonly bytes: number;
+  /** What `offset` must be a multiple of, where that is more than 128. */
+  readonly align?: number;
   /** Byte offset in the block's arena, 16-byte aligned (set by allocation; buffers with disjoint lifetimes may overlap). */
   offset: number;
   readonly span: Span;

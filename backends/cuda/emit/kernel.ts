@@ -116,7 +116,10 @@ export function emitKernel(
     if (warp.warp) writer.line(`const int ${warp.warp} = __shfl_sync(0xffffffffu, thread / 32, 0);`);
     for (const axis of [...used.blocks].sort())
       writer.line(`const int block_${'xyz'[axis]} = blockIdx.${'xyz'[axis]};`);
-    if (kernel.sharedBytes > 0) writer.line('extern __shared__ __align__(128) unsigned char arena[];');
+    if (kernel.sharedBytes > 0) {
+      const align = Math.max(128, ...kernel.shared.map((b) => b.align ?? 0));
+      writer.line(`extern __shared__ __align__(${align}) unsigned char arena[];`);
+    }
     if (used.numbers.size > 0)
       writer.line('const unsigned arena_address = (unsigned)__cvta_generic_to_shared(arena);');
     for (const b of kernel.shared) {
