@@ -61,8 +61,8 @@ async function wide(device: CudaDevice): Promise<Row> {
   gpu.upload(index, picked, 'the row numbers');
   const addresses = { x: x.address, index: index.address, out: out.address };
   const args = [
-    new Arguments(fill!.kernel, addresses, { rows }),
-    new Arguments(read!.kernel, addresses, { rows }),
+    new Arguments(gpu.driver, fill!.kernel, addresses, { rows }),
+    new Arguments(gpu.driver, read!.kernel, addresses, { rows }),
   ];
   const values = new Float32Array(64);
   try {

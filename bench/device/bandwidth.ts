@@ -94,7 +94,7 @@ export async function measureBandwidth(device: CudaDevice, repeats = 10): Promis
   const x = gpu.allocate(bytes, 'the bandwidth measurement');
   const out = gpu.allocate(16, 'the bandwidth measurement');
   try {
-    const filling = new Arguments(noise!.kernel, { x: x.address }, { rows });
+    const filling = new Arguments(gpu.driver, noise!.kernel, { x: x.address }, { rows });
     try {
       runChecked(gpu, [{ loaded: noise!, grid: [rows, 1, 1], args: filling }]);
     } finally {
@@ -103,7 +103,7 @@ export async function measureBandwidth(device: CudaDevice, repeats = 10): Promis
     let best = Infinity;
     for (const perUnit of [4, 8, 16, 32]) {
       const blocks = perUnit * device.units;
-      const args = new Arguments(loaded!.kernel, { x: x.address, out: out.address }, { rows, blocks });
+      const args = new Arguments(gpu.driver, loaded!.kernel, { x: x.address, out: out.address }, { rows, blocks });
       try {
         const launch = { loaded: loaded!, grid: [blocks, 1, 1] as const, args };
         best = Math.min(

@@ -12,7 +12,7 @@ import {
 } from '../../compiler/ir/numeric.ts';
 import type { HalfType, ThreadKernel, UnaryName } from '../../compiler/thread/nodes.ts';
 import { doubleHalves, matrixTile, pipelinedSum, ringSum, vectorAdd, warpSums } from './kernels.ts';
-import { bulkSum } from './kernels-bulk.ts';
+import { tensorSum } from './kernels-tensor.ts';
 import { fillRows, functions, integers, readRows, sharedWidths, unaryNames } from './kernels-scalar.ts';
 
 export interface Case {
@@ -40,7 +40,7 @@ export const smokeKernels = (hopper = false): ThreadKernel[] => [
   sharedWidths(),
   fillRows(wideColumns),
   readRows(wideColumns),
-  ...(hopper ? [bulkSum()] : []),
+  ...(hopper ? [tensorSum()] : []),
 ];
 
 const encode = { f16: encodeF16, bf16: encodeBf16 };
@@ -263,6 +263,6 @@ export function smokeCases(seed: number, hopper = false): Case[] {
     functionsCase(),
     integersCase(),
     sharedCase(random),
-    ...(hopper ? [sumCase(bulkSum(), 403, random)] : []),
+    ...(hopper ? [sumCase(tensorSum(), 403, random)] : []),
   ];
 }

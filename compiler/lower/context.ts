@@ -52,7 +52,7 @@ export class Context {
     return this.plan.threads;
   }
 
-  private extent(d: number | string): Expr {
+  extent(d: number | string): Expr {
     return typeof d === 'number' ? constI(d) : param(d, 'i32');
   }
 

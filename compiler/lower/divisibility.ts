@@ -127,4 +127,4 @@ export class Divisibility {
   }
 }
 
-const nonUnit = (shape: readonly number[]): number[] => shape.flatMap((x, i) => (x === 1 ? [] : [i]));
+export const nonUnit = (shape: readonly number[]): number[] => shape.flatMap((x, i) => (x === 1 ? [] : [i]));

@@ -13,7 +13,8 @@ import { nameOf, scalar } from './evaluate.ts';
 import { Follower, makeIterator, type Iterator } from './iterate.ts';
 import type { Stage } from './pipeline.ts';
 
-const rootsOf = (load: LoadOp): Value[] => [...load.indices, ...(load.mask ? [load.mask] : [])];
+/** What a load's addresses and its mask are computed from. */
+export const rootsOf = (load: LoadOp): Value[] => [...load.indices, ...(load.mask ? [load.mask] : [])];
 
 /** The iterator of a loop's arithmetic: the entry's scalars that only the staged loads need are not its business. */
 export function consumerIterator(ctx: Context, op: ForOp | RaggedOp, stages: readonly Stage[]): Iterator {

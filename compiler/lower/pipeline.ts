@@ -16,7 +16,7 @@ import { regionsOf } from '../ir/nodes.ts';
 import { add, constI, eq, mul, select, varRef } from '../thread/build.ts';
 import type { Var } from '../thread/nodes.ts';
 import type { Context } from './context.ts';
-import { hasBulkRows } from './bulk.ts';
+import { boxesOf } from './boxes.ts';
 import { nameOf } from './evaluate.ts';
 import { Filler } from './fill.ts';
 import { Follower } from './iterate.ts';
@@ -63,7 +63,9 @@ export function pipelinedLoop(
   const outer = ctx.emitter.top;
   const span = op.span;
   const ring = ctx.analysis.regionOf.get(op) === ctx.kernel.body && ctx.producers > 0;
-  const bulk = ring && ctx.kernel.tile.bulk !== 0 && loads.every((load) => hasBulkRows(ctx, load));
+  const found = ring && ctx.kernel.tile.bulk !== 0 ? loads.map((load) => boxesOf(ctx, load)) : [];
+  const boxes = found.flatMap((b) => b ?? []);
+  const boxed = ring && boxes.length === loads.length;
   const stages = loads.map((load): Stage => {
     ctx.emitter.span = load.span;
     const name = nameOf(load.result, load.tensor.name);
@@ -74,7 +76,7 @@ export function pipelinedLoop(
       true,
       count,
       load.tensor.element,
-      bulk ? 'whole' : 'row',
+      boxed ? 'panels' : 'row',
     );
     ctx.managed.add(tile.buffer);
     return { load, tile };
@@ -91,7 +93,7 @@ export function pipelinedLoop(
     ctx.managed.add(barriers);
     stageInvariants(ctx, op.body, op.body, false);
     ctx.emitter.span = span;
-    ctx.ring = { op, stages, count, barriers, producers: ctx.producers, bulk };
+    ctx.ring = { op, stages, count, barriers, producers: ctx.producers, ...(boxed ? { boxes } : {}) };
     return ringConsumer(ctx, ctx.ring, params);
   }
   // Everything that waits for memory is issued before the first of it is needed.

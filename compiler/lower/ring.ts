@@ -2,8 +2,8 @@
  * Warp-specialised loops: producer warps run the loop's loads on an iterator of their own into a ring of stages; consumer
  * warps run everything else, free of each other. A stage has two mbarriers: `full`, completed by the producer's copies as
  * they land, and `empty`, by one lane of every consumer warp. (The structure of CUTLASS's Hopper mainloops. The copies are
- * bulk copies of rows where the target has them and the rows allow it, see bulk.ts; else cp.async, so that any row gather
- * works and sm_80 runs it too. The tile number `bulk` = 0 asks for cp.async.)
+ * tensor copies where the target has them and the tiles are made of boxes, see tensor-copies.ts; else cp.async, so that any
+ * row gather works and sm_80 runs it too. The tile number `bulk` = 0 asks for cp.async.)
  */
 import type { ForOp, RaggedOp, Value } from '../ir/nodes.ts';
 import {
@@ -24,10 +24,10 @@ import {
 import type { Target } from '../target.ts';
 import type { Expr, SharedBuffer, Stmt, Var } from '../thread/nodes.ts';
 import type { Context } from './context.ts';
-import { BulkProducer } from './bulk.ts';
+import type { Boxes } from './boxes.ts';
+import { TensorProducer } from './tensor-copies.ts';
 import { underWarpCondition } from './emitter.ts';
 import { consumerIterator, Filler } from './fill.ts';
-import { makeIterator } from './iterate.ts';
 import type { Stage } from './pipeline.ts';
 import { assignYields, bindCarried, carry, lowerOps } from './regions.ts';
 
@@ -39,9 +39,12 @@ export interface Ring {
   readonly producers: number;
   /** full[count], then empty[count], 8 bytes each. */
   readonly barriers: SharedBuffer;
-  /** Whether rows are copied whole. */
-  readonly bulk: boolean;
+  /** How each stage's tile is cut into tensor copies, where that is how it is filled. */
+  readonly boxes?: readonly Boxes[];
 }
+
+/** Warps that copy: of boxes there are few, and the lanes of one warp agree by a vote. */
+const copyingWarps = (ring: Ring): number => (ring.boxes ? 1 : ring.producers);
 
 const full = (slot: Expr): Expr => mul(slot, 8);
 const empty = (ring: Ring, slot: Expr): Expr => add(mul(slot, 8), ring.count * 8);
@@ -116,17 +119,21 @@ function producer(ctx: Context, ring: Ring): Stmt[] {
       const parity = xor(varRef(at.parity), 1);
       ctx.emitter.emit({ s: 'mbarrierWait', span, buffer, offset: empty(ring, slot), parity });
     };
-    if (ring.bulk) {
-      const ahead = makeIterator(ctx, op, 'next_');
-      const rows = new BulkProducer(ctx, ring, varRef(lane), ahead);
+    if (ring.boxes) {
+      const boxes = new TensorProducer(ctx, ring, ring.boxes, {
+        count: 32,
+        id: varRef(lane),
+      });
+      const { ahead } = boxes;
       const vars = [...ahead.vars, at.slot, at.parity];
       const body = ctx.emitter.open({ region: op.body, vars }, (scope) => {
         ahead.bind(scope);
         const slot = varRef(at.slot);
-        rows.step(slot, full(slot), () => wait(slot));
+        boxes.step(slot, full(slot), () => wait(slot));
         at.advance();
       });
       ctx.emitter.emit({ s: 'while', span, cond: ahead.valid, body: body.stmts });
+      ctx.emitter.emit({ s: 'cpAsyncWait', span, pending: 0 });
       return;
     }
     const filler = new Filler(ctx, op, stages, { count: 32 * ring.producers, id: varRef(lane) });
@@ -174,11 +181,17 @@ export function withProducer(ctx: Context, ring: Ring, consumers: readonly Stmt[
   const { barriers: buffer, count } = ring;
   const init: Stmt[] = [];
   for (let s = 0; s < count; s++) {
-    init.push({ s: 'mbarrierInit', span, buffer, offset: full(constI(s)), count: 32 * ring.producers });
+    init.push({ s: 'mbarrierInit', span, buffer, offset: full(constI(s)), count: 32 * copyingWarps(ring) });
     init.push({ s: 'mbarrierInit', span, buffer, offset: empty(ring, constI(s)), count: ctx.threads / 32 });
   }
-  // Bulk copies count their bytes on the mbarriers through the asynchronous proxy.
-  if (ring.bulk) init.push({ s: 'proxyFence', span });
+  // Tensor copies count their bytes on the mbarriers through the asynchronous proxy.
+  if (ring.boxes) init.push({ s: 'proxyFence', span });
+  const first = lt(div(threadId(), 32), ctx.threads / 32 + copyingWarps(ring));
+  const all = copyingWarps(ring) === ring.producers;
+  const copies = producer(ctx, ring);
+  const copying: Stmt[] = all
+    ? copies
+    : [{ s: 'if', span, cond: first, uniform: 'warp', then: copies, else: [] }];
   return [
     { s: 'if', span, cond: eq(threadId(), 0), uniform: 'none', then: init, else: [] },
     { s: 'barrier', span },
@@ -188,7 +201,7 @@ export function withProducer(ctx: Context, ring: Ring, consumers: readonly Stmt[
       cond: lt(div(threadId(), 32), ctx.threads / 32),
       uniform: 'warp',
       then: role(consumers, ctx.threads),
-      else: role(producer(ctx, ring), 32 * ring.producers),
+      else: role(copying, 32 * ring.producers),
     },
   ];
 }

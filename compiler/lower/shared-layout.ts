@@ -11,25 +11,24 @@ import type { SharedTile, Swizzle } from './values.ts';
 
 /**
  * Bytes between rows, and how they are swizzled. Rows of a whole number of 128 bytes, or of 32 or 64, are swizzled; others
- * are padded to an odd number of 16-byte chunks, and so are `whole` rows, which one instruction writes as they are.
+ * are padded to an odd number of 16-byte chunks.
  */
 export function rowPitch(
   element: MemoryElement,
   columns: number,
   matrix: boolean,
-  whole = false,
 ): { pitch: number; swizzle?: Swizzle } {
   const bytes = columns * elementBytes(element);
   if (!matrix) return { pitch: Math.ceil(bytes / 4) * 4 + 4 };
-  if (bytes % 128 === 0 && !whole) return { pitch: bytes, swizzle: { chunks: 8, rows: 1 } };
-  if (bytes === 64 && !whole) return { pitch: bytes, swizzle: { chunks: 4, rows: 2 } };
-  if (bytes === 32 && !whole) return { pitch: bytes, swizzle: { chunks: 2, rows: 4 } };
+  if (bytes % 128 === 0) return { pitch: bytes, swizzle: { chunks: 8, rows: 1 } };
+  if (bytes === 64) return { pitch: bytes, swizzle: { chunks: 4, rows: 2 } };
+  if (bytes === 32) return { pitch: bytes, swizzle: { chunks: 2, rows: 4 } };
   const chunks = Math.ceil(bytes / 16);
   return { pitch: 16 * (chunks + (chunks % 2 === 0 ? 1 : 0)) };
 }
 
-/** How the rows of a matrix operand lie: swizzled or padded in one piece, padded to be written whole, or in panels. */
-export type RowForm = 'row' | 'whole' | 'panels';
+/** How the rows of a matrix operand lie: swizzled or padded in one piece, or in panels. */
+export type RowForm = 'row' | 'panels';
 
 /** Bytes between a panel's rows: what the hardware's widest swizzle covers. */
 export const panelBytes = 128;
@@ -54,7 +53,7 @@ export function newSharedTile(
   const panels = form === 'panels' && fitsPanels(element, rows, columns);
   const { pitch, swizzle } = panels
     ? { pitch: panelBytes, swizzle: { chunks: 8, rows: 1 } }
-    : rowPitch(element, columns, matrix, form === 'whole');
+    : rowPitch(element, columns, matrix);
   const stageBytes = panels ? rows * columns * eb : Math.ceil((rows * pitch) / 16) * 16;
   const count = stages > 1 ? `${stages} stages x ` : '';
   const padded = pitch > columns * eb ? `, row pitch ${pitch} B` : '';

@@ -45,6 +45,20 @@ export interface SharedBuffer {
   readonly note: string;
 }
 
+/**
+ * How a global buffer is copied by boxes (CUDA's tensor maps, "tiled" mode): a tensor over it, and the box that one copy
+ * moves. In shared memory a box is rows of 128 bytes, whose 16-byte chunk c lies at chunk c ^ (address / 128 % 8).
+ * Elements of the box outside the tensor become zero.
+ */
+export interface TensorMap {
+  readonly buffer: GlobalBuffer;
+  /** In elements, innermost dimension first, over scalar params; `strides` are those of all but the innermost. */
+  readonly extents: readonly Expr[];
+  readonly strides: readonly Expr[];
+  /** In elements, innermost first: 128 bytes, then how many of each dimension. */
+  readonly box: readonly number[];
+}
+
 // ---------------------------------------------------------------- expressions (no side effects, per thread)
 
 export type UnaryName =
@@ -244,6 +258,8 @@ export type Stmt = Base &
       }
     /** dst = value of lane (lane ^ mask); all lanes of the warp take part. */
     | { readonly s: 'shuffleXor'; readonly dst: LValue; readonly value: Expr; readonly mask: number }
+    /** dst = whether `value` holds in any lane; all lanes of the warp take part. */
+    | { readonly s: 'voteAny'; readonly dst: LValue; readonly value: Expr }
     /** 64-bit mbarrier at `offset` of a shared buffer: by one thread, before a block barrier. */
     | {
         readonly s: 'mbarrierInit';
@@ -255,7 +271,7 @@ export type Stmt = Base &
     /** Arrives once all of this thread's earlier cpAsync copies have landed (noinc form: counts as one arrival). */
     | { readonly s: 'mbarrierArriveCpAsync'; readonly buffer: SharedBuffer; readonly offset: Expr }
     /**
-     * Expects `bytes` more from bulk copies in the current phase, then arrives: the phase completes once all arrivals came
+     * Expects `bytes` more from tensor copies in the current phase, then arrives: the phase completes once all arrivals came
      * and all expected bytes have landed.
      */
     | {
@@ -265,24 +281,20 @@ export type Stmt = Base &
         readonly bytes: Expr;
       }
     /**
-     * All lanes of a warp: lane l below `rows` copies a row, `bytes` from element `index` (its own) to `offset` + l * `pitch`
-     * (offset the same in all lanes), and nothing where pred is false. 16-byte aligned and sized. By the asynchronous proxy;
-     * the bytes count on the mbarrier as they land.
+     * A lane copies the box of `map` that begins at the coordinates `at` (innermost first) to `offset`, a multiple of 128 bytes,
+     * or nothing where pred is false. By the asynchronous proxy; the box's bytes count on the mbarrier as they land.
      */
     | {
-        readonly s: 'bulkRows';
+        readonly s: 'tensorCopy';
         readonly buffer: SharedBuffer;
         readonly offset: Expr;
-        readonly pitch: number;
-        readonly from: GlobalBuffer;
-        readonly index: Expr;
-        readonly bytes: number;
-        readonly rows: number;
+        readonly map: TensorMap;
+        readonly at: readonly Expr[];
         readonly barrier: SharedBuffer;
         readonly barrierOffset: Expr;
         readonly pred?: Expr;
       }
-    /** Orders this thread's earlier shared memory accesses before what the asynchronous proxy (bulk copies) does after it. */
+    /** Orders this thread's earlier shared memory accesses before what the asynchronous proxy (tensor copies) does after it. */
     | { readonly s: 'proxyFence' }
     /** Waits until the phase with the given parity (0 or 1) has completed. */
     | {

@@ -171,6 +171,8 @@ class Printer {
         return `${this.targets(s.acc)} += mma.${s.element} (${this.list(s.a)}) (${this.list(s.b)})`;
       case 'shuffleXor':
         return `${this.target(s.dst)} = shuffle.xor ${this.expr(s.value)}, ${s.mask}`;
+      case 'voteAny':
+        return `${this.target(s.dst)} = vote.any ${this.expr(s.value)}`;
       case 'mbarrierInit':
         return `mbarrier.init ${this.at(s)}, ${s.count}`;
       case 'mbarrierArrive':
@@ -179,9 +181,10 @@ class Printer {
         return `mbarrier.arrive.cpAsync ${this.at(s)}`;
       case 'mbarrierArriveExpect':
         return `mbarrier.arrive.expect ${this.at(s)}, ${this.expr(s.bytes)} B`;
-      case 'bulkRows': {
+      case 'tensorCopy': {
         const barrier = this.at({ buffer: s.barrier, offset: s.barrierOffset });
-        return `bulk.${s.rows}x${s.bytes} ${this.at(s)} pitch ${s.pitch} <- ${s.from.name}[${this.expr(s.index)}]${this.pred(s)}, ${barrier}`;
+        const box = s.map.box.join('x');
+        return `tensor.copy.${box} ${this.at(s)} <- ${s.map.buffer.name}{${this.list(s.at)}}${this.pred(s)}, ${barrier}`;
       }
       case 'proxyFence':
         return 'fence.proxy.async';

@@ -89,6 +89,7 @@ export class Divergence {
         return this.lower(s.dst, 'none');
       case 'mma':
         return this.lower(s.acc, 'none');
+      case 'voteAny':
       case 'shuffleXor':
         // A butterfly may well have made it the same in all lanes.
         return this.lower([s.dst], meet(flow, 'warp'));

@@ -139,7 +139,7 @@ class Verifier {
       case 'shuffleXor':
       case 'ldmatrix':
       case 'mma':
-      case 'bulkRows':
+      case 'voteAny':
         if (this.target.warpSize === 1) bad(`${s.s} needs warps; ${this.target.name} has none`, s.span);
         this.need(flow, 'warp', s.s, s.span);
         return this.warp(s);
@@ -193,9 +193,7 @@ class Verifier {
     if (!allowed.includes(n)) bad(`${what} takes ${allowed.join(', ')} operands, not ${n}`, span);
   }
 
-  private warp(
-    s: Extract<Stmt, { s: 'warpBarrier' | 'shuffleXor' | 'ldmatrix' | 'mma' | 'bulkRows' }>,
-  ): void {
+  private warp(s: Extract<Stmt, { s: 'warpBarrier' | 'shuffleXor' | 'ldmatrix' | 'mma' | 'voteAny' }>): void {
     switch (s.s) {
       case 'warpBarrier':
         return;
@@ -208,8 +206,9 @@ class Verifier {
         this.count(s.dst.length, [1, 2, 4], 'ldmatrix', s.span);
         this.registers(s.dst, ['u32'], 'ldmatrix', s.span);
         return this.shared(s.buffer, s.offset, 16, s.span);
-      case 'bulkRows':
-        return this.bulk(s);
+      case 'voteAny':
+        this.expr(s.value, s.span, 'bool');
+        return this.registers([s.dst], ['bool'], 'a vote', s.span);
       case 'mma':
         if (!this.target.features.mma) bad(`${this.target.name} has no mma`, s.span);
         this.count(s.acc.length, [4], 'mma acc', s.span);
@@ -220,22 +219,27 @@ class Verifier {
     }
   }
 
-  private bulk(s: Extract<Stmt, { s: 'bulkRows' }>): void {
-    if (!this.target.features.hopper) bad(`${this.target.name} has no bulk copies`, s.span);
+  private tensorCopy(s: Extract<Stmt, { s: 'tensorCopy' }>): void {
+    const { map, span } = s;
+    if (!this.target.features.hopper) bad(`${this.target.name} has no tensor copies`, span);
+    const eb = elementBytes(map.buffer.element);
+    const rank = map.extents.length;
+    if (rank < 1 || rank > 5) bad(`a tensor map of ${rank} dimensions`, span);
     for (const [what, n] of [
-      ['rows', s.bytes],
-      ['a row pitch', s.pitch],
+      ['strides', map.strides.length + 1],
+      ['a box', map.box.length],
+      ['coordinates', s.at.length],
     ] as const)
-      if (!Number.isInteger(n) || n < 16 || n % 16 !== 0)
-        bad(`a bulk copy with ${what} of ${n} B, which is no multiple of 16`, s.span);
-    if (!Number.isInteger(s.rows) || s.rows < 1 || s.rows > 32)
-      bad(`a bulk copy of ${s.rows} rows by the lanes of a warp`, s.span);
-    for (const e of [s.offset, s.barrierOffset])
-      if (!atLeast(this.divergence.of(e), 'warp'))
-        bad(`the offset ${printExpr(e)} of a bulk copy is not the same in all lanes`, s.span);
-    this.shared(s.buffer, s.offset, 16, s.span);
-    this.shared(s.barrier, s.barrierOffset, 8, s.span);
-    this.global(s.from, s.index, 16, 'read', s.span);
+      if (n !== rank) bad(`${what} of ${n} dimensions for a tensor map of ${rank}`, span);
+    if (map.box[0]! * eb !== 128 || map.box.some((n) => !Number.isInteger(n) || n < 1 || n > 256))
+      bad(`a box of ${map.box.join(' x ')} elements`, span);
+    for (const stride of map.strides)
+      this.aligned(stride, 16 / eb, `a stride of ${map.buffer.name}`, 16, span);
+    for (const c of s.at) this.expr(c, span, 'i32');
+    this.shared(s.buffer, s.offset, 128, span);
+    this.shared(s.barrier, s.barrierOffset, 8, span);
+    if (!this.k.buffers.includes(map.buffer)) bad(`${map.buffer.name} is not a buffer of this kernel`, span);
+    if (map.buffer.access === 'write') bad(`${map.buffer.name} is write-only and is read`, span);
   }
 
   private global(
@@ -314,6 +318,8 @@ class Verifier {
         if (!Number.isInteger(s.pending) || s.pending < 0 || s.pending > 7)
           bad(`cp.async.wait ${s.pending} is outside 0..7`, s.span);
         return;
+      case 'tensorCopy':
+        return this.tensorCopy(s);
       case 'mbarrierWait':
         this.expr(s.parity, s.span);
         if (s.parity.type !== 'i32' && s.parity.type !== 'u32')

@@ -14,7 +14,7 @@ import {
   unary,
   unpack,
 } from './expr.ts';
-import { bodiesOf, type Expr, type LValue, type Stmt, type Var } from './nodes.ts';
+import { bodiesOf, type Expr, type LValue, type Stmt, type TensorMap, type Var } from './nodes.ts';
 
 /** Direct operands, in evaluation order. */
 export function childrenOf(e: Expr): readonly Expr[] {
@@ -137,6 +137,7 @@ export function exprsOf(s: Stmt): readonly Expr[] {
     case 'mma':
       return present(...s.acc.map((d) => d.index), ...s.a, ...s.b);
     case 'shuffleXor':
+    case 'voteAny':
       return present(s.dst.index, s.value);
     case 'mbarrierInit':
     case 'mbarrierArrive':
@@ -144,8 +145,8 @@ export function exprsOf(s: Stmt): readonly Expr[] {
       return [s.offset];
     case 'mbarrierArriveExpect':
       return [s.offset, s.bytes];
-    case 'bulkRows':
-      return present(s.offset, s.index, s.barrierOffset, s.pred);
+    case 'tensorCopy':
+      return present(s.offset, ...s.at, s.barrierOffset, s.pred);
     case 'mbarrierWait':
       return [s.offset, s.parity];
   }
@@ -167,6 +168,7 @@ export function writesOf(s: Stmt): readonly LValue[] {
     case 'mma':
       return s.acc;
     case 'shuffleXor':
+    case 'voteAny':
       return [s.dst];
     default:
       return [];
@@ -256,6 +258,7 @@ export function mapStmts(stmts: readonly Stmt[], f: StmtRewrite): Stmt[] {
       case 'mma':
         return { ...s, acc: s.acc.map(to), a: s.a.map(expr), b: s.b.map(expr) };
       case 'shuffleXor':
+      case 'voteAny':
         return { ...s, dst: to(s.dst), value: expr(s.value) };
       case 'mbarrierInit':
       case 'mbarrierArrive':
@@ -263,15 +266,24 @@ export function mapStmts(stmts: readonly Stmt[], f: StmtRewrite): Stmt[] {
         return { ...s, offset: expr(s.offset) };
       case 'mbarrierArriveExpect':
         return { ...s, offset: expr(s.offset), bytes: expr(s.bytes) };
-      case 'bulkRows': {
+      case 'tensorCopy': {
         const barrierOffset = expr(s.barrierOffset);
-        return { ...s, offset: expr(s.offset), index: expr(s.index), barrierOffset, ...pred(s) };
+        return { ...s, offset: expr(s.offset), at: s.at.map(expr), barrierOffset, ...pred(s) };
       }
       case 'mbarrierWait':
         return { ...s, offset: expr(s.offset), parity: expr(s.parity) };
     }
   };
   return stmts.flatMap((s) => (f.stmt ? f.stmt(one(s)) : [one(s)]));
+}
+
+/** The tensor maps of a body's copies, in program order. */
+export function tensorMapsOf(stmts: readonly Stmt[]): TensorMap[] {
+  const found = new Set<TensorMap>();
+  walkStmts(stmts, (s) => {
+    if (s.s === 'tensorCopy') found.add(s.map);
+  });
+  return [...found];
 }
 
 /** Replaces reads of scalar variables in statements. */

@@ -50,7 +50,7 @@ export function configure(
   try {
     const kernel = lowering.lower(template, spec, tile);
     const text = instructionsOf(kernel);
-    const asynchronous = text.has('cpAsync') || text.has('bulkRows');
+    const asynchronous = text.has('cpAsync') || text.has('tensorCopy');
     const producers = text.has('mbarrierWait') ? Math.max(1, tile['producers'] ?? 1) : 0;
     return {
       template,

@@ -4,7 +4,7 @@
  * The online softmax state (Milakov and Gimelshein 2018) stays in registers over all entries, so a pack that covers its
  * sequences' whole paths writes final outputs; other packs write partials that merge.ts combines.
  */
-import { kernel, tune } from '../../dsl/index.ts';
+import { kernel, tune, type Tile } from '../../dsl/index.ts';
 
 export const forward = kernel(
   'pat_forward',
@@ -48,25 +48,31 @@ export const forward = kernel(
     const feature = k.iota(headDim).expand(0);
     const queries = q.load([sequence.expand(1), head.expand(1), feature], { mask: live.expand(1) });
 
+    // Steps begin where pages do, so that a step's rows are runs of pages' tokens.
+    const pageStart = (token: Tile<'i32', readonly []>): Tile<'i32', readonly []> =>
+      token.div(page).mul(page);
     const entryBegin = packs.at(pack, 2);
     const entryEnd = packs.at(pack, 3);
     const state = k.ragged(
       {
         from: entryBegin,
         to: entryEnd,
-        trips: (e) => {
-          const tokens = entries.at(e, 2).sub(entries.at(e, 1));
-          return tokens.add(n - 1).div(n);
-        },
+        trips: (e) =>
+          entries
+            .at(e, 2)
+            .sub(pageStart(entries.at(e, 1)))
+            .add(n - 1)
+            .div(n),
       },
       { max: k.full([m], -Infinity, 'f32'), sum: k.zeros([m], 'f32'), acc: k.zeros([m, headDim], 'f32') },
       (e, step, carried) => {
         const from = entries.at(e, 1);
         const to = entries.at(e, 2);
-        const token = from.add(step.mul(n)).add(k.iota(n));
-        const inside = token.lt(to);
+        const token = pageStart(from).add(step.mul(n)).add(k.iota(n));
+        const inside = token.ge(from).and(token.lt(to));
         const pageList = entries.at(e, 0);
-        const pageId = pages.load([pageList.add(token.div(page))], { mask: inside });
+        const listed = token.div(page);
+        const pageId = pages.load([pageList.add(listed)], { mask: listed.mul(page).lt(to) });
         const place = [pageId.expand(1), token.rem(page).expand(1), kvHead, feature];
         const keys = key.load(place, { mask: inside.expand(1) });
         const values = value.load(place, { mask: inside.expand(1) });

@@ -1,6 +1,6 @@
 /**
  * cp.async: copies that a thread starts, commits in groups and waits for. A copy's bytes arrive as late as they may:
- * at the wait that covers it, or when the mbarrier that tracks it is the only thing left to happen; the bytes of bulk
+ * at the wait that covers it, or when the mbarrier that tracks it is the only thing left to happen; the bytes of tensor
  * copies, that only mbarriers track, always so.
  */
 import type { Context } from './context.ts';
@@ -28,13 +28,44 @@ interface Arrival {
   readonly at: number;
 }
 
-/** A bulk copy on its way; its bytes count on the mbarrier at `barrier`. */
+/** A tensor copy on its way; its bytes count on the mbarrier at `barrier`. */
 interface Bulk {
   readonly thread: number;
   readonly at: number;
   readonly slot: number;
   readonly data: Uint32Array;
   readonly barrier: number;
+}
+
+/** What a tensor copy moves: see TensorMap; in elements, innermost dimension first. */
+export interface Box {
+  readonly box: readonly number[];
+  readonly extents: readonly number[];
+  readonly strides: readonly number[];
+  readonly at: readonly number[];
+}
+
+/** Every 16-byte chunk of a box that lies inside the tensor: its row of 128 bytes, its place there, its first element. */
+function gatherBox(
+  { box, extents, strides, at }: Box,
+  elementBytes: number,
+  visit: (row: number, chunk: number, index: number) => void,
+): void {
+  const per = 16 / elementBytes;
+  const rows = box.slice(1).reduce((a, b) => a * b, 1);
+  for (let row = 0; row < rows; row++) {
+    let [rest, base, inside] = [row, 0, true];
+    for (let d = 1; d < box.length; d++) {
+      const c = at[d]! + (rest % box[d]!);
+      rest = Math.floor(rest / box[d]!);
+      inside &&= c >= 0 && c < extents[d]!;
+      base += c * strides[d - 1]!;
+    }
+    for (let chunk = 0; inside && chunk < 8; chunk++) {
+      const c = at[0]! + chunk * per;
+      if (c >= 0 && c < extents[0]!) visit(row, chunk, base + c);
+    }
+  }
 }
 
 /** What the agent of a thread landed: after a wait that covers the group, the thread knows it too. */
@@ -94,8 +125,8 @@ export class Copies {
     this.queues[w]!.push({ lane: l, group, at, slot, data, landed: false, tracked: false });
   }
 
-  /** A row by the asynchronous proxy. */
-  bulk(
+  /** A box by the asynchronous proxy: rows of 128 bytes, swizzled by address, with zeros outside the tensor. */
+  box(
     to: Site,
     from: Site,
     barrierSite: Site,
@@ -105,14 +136,16 @@ export class Copies {
     barrierOffset: number,
     bytes: number,
     memory: GlobalMemory,
-    index: number,
+    box: Box,
   ): void {
     const barrier = this.barriers.locate(barrierSite, w, l, barrierOffset);
-    const words = bytes >> 2;
-    const data = new Uint32Array(words);
-    if (memory.loadWords(from, w, l, index, words, 16))
-      for (let i = 0; i < words; i++) data[i] = memory.word(index, i);
     const { at, slot } = this.shared.departBulk(to, w, l, offset, bytes);
+    const data = new Uint32Array(bytes >> 2);
+    gatherBox(box, memory.bytes, (row, chunk, index) => {
+      if (!memory.loadWords(from, w, l, index, 4)) return;
+      const place = 32 * row + 4 * (chunk ^ (((at >> 7) + row) & 7));
+      for (let i = 0; i < 4; i++) data[place + i] = memory.word(index, i);
+    });
     if (slot !== 0) this.bulks.push({ thread: (w << 5) + l, at, slot, data, barrier });
   }
 

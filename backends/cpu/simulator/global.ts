@@ -26,7 +26,8 @@ export class GlobalMemory {
   /** The words of a 32-bit buffer, or the halves. */
   private readonly raw: Uint32Array | Uint16Array;
   private readonly half: boolean;
-  private readonly bytes: number;
+  /** Of an element. */
+  readonly bytes: number;
   private readonly state: GlobalState;
   private readonly context: Context;
   private readonly report: GlobalFindings;

@@ -264,9 +264,9 @@ export class SharedMemory {
     return { at, slot };
   }
 
-  /** A bulk copy sets out: what threads stored there must have been fenced. It has no bank conflicts. */
+  /** A tensor copy sets out: what threads stored there must have been fenced. It has no bank conflicts. */
   departBulk(site: Site, w: number, l: number, offset: number, bytes: number): { at: number; slot: number } {
-    const left = this.depart(site, w, l, offset, bytes, 16);
+    const left = this.depart(site, w, l, offset, bytes, 128);
     site.counter.drop();
     if (left.slot === 0) return left;
     for (let g = left.at >> this.shift; g <= (left.at + bytes - 1) >> this.shift; g++) {

@@ -52,6 +52,10 @@ export function leaf(s: Stmt, k: LeafWriter): string {
       return `${whole(warpSite(k, 'warp barrier'))}rt.clocks.warpBarrier(w,m,full[w]);`;
     case 'shuffleXor':
       return shuffle(s, k);
+    case 'voteAny': {
+      const any = `let any=0;for(let l=0;l<32;l++)if((m>>>l&1)&&${k.expr(s.value)})any=1;`;
+      return `${whole(warpSite(k, 'vote'))}${any}${lanes(`${k.target(s.dst, false)}=any;`)}`;
+    }
     case 'mma':
       return matrix(s, k);
     case 'ldmatrix':
@@ -95,8 +99,8 @@ export function leaf(s: Stmt, k: LeafWriter): string {
       const site = sharedSite(s, k, 'mbarrier', 8);
       return `${lanes(`A[l]=${k.expr(s.offset)};P[l]=${k.value(s.bytes)};`)}B.arrive(${site},w,m,A,P);`;
     }
-    case 'bulkRows':
-      return bulk(s, k);
+    case 'tensorCopy':
+      return tensorCopy(s, k);
     case 'proxyFence':
       return 'S.fence(w,m);';
     case 'mbarrierArriveCpAsync': {
@@ -174,17 +178,18 @@ function matrix(s: Extract<Stmt, { s: 'mma' }>, k: LeafWriter): string {
   return `${whole(site)}${lanes(put.join(''))}${call}${lanes(get.join(''))}`;
 }
 
-/** Offsets are those of lane 0, as the instruction takes them from uniform registers. */
-function bulk(s: Extract<Stmt, { s: 'bulkRows' }>, k: LeafWriter): string {
-  const partial = whole(warpSite(k, 'bulk copy'));
-  const to = sharedSite(s, k, 'copy', s.bytes);
-  const from = globalSite(s.from.name, k, 'copy', s.bytes);
+function tensorCopy(s: Extract<Stmt, { s: 'tensorCopy' }>, k: LeafWriter): string {
+  const { map } = s;
+  const eb = bytesOf(map.buffer);
+  const bytes = eb * map.box.reduce((a, b) => a * b, 1);
+  const to = sharedSite(s, k, 'copy', bytes);
+  const from = globalSite(map.buffer.name, k, 'copy', bytes);
   const shared = k.sharedId(s.barrier);
   const bar = k.site({ space: 'none', kind: 'mbarrier', buffer: s.barrier.name, width: 8, shared });
-  const put = lanes(`A[l]=${k.expr(s.offset)};P[l]=${k.expr(s.barrierOffset)};`);
-  const live = s.pred ? `&&${k.expr(s.pred)}` : '';
-  const copy = `C.bulk(${to},${from},${bar},w,l,A[0]+${s.pitch}*l,P[0],${s.bytes},${k.global(s.from)},${k.expr(s.index)});`;
-  return `${partial}${put}for(let l=0;l<${s.rows};l++)if((m>>>l&1)${live}){${copy}}`;
+  const list = (es: readonly Expr[]): string => `[${es.map((e) => k.expr(e)).join(',')}]`;
+  const box = `{box:[${map.box.join(',')}],extents:${list(map.extents)},strides:${list(map.strides)},at:${list(s.at)}}`;
+  const copy = `C.box(${to},${from},${bar},w,l,${k.expr(s.offset)},${k.expr(s.barrierOffset)},${bytes},${k.global(map.buffer)},${box});`;
+  return lanes(copy, s.pred ? `&&${k.expr(s.pred)}` : '');
 }
 
 function rows(s: Extract<Stmt, { s: 'ldmatrix' }>, k: LeafWriter): string {

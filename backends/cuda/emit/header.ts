@@ -2,6 +2,7 @@
 import type { ThreadKernel } from '../../../compiler/thread/nodes.ts';
 import { typeNames } from './expression.ts';
 import type { Signature } from './kernel.ts';
+import { encodeMaps, encodesMaps, mapArguments } from './maps.ts';
 import { legal } from './names.ts';
 
 export interface EmittedKernel {
@@ -77,7 +78,7 @@ export function emitLaunchers(program: string, kernels: readonly EmittedKernel[]
 // ---- host side: one launch function per kernel, declared in ${program}.h
 #ifndef __CUDACC_RTC__
 #include <cuda_runtime_api.h>
-${kernels.some((k) => k.kernel.sharedBytes > withoutAsking) ? allowShared : ''}${kernels.map((k) => launcher(program, k)).join('')}#endif
+${kernels.some((k) => k.kernel.sharedBytes > withoutAsking) ? allowShared : ''}${kernels.some((k) => k.signature.maps.length > 0) ? encodesMaps : ''}${kernels.map((k) => launcher(program, k)).join('')}#endif
 `;
 }
 
@@ -101,10 +102,10 @@ function launcher(program: string, k: EmittedKernel): string {
   const cudaError_t error = allow_shared((const void *)${signature.symbol}, ${kernel.sharedBytes}, &devices);
   if (error != cudaSuccess) return error;
 `;
-  const names = [...signature.buffers, ...signature.params];
+  const names = [...signature.buffers, ...signature.params, ...mapArguments(signature)];
   return `
 extern "C" cudaError_t ${launcherOf(program, signature)}(${parameters(k).join(', ')}) {
-${kernel.sharedBytes > withoutAsking ? allow : ''}  void *arguments[] = {${names.map((n) => `(void *)&${n}`).join(', ')}};
+${kernel.sharedBytes > withoutAsking ? allow : ''}${encodeMaps(k)}  void *arguments[] = {${names.map((n) => `(void *)&${n}`).join(', ')}};
   return cudaLaunchKernel((const void *)${signature.symbol}, grid, dim3(${kernel.threads}), arguments, ${kernel.sharedBytes}, stream);
 }
 `;

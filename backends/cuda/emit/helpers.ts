@@ -70,6 +70,23 @@ __device__ __forceinline__ float high_bf16(unsigned word) { return __uint_as_flo
 __device__ __forceinline__ float round_bf16(float x) { return from_bf16(to_bf16(x)); }`,
 };
 
+/** Copies of a box to shared memory, by the rank of the tensor. */
+const tensorCopy = (rank: number): string => {
+  const at = Array.from({ length: rank }, (_, i) => `c${i}`);
+  const operands = at.map((_, i) => `%${i + 2}`).join(', ');
+  return `__device__ __forceinline__ void tensor_copy_${rank}d(unsigned to, const tensor_map *map, ${at.map((c) => `int ${c}`).join(', ')}, unsigned barrier) {
+  asm volatile("cp.async.bulk.tensor.${rank}d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {${operands}}], [%${rank + 2}];"
+               :: "r"(to), "l"(map), ${at.map((c) => `"r"(${c})`).join(', ')}, "r"(barrier) : "memory");
+}`;
+};
+const tensorCopies = {
+  tensor_copy_1d: tensorCopy(1),
+  tensor_copy_2d: tensorCopy(2),
+  tensor_copy_3d: tensorCopy(3),
+  tensor_copy_4d: tensorCopy(4),
+  tensor_copy_5d: tensorCopy(5),
+};
+
 /** In the order they are written. The key is what emitting code names; a text may define several functions. */
 const helpers = {
   inf: '#define INF __int_as_float(0x7f800000)',
@@ -116,32 +133,12 @@ __device__ __forceinline__ float divide(float a, float b) {
   asm volatile("{ .reg .b64 state; mbarrier.arrive.expect_tx.shared.b64 state, [%0], %1; }" :: "r"(barrier), "r"(bytes) : "memory");
 }`,
   proxy_fence: `__device__ __forceinline__ void proxy_fence() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }`,
-  bulk_rows: `// The copy instruction takes its operands from the warp's uniform registers and runs once a warp: rows go one after another,
-// addresses shuffled to all lanes. With lanes' own addresses the compiler would make a loop with a branch of each copy.
-template <int bytes> __device__ __forceinline__ void bulk_copy(unsigned to, const void *from, unsigned barrier) {
-  asm volatile("{ .reg .pred p; elect.sync _|p, 0xffffffff;"
-               " @p cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3]; }"
-               :: "r"(to), "l"(from), "n"(bytes), "r"(barrier) : "memory");
-}
-template <int bytes, int pitch, int rows, typename Element, typename Index>
-__device__ __forceinline__ void bulk_rows(unsigned to, const Element *from, Index index, unsigned barrier, bool live) {
-  constexpr unsigned warp = 0xffffffffu, all = warp >> (32 - rows);
-  to = __shfl_sync(warp, to, 0);
-  barrier = __shfl_sync(warp, barrier, 0);
-  // In units of 16 bytes an address takes 32 bits.
-  const unsigned unit = (unsigned)(index / (Index)(16 / sizeof(Element)));
-  const unsigned mask = __ballot_sync(warp, live) & all;
-  if (mask == all) {
-#pragma unroll 8
-    for (int row = 0; row < rows; row++)
-      bulk_copy<bytes>(to + row * pitch, (const uint4 *)from + __shfl_sync(warp, unit, row), barrier);
-  } else {
-    for (unsigned left = mask; left != 0; left &= left - 1) {
-      const int row = __ffs(left) - 1;
-      bulk_copy<bytes>(to + row * pitch, (const uint4 *)from + __shfl_sync(warp, unit, row), barrier);
-    }
-  }
+  tensor_map: `// A tensor map: 128 bytes that the driver encodes and the copy engine reads.
+struct alignas(64) tensor_map { unsigned long long words[16]; };
+__device__ __forceinline__ void prefetch_tensor_map(const tensor_map *map) {
+  asm volatile("prefetch.tensormap [%0];" :: "l"(map) : "memory");
 }`,
+  ...tensorCopies,
   mbarrier_wait: `__device__ __forceinline__ void mbarrier_wait(unsigned barrier, unsigned parity) {
   unsigned done;
   do {

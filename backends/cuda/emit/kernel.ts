@@ -1,6 +1,6 @@
 /** One Thread IR kernel as a `extern "C" __global__` function. */
-import type { GlobalBuffer, SharedBuffer, ThreadKernel } from '../../../compiler/thread/nodes.ts';
-import { walkStmts } from '../../../compiler/thread/walk.ts';
+import type { GlobalBuffer, SharedBuffer, TensorMap, ThreadKernel } from '../../../compiler/thread/nodes.ts';
+import { tensorMapsOf, walkStmts } from '../../../compiler/thread/walk.ts';
 import { Expressions, typeNames } from './expression.ts';
 import { helperNames, type Helper } from './helpers.ts';
 import { Names } from './names.ts';
@@ -9,11 +9,12 @@ import { eachExpression } from './walk.ts';
 import { Widths } from './wide.ts';
 import type { Writer } from './writer.ts';
 
-/** A kernel's symbol in the emitted file, and the C names of its arguments: buffers in order, then scalars. */
+/** A kernel's symbol in the emitted file, and the C names of its arguments: buffers in order, scalars, tensor maps. */
 export interface Signature {
   readonly symbol: string;
   readonly buffers: readonly string[];
   readonly params: readonly string[];
+  readonly maps: readonly string[];
 }
 
 export const memoryTypes: Record<GlobalBuffer['element'], string> = {
@@ -44,7 +45,7 @@ function needs(kernel: ThreadKernel): {
     if (s.s === 'mbarrierWait') found.roles = true;
     if (s.s === 'loadShared' || s.s === 'storeShared' || s.s === 'storeSharedHalf')
       found.pointers.add(s.buffer.id);
-    else if (s.s === 'bulkRows') [s.buffer, s.barrier].forEach((b) => found.numbers.add(b.id));
+    else if (s.s === 'tensorCopy') [s.buffer, s.barrier].forEach((b) => found.numbers.add(b.id));
     else if (s.s === 'cpAsync' || s.s === 'ldmatrix' || s.s.startsWith('mbarrier'))
       found.numbers.add((s as { buffer: SharedBuffer }).buffer.id);
   });
@@ -80,6 +81,9 @@ export function emitKernel(
   const widths = new Widths(kernel);
   const buffers = new Map(kernel.buffers.map((b) => [b.name, names.fresh(b.name)]));
   const params = new Map(kernel.params.map((p) => [p.name, names.fresh(p.name)]));
+  const tensorMaps = new Map<TensorMap, string>(
+    tensorMapsOf(kernel.body).map((m) => [m, names.fresh(`${m.buffer.name}_map`)]),
+  );
   const lookup = (map: ReadonlyMap<string, string>, name: string, what: string): string => {
     const found = map.get(name);
     if (found === undefined) throw new Error(`${what} ${name} is not declared by kernel ${kernel.name}`);
@@ -107,6 +111,7 @@ export function emitKernel(
       return `${type} *__restrict__ ${buffers.get(b.name)}`;
     }),
     ...kernel.params.map((p) => `${typeNames[p.type]} ${params.get(p.name)}`),
+    ...[...tensorMaps.values()].map((name) => `const __grid_constant__ tensor_map ${name}`),
   ];
   const bounds = kernel.minBlocks > 0 ? `${kernel.threads}, ${kernel.minBlocks}` : `${kernel.threads}`;
   writer.line(`extern "C" __global__ void __launch_bounds__(${bounds})`);
@@ -132,6 +137,11 @@ export function emitKernel(
         writer.line(`const unsigned ${addresses.get(b.id)} = arena_address + ${b.offset}u;`);
       }
     }
+    if (tensorMaps.size > 0) {
+      use('tensor_map');
+      const fetch = [...tensorMaps.values()].map((name) => `prefetch_tensor_map(&${name});`);
+      writer.line(`if (threadIdx.x == 0) { ${fetch.join(' ')} }`);
+    }
     const shared = (map: ReadonlyMap<number, string>, b: SharedBuffer): string => {
       const found = map.get(b.id);
       if (found === undefined)
@@ -146,8 +156,14 @@ export function emitKernel(
       use,
       sharedPointer: (b) => shared(pointers, b),
       sharedAddress: (b) => shared(addresses, b),
+      mapName: (m) => tensorMaps.get(m)!,
     }).body(kernel.body);
     writer.own();
   });
-  return { symbol, buffers: [...buffers.values()], params: [...params.values()] };
+  return {
+    symbol,
+    buffers: [...buffers.values()],
+    params: [...params.values()],
+    maps: [...tensorMaps.values()],
+  };
 }

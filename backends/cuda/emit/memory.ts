@@ -6,6 +6,7 @@ import type {
   RegType,
   SharedBuffer,
   Stmt,
+  TensorMap,
 } from '../../../compiler/thread/nodes.ts';
 import type { Expressions } from './expression.ts';
 import type { Helper } from './helpers.ts';
@@ -21,6 +22,8 @@ export interface MemoryContext {
   /** C pointer and 32-bit shared-window address of a shared buffer. */
   readonly sharedPointer: (b: SharedBuffer) => string;
   readonly sharedAddress: (b: SharedBuffer) => string;
+  /** The kernel argument that is a tensor map. */
+  readonly mapName: (m: TensorMap) => string;
 }
 
 const fields = ['x', 'y', 'z', 'w'] as const;
@@ -112,7 +115,7 @@ type Memory = Extract<
       | 'mbarrierArrive'
       | 'mbarrierArriveCpAsync'
       | 'mbarrierArriveExpect'
-      | 'bulkRows'
+      | 'tensorCopy'
       | 'mbarrierWait';
   }
 >;
@@ -188,16 +191,15 @@ export function emitMemory(c: MemoryContext, s: Memory): void {
       c.use('mbarrier_arrive_expect');
       writer.line(`mbarrier_arrive_expect(${address(s.buffer, s.offset)}, ${x.text(s.bytes)});`);
       return;
-    case 'bulkRows': {
-      c.use('bulk_rows');
-      const operands = [
-        address(s.buffer, s.offset),
-        x.bufferName(s.from),
-        x.index(s.from, s.index),
-        address(s.barrier, s.barrierOffset),
-        text(s.pred) ?? 'true',
-      ];
-      writer.line(`bulk_rows<${s.bytes}, ${s.pitch}, ${s.rows}>(${operands.join(', ')});`);
+    case 'tensorCopy': {
+      const name = `tensor_copy_${s.at.length}d` as Helper;
+      c.use('tensor_map');
+      c.use(name);
+      const to = address(s.buffer, s.offset);
+      const operands = [to, `&${c.mapName(s.map)}`, ...s.at.map((e) => x.text(e))];
+      writer.line(
+        `${condition(text(s.pred))}${name}(${[...operands, address(s.barrier, s.barrierOffset)].join(', ')});`,
+      );
       return;
     }
     case 'mbarrierWait':

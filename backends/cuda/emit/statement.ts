@@ -1,5 +1,5 @@
 /** Thread IR statements as C. Memory statements are in memory.ts. */
-import type { LValue, SharedBuffer, Stmt, Var } from '../../../compiler/thread/nodes.ts';
+import type { LValue, SharedBuffer, Stmt, TensorMap, Var } from '../../../compiler/thread/nodes.ts';
 import { type Expressions, typeNames } from './expression.ts';
 import { emitMemory, type MemoryContext } from './memory.ts';
 import type { Helper } from './helpers.ts';
@@ -15,6 +15,7 @@ export interface StatementContext {
   readonly use: (helper: Helper) => void;
   readonly sharedPointer: (b: SharedBuffer) => string;
   readonly sharedAddress: (b: SharedBuffer) => string;
+  readonly mapName: (m: TensorMap) => string;
 }
 
 export class Statements {
@@ -103,6 +104,9 @@ export class Statements {
         writer.line(`${this.#lvalue(s.dst)} = ${shuffled};`);
         return;
       }
+      case 'voteAny':
+        writer.line(`${this.#lvalue(s.dst)} = __any_sync(0xffffffffu, ${x.text(s.value)});`);
+        return;
       default:
         emitMemory(this.#memory, s);
     }

@@ -19,7 +19,6 @@ export function globalAccesses(body: readonly Stmt[]): { buffer: GlobalBuffer; i
         found.push({ buffer: s.buffer, index: s.index });
         break;
       case 'cpAsync':
-      case 'bulkRows':
         found.push({ buffer: s.from, index: s.index });
         break;
     }

@@ -45,7 +45,7 @@ export class Widths {
     const additive = (s: Stmt, root: Expr): boolean => {
       if (s.s === 'declare') return feeding.has(s.var.id);
       if (s.s === 'assign') return root === s.value && feeding.has(s.to.var.id);
-      if (s.s === 'cpAsync' || s.s === 'bulkRows') return root === s.index && this.isLarge(s.from);
+      if (s.s === 'cpAsync') return root === s.index && this.isLarge(s.from);
       return 'index' in s && root === s.index && this.isLarge(s.buffer);
     };
     walkStmts(kernel.body, (s) => exprsOf(s).forEach((root) => visit(root, additive(s, root))));

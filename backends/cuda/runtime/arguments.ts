@@ -1,7 +1,13 @@
-/** Kernel arguments in memory that the driver can read: one 8-byte slot per argument, then the pointers to the slots. */
+/**
+ * Kernel arguments in memory that the driver can read: one 8-byte slot per argument, then the pointers to the slots and to
+ * the tensor maps, then the maps.
+ */
 import { fail } from '../../../compiler/diagnostics/error.ts';
 import type { RegType, ThreadKernel } from '../../../compiler/thread/nodes.ts';
+import { tensorMapsOf } from '../../../compiler/thread/walk.ts';
+import type { Driver } from './driver.ts';
 import { koffi } from './library.ts';
+import { encodeMap } from './maps.ts';
 
 export type ScalarValue = { readonly type: RegType; readonly value: number };
 
@@ -24,14 +30,19 @@ export class Arguments {
 
   /** `addresses` by kernel buffer name, `scalars` by parameter name. */
   constructor(
+    driver: Driver,
     kernel: ThreadKernel,
     addresses: Readonly<Record<string, bigint>>,
     scalars: Readonly<Record<string, number>>,
   ) {
     const count = kernel.buffers.length + kernel.params.length;
     const library = koffi();
-    this.#block = library.alloc('uint64_t', Math.max(1, 2 * count));
-    const view = new DataView(library.view(this.#block, 16 * Math.max(1, count)));
+    const maps = tensorMapsOf(kernel.body);
+    const words = 2 * count + maps.length;
+    // Maps take 128 bytes each, aligned to 64.
+    this.#block = library.alloc('uint64_t', Math.max(1, words + 16 * maps.length + 8));
+    const firstMap = ((this.#block + BigInt(8 * words) + 63n) / 64n) * 64n;
+    const view = new DataView(library.view(this.#block, Math.max(8, 8 * words)));
     try {
       kernel.buffers.forEach((b, i) => {
         const address = addresses[b.name];
@@ -44,6 +55,11 @@ export class Arguments {
         if (value === undefined)
           fail('PAT0708', `kernel ${kernel.name} is launched without argument ${p.name}`);
         writeScalar(view, 8 * (kernel.buffers.length + i), p.name, { type: p.type, value });
+      });
+      maps.forEach((m, i) => {
+        const to = firstMap + BigInt(128 * i);
+        encodeMap(driver, to, m, addresses[m.buffer.name]!, scalars);
+        view.setBigUint64(8 * (2 * count + i), to, true);
       });
     } catch (error) {
       library.free(this.#block);

@@ -113,7 +113,7 @@ export class CudaDevice implements Device {
         if (!kept) owned.push(allocation);
         memory.set(buffer.name, allocation);
       }
-      for (const launch of request.launches) launches.push(prepare(launch, loaded, memory));
+      for (const launch of request.launches) launches.push(prepare(this.gpu, launch, loaded, memory));
       return await use({
         loaded,
         launches,
@@ -170,6 +170,7 @@ function neverWritten(request: RunRequest): Set<string> {
 
 /** @throws PAT0708 where a launch does not fit its kernel or the device. */
 export function prepare(
+  gpu: Gpu,
   launch: Launch,
   loaded: readonly LoadedKernel[],
   memory: ReadonlyMap<string, Allocation>,
@@ -191,7 +192,11 @@ export function prepare(
       return fail('PAT0708', `kernel ${kernel.kernel.name} is launched without buffer ${b.name}`);
     addresses[b.name] = allocation.address;
   }
-  return { loaded: kernel, grid: launch.grid, args: new Arguments(kernel.kernel, addresses, launch.scalars) };
+  return {
+    loaded: kernel,
+    grid: launch.grid,
+    args: new Arguments(gpu.driver, kernel.kernel, addresses, launch.scalars),
+  };
 }
 
 const resourcesOf = (k: LoadedKernel): KernelResources => ({

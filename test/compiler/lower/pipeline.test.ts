@@ -78,24 +78,34 @@ it('the shape that has been seen to race: three stages, one producer', () => {
   expect(instance.verify(outputs).ok).toBe(true);
 });
 
-describe('whole rows by bulk copies', () => {
+describe('boxes by tensor copies', () => {
+  const tile = { m: 64, n: 64, stages: 2 };
   const dims = [64, 128, 256];
   it.each(
     [2, 3, 5].flatMap((stages, i) =>
-      [1, 8, 48].map((page, j) => ({ stages, page, headDim: dims[(i + j) % 3]!, producers: 1 + (j % 2) })),
+      [8, 16, 48].map((page, j) => ({ stages, page, headDim: dims[(i + j) % 3]!, producers: 1 + (i % 2) })),
     ),
   )('stages=$stages page=$page headDim=$headDim producers=$producers', ({ page, headDim, ...lowering }) => {
     const flags = { page: String(page), headDim: String(headDim) };
-    const tile = { m: 32, n: 32, stages: 2 };
-    const { instance, kernel, run } = request(tile, lowering, 'cuda:sm_90a', flags);
+    const { instance, kernel, run } = request({ ...tile, m: 32, n: 32 }, lowering, 'cuda:sm_90a', flags);
     const { reports, outputs } = run();
     expect(reports.flatMap((r) => r.errors)).toEqual([]);
     expect(instance.verify(outputs)).toMatchObject({ ok: true, unwritten: 0 });
-    expect(countOf(kernel, 'bulkRows')).toBe(2);
+    expect(countOf(kernel, 'tensorCopy')).toBeGreaterThanOrEqual(2);
   });
 
-  const tile = { m: 64, n: 64, stages: 2 };
-  it('lanes that have no row copy none', () => {
+  it.each([
+    ['pages of one token', { page: '1' }],
+    ['pages that no eight rows divide', { page: '12' }],
+    ['rows of no whole panel', { headDim: '80' }],
+  ])('%s are copied in chunks', (_, flags) => {
+    const { instance, kernel, run } = request(tile, { producers: 1 }, 'cuda:sm_90a', flags);
+    expect(countOf(kernel, 'tensorCopy')).toBe(0);
+    const { reports, outputs } = run();
+    expect(reports.flatMap((r) => r.errors)).toEqual([]);
+    expect(instance.verify(outputs).ok).toBe(true);
+  });
+  it('lanes that have no box copy none', () => {
     const { instance, run } = request({ ...tile, n: 16 }, { producers: 1 }, 'cuda:sm_90a');
     const { reports, outputs } = run();
     expect(reports.flatMap((r) => r.errors)).toEqual([]);
@@ -107,17 +117,17 @@ describe('whole rows by bulk copies', () => {
       ['cuda:sm_90a', { producers: 1, bulk: 0 }],
     ] as const) {
       const { kernel } = request(tile, lowering, target);
-      expect(countOf(kernel, 'bulkRows')).toBe(0);
+      expect(countOf(kernel, 'tensorCopy')).toBe(0);
       expect(countOf(kernel, 'cpAsync')).toBeGreaterThan(0);
     }
   });
-  it('rows that a mask may cut are copied in chunks', () => {
+  it('a matrix whose columns a mask may cut is copied in chunks', () => {
     const ring = (depth: number): ThreadKernel => {
-      const kernel = linearGelu.trace({ ...linearGelu.spec, depth }, first(linearGelu));
+      const kernel = linearGelu.trace({ ...linearGelu.spec, depth }, { ...first(linearGelu), step: 64 });
       return lowerKernel({ ...kernel, tile: { ...kernel.tile, producers: 1 } }, findTarget('cuda:sm_90a')!);
     };
-    expect(countOf(ring(4096), 'bulkRows')).toBeGreaterThan(0);
-    expect(countOf(ring(4104), 'bulkRows')).toBe(0);
+    expect(countOf(ring(4096), 'tensorCopy')).toBeGreaterThan(0);
+    expect(countOf(ring(4104), 'tensorCopy')).toBe(0);
     expect(countOf(ring(4104), 'mbarrierWait')).toBe(2);
   });
   it('warps meet at no block barrier in the loop', () => {

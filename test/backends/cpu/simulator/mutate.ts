@@ -16,11 +16,10 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
       : undefined,
   'a row too many expected': (s) =>
     s.s === 'mbarrierArriveExpect' ? [{ ...s, bytes: add(s.bytes, 16) }] : undefined,
-  'bulk copy removed': (s) => (s.s === 'bulkRows' ? [] : undefined),
-  'bulk copy misaligned': (s) => (s.s === 'bulkRows' ? [{ ...s, offset: add(s.offset, 8) }] : undefined),
-  'bulk copy of one row too few': (s) => (s.s === 'bulkRows' ? [{ ...s, rows: s.rows - 1 }] : undefined),
-  'bulk copy unmasked': (s) => {
-    if (s.s !== 'bulkRows' || !s.pred) return undefined;
+  'tensor copy removed': (s) => (s.s === 'tensorCopy' ? [] : undefined),
+  'tensor copy misplaced': (s) => (s.s === 'tensorCopy' ? [{ ...s, offset: add(s.offset, 64) }] : undefined),
+  'tensor copy by every lane': (s) => {
+    if (s.s !== 'tensorCopy' || !s.pred) return undefined;
     const { pred: _, ...rest } = s;
     return [rest as Stmt];
   },

@@ -1,26 +1,28 @@
-/** The sum of a ring with a producer warp, by bulk copies: Hopper's instructions only. */
+/** The sum of a ring with a producer warp, by tensor copies: Hopper's instructions only. */
 import * as t from '../../compiler/thread/build.ts';
-import type { Expr, Stmt, ThreadKernel } from '../../compiler/thread/nodes.ts';
+import type { Expr, Stmt, TensorMap, ThreadKernel } from '../../compiler/thread/nodes.ts';
 import { Body, buffer, kernel, shared } from './build.ts';
 
 const n = t.param('n', 'i32');
 const thread = t.threadId();
 const i = t.constI;
 
-/** Sums 40-row chunks of x[n, 128] by column: each lane of warps 4 and 5 copies a row; rows past n become zeros. */
-export function bulkSum(): ThreadKernel {
-  const [rows, columns, slots, pitch] = [40, 128, 3, 528];
+/** Sums 40-row chunks of x[n, 128] by column: lanes 0 to 3 of warp 4 copy a box of 32 columns each; rows past n are zeros. */
+export function tensorSum(): ThreadKernel {
+  const [rows, columns, slots] = [40, 128, 3];
   const x = buffer('x', 'f32', 'read', t.mul(n, columns));
   const out = buffer('out', 'f32', 'write', columns);
-  const bytes = rows * pitch;
-  const ring = shared(0, 'ring', 'f32', slots * bytes, 0, `${slots} slots`);
+  const map: TensorMap = { buffer: x, extents: [i(columns), n], strides: [i(columns)], box: [32, rows] };
+  const boxBytes = rows * 128;
+  const bytes = 4 * boxBytes;
+  const ring = { ...shared(0, 'ring', 'f32', slots * bytes, 0, `${slots} slots`), align: 1024 };
   const full = shared(1, 'full', 'u32', slots * 8, slots * bytes, 'mbarriers');
   const empty = shared(2, 'empty', 'u32', slots * 8, slots * bytes + 32, 'mbarriers');
   const k = new Body();
   const s = k.span;
   const init = [full, empty].flatMap((barrier) =>
     Array.from({ length: slots }, (_, j): Stmt => {
-      const count = barrier === full ? 64 : 128;
+      const count = barrier === full ? 32 : 128;
       return { s: 'mbarrierInit', span: s, buffer: barrier, offset: i(8 * j), count };
     }),
   );
@@ -31,39 +33,24 @@ export function bulkSum(): ThreadKernel {
   const c = k.registers.scalar('chunk', 'i32');
   const chunk = t.varRef(c);
   const lane = t.sub(thread, 128);
-  const warp = t.sub(t.div(thread, 32), 4);
-  const row = t.add(t.mul(chunk, rows), lane);
-  const inside = t.lt(lane, rows);
-  const live = t.and(inside, t.lt(row, n));
-  const z = k.registers.scalar('z', 'i32');
-  const start = t.add(t.mul(slotOf(chunk), bytes), t.mul(lane, pitch));
-  const zeros: Stmt[] = [
-    t.forLoop(s, z, i(0), i(columns * 4), 16, false, [
-      {
-        s: 'storeShared',
-        span: s,
-        buffer: ring,
-        offset: t.add(start, t.varRef(z)),
-        values: [0, 0, 0, 0].map((v) => t.constU(v)),
-      },
-    ]),
-    { s: 'proxyFence', span: s },
-  ];
+  const live = t.lt(lane, 4);
   const place = t.mul(slotOf(chunk), 8);
   const produce: Stmt[] = [
     { s: 'mbarrierWait', span: s, buffer: empty, offset: place, parity: t.xor(parity(chunk), 1) },
-    ...t.ifThen(s, t.and(inside, t.ge(row, n)), 'none', zeros),
-    { s: 'mbarrierArriveExpect', span: s, buffer: full, offset: place, bytes: t.select(live, i(512), i(0)) },
     {
-      s: 'bulkRows',
+      s: 'mbarrierArriveExpect',
+      span: s,
+      buffer: full,
+      offset: place,
+      bytes: t.select(live, i(boxBytes), i(0)),
+    },
+    {
+      s: 'tensorCopy',
       span: s,
       buffer: ring,
-      offset: t.add(t.mul(slotOf(chunk), bytes), t.mul(warp, 32 * pitch)),
-      pitch,
-      from: x,
-      index: t.mul(row, columns),
-      bytes: 4 * columns,
-      rows: 32,
+      offset: t.add(t.mul(slotOf(chunk), bytes), t.mul(lane, boxBytes)),
+      map,
+      at: [t.mul(lane, 32), t.mul(chunk, rows)],
       barrier: full,
       barrierOffset: place,
       pred: live,
@@ -74,7 +61,11 @@ export function bulkSum(): ThreadKernel {
     k.registers.scalar('value', 'f32'),
     k.registers.scalar('r', 'i32'),
   ];
-  const from = t.add(t.mul(slotOf(chunk), bytes), t.add(t.mul(t.varRef(r), pitch), t.mul(thread, 4)));
+  const panel = t.add(t.mul(slotOf(chunk), bytes), t.mul(t.div(thread, 32), boxBytes));
+  const column = t.rem(thread, 32);
+  const swizzled = t.mul(t.xor(t.div(column, 4), t.rem(t.varRef(r), 8)), 16);
+  const inRow = t.add(swizzled, t.mul(t.rem(column, 4), 4));
+  const from = t.add(panel, t.add(t.mul(t.varRef(r), 128), inRow));
   const consume: Stmt[] = [
     { s: 'mbarrierWait', span: s, buffer: full, offset: place, parity: parity(chunk) },
     t.forLoop(s, r, i(0), i(rows), 1, true, [
@@ -99,9 +90,9 @@ export function bulkSum(): ThreadKernel {
   );
   return {
     ...kernel(
-      'bulk_sum',
+      'tensor_sum',
       {
-        threads: 192,
+        threads: 160,
         buffers: [x, out],
         params: [{ name: 'n', type: 'i32' }],
         shared: [ring, full, empty],
