@@ -88,6 +88,7 @@ export class Divergence {
       case 'ldmatrix':
         return this.lower(s.dst, 'none');
       case 'mma':
+      case 'wgmma':
         return this.lower(s.acc, 'none');
       case 'shuffleXor':
         // A butterfly may well have made it the same in all lanes.
