@@ -63,7 +63,8 @@ export function pipelinedLoop(
   const outer = ctx.emitter.top;
   const span = op.span;
   const ring = ctx.analysis.regionOf.get(op) === ctx.kernel.body && ctx.producers > 0;
-  const bulk = ring && ctx.kernel.tile.bulk !== 0 && loads.every((load) => hasBulkRows(ctx, load));
+  const bulk =
+    ring && ctx.kernel.tile.bulk !== 0 && !ctx.wgmma && loads.every((load) => hasBulkRows(ctx, load));
   const stages = loads.map((load): Stage => {
     ctx.emitter.span = load.span;
     const name = nameOf(load.result, load.tensor.name);
@@ -74,7 +75,7 @@ export function pipelinedLoop(
       true,
       count,
       load.tensor.element,
-      bulk ? 'whole' : 'row',
+      bulk ? 'whole' : ctx.formOf(load.result),
     );
     ctx.managed.add(tile.buffer);
     return { load, tile };
@@ -116,6 +117,8 @@ export function pipelinedLoop(
     { region: op.body, vars: [...it.vars, ...filler.vars, stage, slot] },
     (scope) => {
       ctx.emitter.emit({ s: 'cpAsyncWait', span, pending: count - 2 });
+      // wgmma reads by another proxy than the copies write by.
+      if (ctx.wgmma) ctx.emitter.emit({ s: 'proxyFence', span });
       ctx.emitter.emit({ s: 'barrier', span });
       filler.fill(varRef(slot));
       ctx.emitter.emit({ s: 'cpAsyncCommit', span });

@@ -78,6 +78,8 @@ export function ringConsumer(ctx: Context, ring: Ring, params: readonly Value[])
   const body = ctx.emitter.open({ region: op.body, vars: [...it.vars, at.slot, at.parity] }, (scope) => {
     const slot = varRef(at.slot);
     ctx.emitter.emit({ s: 'mbarrierWait', span, buffer, offset: full(slot), parity: varRef(at.parity) });
+    // wgmma reads by another proxy than cp.async writes by.
+    if (ctx.wgmma && !ring.bulk) ctx.emitter.emit({ s: 'proxyFence', span });
     it.prefetch(true);
     it.bind(scope);
     params.forEach((p, i) => bindCarried(scope, p, carried[i]!));
@@ -168,11 +170,63 @@ export function ringBlocks(target: Target, threads: number, sharedBytes: number)
   return blocks > 1 ? blocks : 0;
 }
 
+/** Registers of consumers and producers from their roles on, in whole warpgroups; none where all threads keep the same. */
+export interface RoleRegisters {
+  readonly blocks: number;
+  readonly consumer: number;
+  readonly producer: number;
+}
+
+/** What a producer's copies need. */
+const producerRegisters = 40;
+
+/**
+ * Blocks and registers of a kernel whose consumers are warpgroups: as many blocks as shared memory allows while consumers get
+ * enough of the register file, once the producers have given theirs back.
+ */
+export function roleRegisters(
+  target: Target,
+  consumers: number,
+  threads: number,
+  sharedBytes: number,
+): RoleRegisters {
+  const [reserved, file, enough, most] = [1024, 65536, 200, 240];
+  const fit = (blocks: number): RoleRegisters => {
+    const launch = Math.min(256, 8 * Math.floor(file / blocks / threads / 8));
+    const given = launch * threads - producerRegisters * (threads - consumers);
+    return {
+      blocks,
+      producer: producerRegisters,
+      consumer: Math.min(most, 8 * Math.floor(given / consumers / 8)),
+    };
+  };
+  const shared = Math.floor((target.sharedBytes + reserved) / (sharedBytes + reserved));
+  for (let blocks = shared; blocks > 1; blocks--) if (fit(blocks).consumer >= enough) return fit(blocks);
+  return fit(1);
+}
+
 /** The whole kernel: barriers made, then each warp to its role. `consumers` already has its block barriers. */
-export function withProducer(ctx: Context, ring: Ring, consumers: readonly Stmt[]): Stmt[] {
+export function withProducer(
+  ctx: Context,
+  ring: Ring,
+  consumers: readonly Stmt[],
+  { threads, registers: counts }: { threads: number; registers: RoleRegisters | undefined },
+): Stmt[] {
   const span = ring.op.span;
+  const idle = threads > ctx.threads + 32 * ring.producers;
+  const registers = (raise: boolean): Stmt[] =>
+    counts ? [{ s: 'setMaxRegisters', span, count: raise ? counts.consumer : counts.producer, raise }] : [];
   const { barriers: buffer, count } = ring;
   const init: Stmt[] = [];
+  const copies = producer(ctx, ring);
+  const only: Stmt = {
+    s: 'if',
+    span,
+    cond: lt(div(threadId(), 32), ctx.threads / 32 + ring.producers),
+    uniform: 'warp',
+    then: underWarpCondition(copies),
+    else: [],
+  };
   for (let s = 0; s < count; s++) {
     init.push({ s: 'mbarrierInit', span, buffer, offset: full(constI(s)), count: 32 * ring.producers });
     init.push({ s: 'mbarrierInit', span, buffer, offset: empty(ring, constI(s)), count: ctx.threads / 32 });
@@ -187,8 +241,8 @@ export function withProducer(ctx: Context, ring: Ring, consumers: readonly Stmt[
       span,
       cond: lt(div(threadId(), 32), ctx.threads / 32),
       uniform: 'warp',
-      then: role(consumers, ctx.threads),
-      else: role(producer(ctx, ring), 32 * ring.producers),
+      then: [...registers(true), ...role(consumers, ctx.threads)],
+      else: role([...registers(false), ...(idle ? [only] : copies)], 32 * ring.producers),
     },
   ];
 }
