@@ -39,7 +39,9 @@ export function lowerKernel(
   const copiers = ctx.ring ? 32 * ctx.ring.producers : 0;
   const threads = plan.threads + (ctx.wgmma ? 128 * Math.ceil(copiers / 128) : copiers);
   const registers =
-    ctx.ring && ctx.wgmma ? roleRegisters(target, plan.threads, threads, sharedBytes) : undefined;
+    ctx.ring && ctx.wgmma
+      ? roleRegisters(target, ctx.ring.bulk, plan.threads, threads, sharedBytes)
+      : undefined;
   const lowered: ThreadKernel = {
     name: kernel.name,
     target: target.name,

@@ -177,8 +177,8 @@ export interface RoleRegisters {
   readonly producer: number;
 }
 
-/** What a producer's copies need. */
-const producerRegisters = 40;
+/** What a producer needs: one that copies rows whole, and one that works out an address for every 16 bytes. */
+const producerRegisters = (bulk: boolean): number => (bulk ? 40 : 64);
 
 /**
  * Blocks and registers of a kernel whose consumers are warpgroups: as many blocks as shared memory allows while consumers get
@@ -186,17 +186,19 @@ const producerRegisters = 40;
  */
 export function roleRegisters(
   target: Target,
+  bulk: boolean,
   consumers: number,
   threads: number,
   sharedBytes: number,
 ): RoleRegisters {
-  const [reserved, file, enough, most] = [1024, 65536, 200, 240];
+  const [reserved, file, enough, most] = [1024, 65536, 184, 240];
+  const producer = producerRegisters(bulk);
   const fit = (blocks: number): RoleRegisters => {
     const launch = Math.min(256, 8 * Math.floor(file / blocks / threads / 8));
-    const given = launch * threads - producerRegisters * (threads - consumers);
+    const given = launch * threads - producer * (threads - consumers);
     return {
       blocks,
-      producer: producerRegisters,
+      producer,
       consumer: Math.min(most, 8 * Math.floor(given / consumers / 8)),
     };
   };
