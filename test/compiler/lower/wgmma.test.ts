@@ -8,6 +8,7 @@ import { findTarget } from '../../../compiler/target.ts';
 import { walkStmts } from '../../../compiler/thread/build.ts';
 import type { Stmt, ThreadKernel } from '../../../compiler/thread/nodes.ts';
 import { kernel, type Tile as TileValue } from '../../../dsl/index.ts';
+import gemm from '../../../examples/gemm/program.ts';
 import { forward } from '../../../examples/pat/forward.ts';
 import { merge } from '../../../examples/pat/merge.ts';
 import { makeProgram } from '../../../examples/pat/program.ts';
@@ -162,5 +163,34 @@ describe('two dots in a row', () => {
     expect(reports.flatMap((r) => r.errors)).toEqual([]);
     expect(instance.verify(outputs).ok).toBe(true);
     expect(countOf(kernel, 'wgmmaWait')).toBe(2);
+  });
+});
+
+describe('a loop over one dot', () => {
+  it.each([
+    { rows: 64, width: 64, step: 64, stages: 3, producers: 0 },
+    { rows: 128, width: 128, step: 32, stages: 3, producers: 1 },
+  ])('rows=$rows width=$width step=$step stages=$stages producers=$producers', ({ producers, ...tile }) => {
+    const instance = gemm.instantiate({
+      seed: 11,
+      spec: { columns: 160, depth: 200, dtype: 'bf16' },
+      device: { family: 'cuda', units: 1, feasible: () => [tile] },
+      flags: { rows: '150' },
+      verify: true,
+    });
+    const kernels = instance.launches.map((l) => {
+      const traced = l.template.trace(instance.spec, l.tile);
+      return lowerKernel({ ...traced, tile: { ...traced.tile, wgmma: 1, producers } }, hopper);
+    });
+    const launches = instance.launches.map((l, i) => ({ ...l, kernel: i }));
+    const { reports, outputs } = simulateRequest({
+      kernels,
+      buffers: instance.buffers,
+      launches,
+      repeats: 0,
+    });
+    expect(reports.flatMap((r) => r.errors)).toEqual([]);
+    expect(instance.verify(outputs)).toMatchObject({ ok: true, unwritten: 0 });
+    expect(countOf(kernels[0]!, 'wgmma')).toBe(tile.step / 16);
   });
 });
