@@ -13,6 +13,7 @@ import {
 import type { HalfType, ThreadKernel, UnaryName } from '../../compiler/thread/nodes.ts';
 import { doubleHalves, matrixTile, pipelinedSum, ringSum, vectorAdd, warpSums } from './kernels.ts';
 import { tensorSum } from './kernels-tensor.ts';
+import { wgmmaTile, wgmmaTiles, type WgmmaTile } from './kernels-wgmma.ts';
 import { fillRows, functions, integers, readRows, sharedWidths, unaryNames } from './kernels-scalar.ts';
 
 export interface Case {
@@ -40,7 +41,7 @@ export const smokeKernels = (hopper = false): ThreadKernel[] => [
   sharedWidths(),
   fillRows(wideColumns),
   readRows(wideColumns),
-  ...(hopper ? [tensorSum()] : []),
+  ...(hopper ? [tensorSum(), ...wgmmaTiles.map(wgmmaTile)] : []),
 ];
 
 const encode = { f16: encodeF16, bf16: encodeBf16 };
@@ -249,6 +250,33 @@ function sharedCase(random: Random): Case {
   );
 }
 
+/** Small integers, so that every order of summation is exact. */
+export function wgmmaCase(tile: WgmmaTile, random: Random): Case {
+  const { element, n, k, order } = tile;
+  const m = 128;
+  const integers = (count: number): number[] =>
+    Array.from({ length: count }, () => Math.floor(17 * random.uniform()) - 8);
+  const [a, b, start] = [integers(m * k), integers(k * n), integers(m * n)];
+  const want = start.map((sum, at) => {
+    const [i, j] = [Math.floor(at / n), at % n];
+    for (let x = 0; x < k; x++) sum += a[i * k + x]! * b[order === 'kn' ? x * n + j : j * k + x]!;
+    return sum;
+  });
+  const halves = (values: readonly number[]): Uint16Array => Uint16Array.from(values, encode[element]);
+  return one(
+    wgmmaTile(tile),
+    1,
+    [
+      buffer('a', element, halves(a)),
+      buffer('b', element, halves(b)),
+      buffer('start', 'f32', Float32Array.from(start)),
+      buffer('out', 'f32', new Float32Array(m * n), true),
+    ],
+    {},
+    { out: { values: want, tolerance: exact } },
+  );
+}
+
 export function smokeCases(seed: number, hopper = false): Case[] {
   const random = new Random(seed);
   return [
@@ -263,6 +291,6 @@ export function smokeCases(seed: number, hopper = false): Case[] {
     functionsCase(),
     integersCase(),
     sharedCase(random),
-    ...(hopper ? [sumCase(tensorSum(), 403, random)] : []),
+    ...(hopper ? [sumCase(tensorSum(), 403, random), ...wgmmaTiles.map((x) => wgmmaCase(x, random))] : []),
   ];
 }

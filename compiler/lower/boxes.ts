@@ -21,6 +21,8 @@ export interface Boxes {
   readonly run: number;
   /** Columns of a box: one panel. */
   readonly columns: number;
+  /** Whether the mask may leave out some rows of a box and not others. */
+  readonly cut: boolean;
 }
 
 type Move = 'same' | 'step' | 'other';
@@ -121,6 +123,7 @@ export function boxesOf(ctx: Context, load: LoadOp): Boxes | undefined {
       },
       run,
       columns: panelBytes / eb,
+      cut: load.mask !== undefined && !uniformOver(ctx, load.mask, 0, run),
     };
   }
   return undefined;

@@ -12,6 +12,7 @@ import { mmaLayout, sameLayout, type Layout } from './layout.ts';
 import type { Point, PointDigit } from './point.ts';
 import type { RegTile, SharedTile } from './values.ts';
 import type { Ring } from './ring.ts';
+import type { RowForm } from './shared-layout.ts';
 import type { LayoutPlan } from './assign-layouts.ts';
 
 export const regTypeOf = (e: Element): RegType => (e === 'f16' || e === 'bf16' ? 'f32' : e);
@@ -117,8 +118,19 @@ export class Context {
   /** Whether a dot takes its left operand from registers (see dot-mma.ts). */
   readsRegisters(dot: DotOp): boolean {
     const [m, k] = dot.a.type.shape as [number, number];
-    if (this.plan.block.dots.get(dot)?.kind !== 'mma' || !this.analysis.anchored.has(dot.a.id)) return false;
+    const kind = this.plan.block.dots.get(dot)?.kind;
+    if (kind === undefined || kind === 'fma' || !this.analysis.anchored.has(dot.a.id)) return false;
     return sameLayout(this.layoutOf(dot.a), mmaLayout(m, k, this.threads / 32, 1));
+  }
+
+  /** Whether the block's dots are wgmmas. */
+  get wgmma(): boolean {
+    return this.plan.block.panels.size > 0;
+  }
+
+  /** How the rows of a staged dot operand lie. */
+  formOf(v: Value): RowForm {
+    return this.plan.block.panels.has(v) ? 'panels' : 'row';
   }
 
   layoutOf(v: Value): Layout {

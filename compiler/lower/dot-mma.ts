@@ -17,7 +17,7 @@ import type { RegTile, SharedTile } from './values.ts';
 /** Registers that loop-invariant fragments may occupy; beyond this they are read again from shared memory. */
 const fragmentBudget = 48;
 
-interface WarpBlock {
+export interface WarpBlock {
   readonly tilesM: number;
   readonly tilesN: number;
   /** First row and column of the warp. */
@@ -25,7 +25,7 @@ interface WarpBlock {
   readonly column: Expr;
 }
 
-function warpBlock(ctx: Context, layout: Layout): WarpBlock {
+export function warpBlock(ctx: Context, layout: Layout): WarpBlock {
   let weight = 1;
   let [row, column]: Expr[] = [constI(0), constI(0)];
   for (const d of layout.threads) {
@@ -111,45 +111,74 @@ function loadFragment(
 type Left = (kk: Expr) => (i: Expr) => Expr[];
 
 function leftOperand(ctx: Context, op: DotOp, w: WarpBlock, half: HalfType): Left {
+  const load = leftSource(ctx, op, w, half);
+  const all = load.invariant?.();
+  if (all)
+    return (kk) => (i) => [0, 1, 2, 3].map((r) => element(all, add(mul(add(mul(kk, w.tilesM), i), 4), r)));
+  return (kk) => {
+    const a = ctx.emitter.array('a', 'u32', w.tilesM * 4);
+    ctx.emitter.unrolled('i', w.tilesM, (i) => load.fragment(kk, i, a, mul(i, 4)));
+    return (i) => [0, 1, 2, 3].map((r) => element(a, add(mul(i, 4), r)));
+  };
+}
+
+/** The left operand of all k, as lanes hold it: register r of k16 step kk and m16 tile i at (kk * tilesM + i) * 4 + r. */
+export function leftFragments(ctx: Context, op: DotOp, w: WarpBlock, half: HalfType): Var {
+  const load = leftSource(ctx, op, w, half);
+  const all = load.invariant?.();
+  if (all) return all;
+  const steps = op.a.type.shape[1]! / 16;
+  const a = ctx.emitter.array('a', 'u32', steps * w.tilesM * 4);
+  allFragments(ctx, load.fragment, steps, w.tilesM, a);
+  return a;
+}
+
+/** Puts the four registers of k16 step kk and m16 tile i into an array. */
+type Fragment = (kk: Expr, i: Expr, into: Var, at: Expr) => void;
+
+function allFragments(ctx: Context, fragment: Fragment, steps: number, tilesM: number, into: Var): void {
+  ctx.emitter.unrolled('kk', steps, (kk) =>
+    ctx.emitter.unrolled('i', tilesM, (i) => fragment(kk, i, into, mul(add(mul(kk, tilesM), i), 4))),
+  );
+}
+
+/** How the left operand is read; `invariant` gives all of it in registers, where it comes from outside the region. */
+function leftSource(
+  ctx: Context,
+  op: DotOp,
+  w: WarpBlock,
+  half: HalfType,
+): { fragment: Fragment; invariant?: () => Var } {
   const v = op.a;
   const [m, k] = v.type.shape as [number, number];
   if (ctx.readsRegisters(op)) {
     const layout = mmaLayout(m, k, ctx.threads / 32, 1);
-    return (kk) => {
-      const a = ctx.emitter.array('a', 'u32', w.tilesM * 4);
-      ctx.emitter.unrolled('i', w.tilesM, (i) => {
-        for (let r = 0; r < 4; r++)
-          ctx.emitter.assign(a, registerPair(ctx, v, layout, half, kk, i, r), add(mul(i, 4), r));
-      });
-      return (i) => [0, 1, 2, 3].map((r) => element(a, add(mul(i, 4), r)));
+    const fragment: Fragment = (kk, i, into, at) => {
+      for (let r = 0; r < 4; r++)
+        ctx.emitter.assign(into, registerPair(ctx, v, layout, half, kk, i, r), add(at, r));
     };
+    return { fragment };
   }
   const t = asShared(ctx, v, true);
+  const fragment: Fragment = (kk, i, into, at) => leftFragment(ctx, t, w, kk, i, into, at);
   const dotRegion = ctx.emitter.scopes.findLast((s) => s.region)!;
   const home = ctx.emitter.instance(ctx.analysis.definition(v).region);
   const size = w.tilesM * (k / 16) * 4;
-  if (home === dotRegion || size > fragmentBudget)
-    return (kk) => {
-      const a = ctx.emitter.array('a', 'u32', w.tilesM * 4);
-      ctx.emitter.unrolled('i', w.tilesM, (i) => leftFragment(ctx, t, w, kk, i, a, mul(i, 4)));
-      return (i) => [0, 1, 2, 3].map((r) => element(a, add(mul(i, 4), r)));
-    };
-  const key = `${v.id}:${home.id}`;
-  let all = ctx.fragments.get(key);
-  if (!all) {
-    all = ctx.emitter.at(home, () => {
-      const frags = ctx.emitter.array(`${v.name ?? 'a'}_fragments`, 'u32', size);
-      ctx.emitter.unrolled('kk', k / 16, (kk) =>
-        ctx.emitter.unrolled('i', w.tilesM, (i) =>
-          leftFragment(ctx, t, w, kk, i, frags, mul(add(mul(kk, w.tilesM), i), 4)),
-        ),
-      );
-      return frags;
-    });
-    ctx.fragments.set(key, all);
-  }
-  const frags = all;
-  return (kk) => (i) => [0, 1, 2, 3].map((r) => element(frags, add(mul(add(mul(kk, w.tilesM), i), 4), r)));
+  if (home === dotRegion || size > fragmentBudget) return { fragment };
+  const invariant = (): Var => {
+    const key = `${v.id}:${home.id}`;
+    let all = ctx.fragments.get(key);
+    if (!all) {
+      all = ctx.emitter.at(home, () => {
+        const frags = ctx.emitter.array(`${v.name ?? 'a'}_fragments`, 'u32', size);
+        allFragments(ctx, fragment, k / 16, w.tilesM, frags);
+        return frags;
+      });
+      ctx.fragments.set(key, all);
+    }
+    return all;
+  };
+  return { fragment, invariant };
 }
 
 function leftFragment(

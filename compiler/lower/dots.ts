@@ -4,6 +4,7 @@ import { constF } from '../thread/build.ts';
 import type { Context } from './context.ts';
 import { lowerFma } from './dot-fma.ts';
 import { lowerMma } from './dot-mma.ts';
+import { lowerWgmma } from './dot-wgmma.ts';
 import { nameOf } from './evaluate.ts';
 import { registerAt } from './point.ts';
 import { copyTile, newTile } from './registers.ts';
@@ -14,12 +15,13 @@ export function lowerDot(ctx: Context, op: DotOp): RegTile {
   const name = nameOf(op.result, 'dot');
   if (plan.kind === 'mma')
     return lowerMma(ctx, op, plan.layout, () => accumulator(ctx, op, plan.layout, name));
+  if (plan.kind === 'wgmma') return lowerWgmma(ctx, op, () => accumulator(ctx, op, plan.layout, name, false));
   return lowerFma(ctx, op, plan.layout, () => accumulator(ctx, op, plan.layout, name));
 }
 
-function accumulator(ctx: Context, op: DotOp, layout: RegTile['layout'], name: string): RegTile {
+function accumulator(ctx: Context, op: DotOp, layout: RegTile['layout'], name: string, zero = true): RegTile {
   if (op.acc) return copyTile(ctx, op.acc, layout, name);
   const tile = newTile(ctx, op.result, name, layout);
-  ctx.forEachPoint(layout, (p) => ctx.emitter.assign(tile.var, constF(0), registerAt(layout, p)!));
+  if (zero) ctx.forEachPoint(layout, (p) => ctx.emitter.assign(tile.var, constF(0), registerAt(layout, p)!));
   return tile;
 }

@@ -15,7 +15,7 @@ import { LayoutPlan } from './assign-layouts.ts';
 import { insertBarriers } from './barriers.ts';
 import { Context, regTypeOf } from './context.ts';
 import { lowerOps } from './regions.ts';
-import { ringBlocks, withProducer } from './ring.ts';
+import { copiesChunks, ringBlocks, roleRegisters, withProducer } from './ring.ts';
 
 /** Lowers one specialised kernel for a target. PAT03xx when the tile cannot be lowered or does not fit. */
 export function lowerKernel(
@@ -35,19 +35,25 @@ export function lowerKernel(
   const sharedBytes = allocateShared(ctx.shared, stmts, ctx.ring ? ctx.managed : undefined);
   if (sharedBytes > target.sharedBytes) overflow(optimised, target, ctx.shared, sharedBytes);
   const ordered = insertBarriers(stmts, ctx.managed, exchangedTensors(optimised));
-  const threads = plan.threads + (ctx.ring ? 32 * ctx.ring.producers : 0);
+  // Registers change hands by warpgroups: the producers are a whole one then, of which some warps idle.
+  const copiers = ctx.ring ? 32 * ctx.ring.producers : 0;
+  const threads = plan.threads + (ctx.wgmma ? 128 * Math.ceil(copiers / 128) : copiers);
+  const registers =
+    ctx.ring && ctx.wgmma
+      ? roleRegisters(target, copiesChunks(ctx.ring), plan.threads, threads, sharedBytes)
+      : undefined;
   const lowered: ThreadKernel = {
     name: kernel.name,
     target: target.name,
     threads,
-    minBlocks: ctx.ring ? ringBlocks(target, threads, sharedBytes) : 0,
+    minBlocks: registers ? registers.blocks : ctx.ring ? ringBlocks(target, threads, sharedBytes) : 0,
     buffers: [...ctx.buffers.values()],
     params: kernel.params.flatMap((p): ThreadParam[] =>
       p.kind === 'scalar' ? [{ name: p.name, type: regTypeOf(p.value.type.element) }] : [],
     ),
     shared: ctx.shared,
     sharedBytes,
-    body: ctx.ring ? withProducer(ctx, ctx.ring, ordered) : ordered,
+    body: ctx.ring ? withProducer(ctx, ctx.ring, ordered, { threads, registers }) : ordered,
     spec: kernel.spec,
     tile: kernel.tile,
     span: kernel.span,

@@ -76,7 +76,7 @@ export function pipelinedLoop(
       true,
       count,
       load.tensor.element,
-      boxed ? 'panels' : 'row',
+      boxed ? 'panels' : ctx.formOf(load.result),
     );
     ctx.managed.add(tile.buffer);
     return { load, tile };
@@ -118,6 +118,8 @@ export function pipelinedLoop(
     { region: op.body, vars: [...it.vars, ...filler.vars, stage, slot] },
     (scope) => {
       ctx.emitter.emit({ s: 'cpAsyncWait', span, pending: count - 2 });
+      // wgmma reads by another proxy than the copies write by.
+      if (ctx.wgmma) ctx.emitter.emit({ s: 'proxyFence', span });
       ctx.emitter.emit({ s: 'barrier', span });
       filler.fill(varRef(slot));
       ctx.emitter.emit({ s: 'cpAsyncCommit', span });

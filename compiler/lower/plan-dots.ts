@@ -9,15 +9,18 @@ import { regionsOf } from '../ir/nodes.ts';
 import type { Target } from '../target.ts';
 import type { Analysis } from './analysis.ts';
 import { gridLayout, mmaLayout, type Layout } from './layout.ts';
+import { fitsPanels } from './shared-layout.ts';
 
 export interface DotPlan {
-  readonly kind: 'mma' | 'fma';
+  readonly kind: 'mma' | 'wgmma' | 'fma';
   readonly layout: Layout;
 }
 
 export interface BlockPlan {
   readonly threads: number;
   readonly dots: ReadonlyMap<DotOp, DotPlan>;
+  /** Dot operands, as stored, that lie in panels: what wgmma reads. */
+  readonly panels: ReadonlySet<Value>;
 }
 
 const powerOfTwoPart = (n: number): number => n & -n;
@@ -70,9 +73,11 @@ const usesMma = (d: DotOp, target: Target): boolean => {
 export function planDots(kernel: Kernel, target: Target, analysis: Analysis): BlockPlan {
   const dots = allDots(kernel.body);
   const asked = kernel.tile.warps || undefined;
+  if (kernel.tile.wgmma && target.features.hopper) return planWgmma(kernel, dots, analysis, asked);
+  const panels = new Set<Value>();
   if (dots.length === 0) {
     const threads = asked ? asked * 32 : 128;
-    return { threads, dots: new Map() };
+    return { threads, dots: new Map(), panels };
   }
   const plans = new Map<DotOp, DotPlan>();
   if (dots.every((d) => usesMma(d, target))) {
@@ -91,7 +96,7 @@ export function planDots(kernel: Kernel, target: Target, analysis: Analysis): Bl
         });
       plans.set(d, { kind: 'mma', layout: mmaLayout(m, n, wm, wn) });
     }
-    return { threads: warps * 32, dots: plans };
+    return { threads: warps * 32, dots: plans, panels };
   }
   const threads = asked ? asked * 32 : fmaThreads(dots, target);
   const columns = dots.map((d) => Math.max(1, powerOfTwoPart(d.result.type.shape[1]!) / 2));
@@ -103,7 +108,50 @@ export function planDots(kernel: Kernel, target: Target, analysis: Analysis): Bl
     const copies = threads / (columnThreads * rowThreads);
     plans.set(d, { kind: 'fma', layout: gridLayout(m, n, rowThreads, columnThreads, copies) });
   }
-  return { threads, dots: plans };
+  return { threads, dots: plans, panels };
+}
+
+/**
+ * Every dot by wgmma, as the tile number asks: warps stacked along the rows, 16 rows each, in groups of four. PAT0302 where a
+ * dot does not fit.
+ */
+function planWgmma(
+  kernel: Kernel,
+  dots: readonly DotOp[],
+  analysis: Analysis,
+  asked: number | undefined,
+): BlockPlan {
+  const refuse = (d: DotOp | undefined, why: string): never =>
+    fail('PAT0302', `${kernel.name} cannot use wgmma: ${why}`, {
+      span: d?.span ?? kernel.span,
+      help: 'choose another tile, or leave the tile number wgmma out',
+    });
+  if (dots.length === 0) refuse(undefined, 'it has no dot');
+  const warps = asked ?? Math.max(4, dots[0]!.result.type.shape[0]! / 16);
+  const plans = new Map<DotOp, DotPlan>();
+  const panels = new Set<Value>();
+  for (const d of dots) {
+    const [m, n] = d.result.type.shape as [number, number];
+    const k = d.a.type.shape[1]!;
+    const { element } = d.a.type;
+    if (element !== 'f16' && element !== 'bf16')
+      refuse(d, `its instructions multiply f16 or bf16, not ${element}`);
+    if (m % 64 !== 0 || m !== 16 * warps)
+      refuse(d, `a dot of ${m} rows is not 64 for each of ${warps / 4} groups of four warps`);
+    if (n % 8 !== 0 || n > 256) refuse(d, `a dot of ${n} columns is no multiple of 8 up to 256`);
+    if (k % 16 !== 0) refuse(d, `its instructions add up 16 products, of which ${k} is no multiple`);
+    const { op } = analysis.definition(d.b);
+    const stored = op?.op === 'transpose' && !analysis.anchored.has(d.b.id) ? op.a : d.b;
+    const [rows, columns] = stored.type.shape as [number, number];
+    if (!fitsPanels(element as 'f16', rows, columns))
+      refuse(
+        d,
+        `its right operand, ${rows} x ${columns} in memory, does not lie in rows of 128 bytes, 8 at a time`,
+      );
+    panels.add(stored);
+    plans.set(d, { kind: 'wgmma', layout: mmaLayout(m, n, warps, 1) });
+  }
+  return { threads: warps * 32, dots: plans, panels };
 }
 
 /** Enough threads that one holds at most about 64 accumulators of the largest dot. */

@@ -196,19 +196,24 @@ function lowerRows(ctx: Context, op: RowsOp): void {
   op.results.forEach((r, i) => bindCarried(outer, r, out[i]!));
 }
 
-/** The range of rows that a warp holds of the carried tiles, if warps hold different ones. */
+/** The range of rows that a warp (or a warpgroup, whose instructions its warps issue together) holds of the carried tiles. */
 function warpRows(ctx: Context, out: readonly Carried[]): { first: Expr; count: number } | undefined {
   if (ctx.target.warpSize === 1) return undefined;
   const tiles = out.flatMap((c) => (c.kind === 'tile' ? [c.tile.layout] : []));
   const layout = tiles[0];
   if (!layout) return undefined;
+  const together = ctx.wgmma ? 4 * ctx.target.warpSize : ctx.target.warpSize;
   let weight = 1;
   let first: Expr = constI(0);
   let reach = 0;
   for (const d of layout.threads) {
-    if (d.dim === 0 && weight >= ctx.target.warpSize)
-      first = add(first, mul(ctx.threadDigit(weight, d.size), d.stride));
-    else if (d.dim === 0) reach += (d.size - 1) * d.stride;
+    if (d.dim === 0) {
+      // Digits of threads that go together reach over rows; those above tell where they start.
+      const inner = Math.min(d.size, Math.max(1, together / weight));
+      reach += (inner - 1) * d.stride;
+      if (inner < d.size)
+        first = add(first, mul(ctx.threadDigit(weight * inner, d.size / inner), d.stride * inner));
+    }
     weight *= d.size;
   }
   for (const d of layout.regs) if (d.dim === 0) reach += (d.size - 1) * d.stride;

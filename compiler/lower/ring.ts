@@ -81,6 +81,8 @@ export function ringConsumer(ctx: Context, ring: Ring, params: readonly Value[])
   const body = ctx.emitter.open({ region: op.body, vars: [...it.vars, at.slot, at.parity] }, (scope) => {
     const slot = varRef(at.slot);
     ctx.emitter.emit({ s: 'mbarrierWait', span, buffer, offset: full(slot), parity: varRef(at.parity) });
+    // wgmma reads by another proxy than cp.async writes by.
+    if (ctx.wgmma && !ring.boxes) ctx.emitter.emit({ s: 'proxyFence', span });
     it.prefetch(true);
     it.bind(scope);
     params.forEach((p, i) => bindCarried(scope, p, carried[i]!));
@@ -175,9 +177,56 @@ export function ringBlocks(target: Target, threads: number, sharedBytes: number)
   return blocks > 1 ? blocks : 0;
 }
 
+/** Registers of consumers and producers from their roles on, in whole warpgroups; none where all threads keep the same. */
+export interface RoleRegisters {
+  readonly blocks: number;
+  readonly consumer: number;
+  readonly producer: number;
+}
+
+/** Whether the producer may copy a step in chunks of 16 bytes, by cp.async. */
+export const copiesChunks = (ring: Ring): boolean => !ring.boxes || ring.boxes.some((b) => b.cut);
+
+/** What a producer needs: one that copies boxes alone, and one that works out an address for every 16 bytes. */
+const producerRegisters = (chunks: boolean): number => (chunks ? 56 : 40);
+
+/**
+ * Blocks and registers of a kernel whose consumers are warpgroups: as many blocks as shared memory allows while consumers get
+ * enough of the register file, once the producers have given theirs back.
+ */
+export function roleRegisters(
+  target: Target,
+  chunks: boolean,
+  consumers: number,
+  threads: number,
+  sharedBytes: number,
+): RoleRegisters {
+  const [reserved, file, enough, most] = [1024, 65536, 184, 240];
+  const producer = producerRegisters(chunks);
+  const fit = (blocks: number): RoleRegisters => {
+    const launch = Math.min(256, 8 * Math.floor(file / blocks / threads / 8));
+    const given = launch * threads - producer * (threads - consumers);
+    return {
+      blocks,
+      producer,
+      consumer: Math.min(most, 8 * Math.floor(given / consumers / 8)),
+    };
+  };
+  const shared = Math.floor((target.sharedBytes + reserved) / (sharedBytes + reserved));
+  for (let blocks = shared; blocks > 1; blocks--) if (fit(blocks).consumer >= enough) return fit(blocks);
+  return fit(1);
+}
+
 /** The whole kernel: barriers made, then each warp to its role. `consumers` already has its block barriers. */
-export function withProducer(ctx: Context, ring: Ring, consumers: readonly Stmt[]): Stmt[] {
+export function withProducer(
+  ctx: Context,
+  ring: Ring,
+  consumers: readonly Stmt[],
+  { threads, registers: counts }: { threads: number; registers: RoleRegisters | undefined },
+): Stmt[] {
   const span = ring.op.span;
+  const registers = (raise: boolean): Stmt[] =>
+    counts ? [{ s: 'setMaxRegisters', span, count: raise ? counts.consumer : counts.producer, raise }] : [];
   const { barriers: buffer, count } = ring;
   const init: Stmt[] = [];
   for (let s = 0; s < count; s++) {
@@ -187,7 +236,7 @@ export function withProducer(ctx: Context, ring: Ring, consumers: readonly Stmt[
   // Tensor copies count their bytes on the mbarriers through the asynchronous proxy.
   if (ring.boxes) init.push({ s: 'proxyFence', span });
   const first = lt(div(threadId(), 32), ctx.threads / 32 + copyingWarps(ring));
-  const all = copyingWarps(ring) === ring.producers;
+  const all = threads === ctx.threads + 32 * copyingWarps(ring);
   const copies = producer(ctx, ring);
   const copying: Stmt[] = all
     ? copies
@@ -200,8 +249,8 @@ export function withProducer(ctx: Context, ring: Ring, consumers: readonly Stmt[
       span,
       cond: lt(div(threadId(), 32), ctx.threads / 32),
       uniform: 'warp',
-      then: role(consumers, ctx.threads),
-      else: role(copying, 32 * ring.producers),
+      then: [...registers(true), ...role(consumers, ctx.threads)],
+      else: role([...registers(false), ...copying], 32 * ring.producers),
     },
   ];
 }

@@ -45,9 +45,11 @@ export function asShared(ctx: Context, v: Value, matrix: boolean, later = false)
     // Halves that no thread holds in pairs are kept as f32: targets may lack 16-bit stores.
     const wide = !matrix && !staged && isHalf(v.type.element) && pairDigit(ctx.layoutOf(v)) < 0;
     const name = nameOf(v, op?.op === 'load' ? op.tensor.name : 'operand');
-    const tile = newSharedTile(ctx, v, name, matrix, 1, wide ? 'f32' : undefined);
+    const tile = newSharedTile(ctx, v, name, matrix, 1, wide ? 'f32' : undefined, ctx.formOf(v));
     if (staged) copyToShared(ctx, [{ load: op, to: tile }], allThreads(ctx), wait);
     else storeTile(ctx, v, tile);
+    // wgmma reads by another proxy than copies and stores write by.
+    if (tile.panel !== undefined && wait) ctx.emitter.emit({ s: 'proxyFence', span: ctx.emitter.span });
     ctx.emitter.span = saved;
     ctx.stagedTiles.set(`${v.id}:${scope.id}`, tile);
     return tile;

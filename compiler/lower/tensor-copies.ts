@@ -6,7 +6,8 @@
  *
  * Why memory is ordered. Consumers read a slot, arrive on `empty`, and the producer's lanes wait for it before any of them
  * copies into the slot again. Each lane expects the bytes of its own boxes as it arrives on `full`, before it copies them,
- * so a phase cannot complete early; after cp.async a lane's arrival comes when its own copies have landed.
+ * so a phase cannot complete early; after cp.async a lane's arrival comes when its own copies have landed (and are fenced,
+ * where wgmma reads them).
  */
 import { elementBytes, type LoadOp } from '../ir/nodes.ts';
 import {
@@ -182,7 +183,7 @@ export class TensorProducer {
         const mask = load.mask && maskOf(ctx, load.mask, boxes.run, row, add(row, boxes.run - 1));
         const none = mask && scalarOf('none', 'bool', mask.none);
         if (none) at[0] = select(none, constI(-boxes.columns), at[0]!);
-        const kept = mask && scalarOf('cut', 'bool', or(mask.whole, none!));
+        const kept = mask && boxes.cut ? scalarOf('kept', 'bool', or(mask.whole, none!)) : undefined;
         return {
           stage,
           round,
@@ -232,6 +233,14 @@ export class TensorProducer {
       copyToShared(ctx, copies, this.by, false);
     });
     ctx.emitter.span = span;
-    ctx.emitter.emit({ s: 'mbarrierArriveCpAsync', span, buffer: ring.barriers, offset: full });
+    if (!ctx.wgmma) {
+      ctx.emitter.emit({ s: 'mbarrierArriveCpAsync', span, buffer: ring.barriers, offset: full });
+      return;
+    }
+    // What wgmma reads must be fenced by whom it is copied, after it has landed. It is rare: the consumers' steps are not.
+    ctx.emitter.emit({ s: 'cpAsyncCommit', span });
+    ctx.emitter.emit({ s: 'cpAsyncWait', span, pending: 0 });
+    ctx.emitter.emit({ s: 'proxyFence', span });
+    ctx.emitter.emit({ s: 'mbarrierArrive', span, buffer: ring.barriers, offset: full });
   }
 }

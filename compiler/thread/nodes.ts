@@ -256,6 +256,34 @@ export type Stmt = Base &
         readonly a: readonly Expr[];
         readonly b: readonly Expr[];
       }
+    /**
+     * wgmma.m64nNk16 (N = `columns`) of a warpgroup, f32 accumulate: begins; `wgmmaWait` ends it. Each of the four warps has 16
+     * rows, with a and acc laid out as mma's (acc: columns / 2 consecutive elements of an array). The right operand is read from
+     * shared memory at `offset`, in panels of 128-byte rows that are swizzled by address bits: k by columns where `transposed`
+     * (panels `leading` bytes apart, groups of 8 rows along k `stride` bytes apart), else columns by k (`stride` bytes between
+     * groups of 8 columns; k16 lies within one panel). Where not `accumulate`, acc is overwritten.
+     */
+    | {
+        readonly s: 'wgmma';
+        readonly element: HalfType;
+        readonly columns: number;
+        readonly acc: readonly LValue[];
+        readonly a: readonly Expr[];
+        readonly buffer: SharedBuffer;
+        readonly offset: Expr;
+        readonly transposed: boolean;
+        readonly leading: number;
+        readonly stride: number;
+        readonly accumulate: boolean;
+      }
+    /** Orders this warp's accesses to register arrays (which it names) before the wgmmas after it. */
+    | { readonly s: 'wgmmaFence'; readonly registers: readonly Var[] }
+    /** Closes the group of this warp's wgmmas since the last commit. */
+    | { readonly s: 'wgmmaCommit' }
+    /** Until at most `pending` groups are outstanding; `registers`: accumulators that have their results then. */
+    | { readonly s: 'wgmmaWait'; readonly pending: number; readonly registers: readonly Var[] }
+    /** All warps of a warpgroup: registers per thread from here on. */
+    | { readonly s: 'setMaxRegisters'; readonly count: number; readonly raise: boolean }
     /** dst = value of lane (lane ^ mask); all lanes of the warp take part. */
     | { readonly s: 'shuffleXor'; readonly dst: LValue; readonly value: Expr; readonly mask: number }
     /** dst = whether `value` holds in any lane; all lanes of the warp take part. */
@@ -294,7 +322,10 @@ export type Stmt = Base &
         readonly barrierOffset: Expr;
         readonly pred?: Expr;
       }
-    /** Orders this thread's earlier shared memory accesses before what the asynchronous proxy (tensor copies) does after it. */
+    /**
+     * Orders this thread's earlier shared memory accesses, and those it has learnt of, before what the asynchronous proxy (tensor
+     * copies, wgmma) does after it.
+     */
     | { readonly s: 'proxyFence' }
     /** Waits until the phase with the given parity (0 or 1) has completed. */
     | {

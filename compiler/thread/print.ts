@@ -169,6 +169,19 @@ class Printer {
         return `${this.targets(s.dst)} = ldmatrix.x${s.dst.length}${s.trans ? '.trans' : ''} ${this.at(s)}`;
       case 'mma':
         return `${this.targets(s.acc)} += mma.${s.element} (${this.list(s.a)}) (${this.list(s.b)})`;
+      case 'wgmma': {
+        const sign = s.accumulate ? '+=' : '=';
+        const how = `${s.transposed ? 'k x n' : 'n x k'} leading ${s.leading} stride ${s.stride}`;
+        return `${this.target(s.acc[0]!)}.. ${sign} wgmma.m64n${s.columns}k16.${s.element} (${this.list(s.a)}) ${this.at(s)} ${how}`;
+      }
+      case 'wgmmaFence':
+        return `wgmma.fence ${this.arrays(s.registers)}`;
+      case 'wgmmaCommit':
+        return 'wgmma.commit';
+      case 'wgmmaWait':
+        return `wgmma.wait ${s.pending}: ${this.arrays(s.registers)}`;
+      case 'setMaxRegisters':
+        return `setmaxnreg.${s.raise ? 'inc' : 'dec'} ${s.count}`;
       case 'shuffleXor':
         return `${this.target(s.dst)} = shuffle.xor ${this.expr(s.value)}, ${s.mask}`;
       case 'voteAny':
@@ -191,6 +204,10 @@ class Printer {
       case 'mbarrierWait':
         return `mbarrier.wait ${this.at(s)}, parity ${this.expr(s.parity)}`;
     }
+  }
+
+  private arrays(vars: readonly Var[]): string {
+    return vars.map((v) => this.names.of(v)).join(', ');
   }
 
   private at(s: { readonly buffer: SharedBuffer; readonly offset: Expr }): string {

@@ -88,6 +88,7 @@ export class Divergence {
       case 'ldmatrix':
         return this.lower(s.dst, 'none');
       case 'mma':
+      case 'wgmma':
         return this.lower(s.acc, 'none');
       case 'voteAny':
       case 'shuffleXor':

@@ -52,6 +52,23 @@ function checkKernel(k: ThreadKernel, target: Target): void {
   }
 }
 
+type WarpStmt = Extract<
+  Stmt,
+  {
+    s:
+      | 'warpBarrier'
+      | 'shuffleXor'
+      | 'ldmatrix'
+      | 'mma'
+      | 'voteAny'
+      | 'wgmma'
+      | 'wgmmaFence'
+      | 'wgmmaCommit'
+      | 'wgmmaWait'
+      | 'setMaxRegisters';
+  }
+>;
+
 class Verifier {
   private readonly k: ThreadKernel;
   private readonly target: Target;
@@ -140,6 +157,11 @@ class Verifier {
       case 'ldmatrix':
       case 'mma':
       case 'voteAny':
+      case 'wgmma':
+      case 'wgmmaFence':
+      case 'wgmmaCommit':
+      case 'wgmmaWait':
+      case 'setMaxRegisters':
         if (this.target.warpSize === 1) bad(`${s.s} needs warps; ${this.target.name} has none`, s.span);
         this.need(flow, 'warp', s.s, s.span);
         return this.warp(s);
@@ -193,7 +215,7 @@ class Verifier {
     if (!allowed.includes(n)) bad(`${what} takes ${allowed.join(', ')} operands, not ${n}`, span);
   }
 
-  private warp(s: Extract<Stmt, { s: 'warpBarrier' | 'shuffleXor' | 'ldmatrix' | 'mma' | 'voteAny' }>): void {
+  private warp(s: WarpStmt): void {
     switch (s.s) {
       case 'warpBarrier':
         return;
@@ -216,7 +238,55 @@ class Verifier {
         this.count(s.b.length, [2], 'mma b', s.span);
         this.registers(s.acc, ['f32'], 'mma', s.span);
         for (const e of [...s.a, ...s.b]) this.expr(e, s.span, 'u32');
+        return;
+      default:
+        return this.warpgroup(s);
     }
+  }
+
+  private warpgroup(
+    s: Exclude<WarpStmt, { s: 'warpBarrier' | 'shuffleXor' | 'ldmatrix' | 'mma' | 'voteAny' }>,
+  ) {
+    if (!this.target.features.hopper) bad(`${this.target.name} has no ${s.s}`, s.span);
+    switch (s.s) {
+      case 'wgmmaCommit':
+        return;
+      case 'wgmmaFence':
+      case 'wgmmaWait':
+        for (const v of s.registers)
+          if (v.size === undefined || this.lookup(v) !== v)
+            bad(`${s.s} of ${v.name}, which is no register array that is declared here`, s.span);
+        if (s.s === 'wgmmaWait' && (!Number.isInteger(s.pending) || s.pending < 0 || s.pending > 7))
+          bad(`wgmma.wait ${s.pending} is outside 0..7`, s.span);
+        return;
+      case 'setMaxRegisters':
+        if (s.count % 8 !== 0 || s.count < 24 || s.count > 256)
+          bad(`${s.count} registers a thread are no multiple of 8 from 24 to 256`, s.span);
+        return;
+      case 'wgmma':
+        return this.wgmma(s);
+    }
+  }
+
+  private wgmma(s: Extract<Stmt, { s: 'wgmma' }>): void {
+    const { columns: n } = s;
+    if (this.k.threads % 128 !== 0) bad(`wgmma in a block of ${this.k.threads} threads`, s.span);
+    if (n % 8 !== 0 || n < 8 || n > 256) bad(`wgmma of ${n} columns`, s.span);
+    this.count(s.acc.length, [n / 2], 'wgmma acc', s.span);
+    this.count(s.a.length, [4], 'wgmma a', s.span);
+    this.registers(s.acc, ['f32'], 'wgmma', s.span);
+    for (const e of s.a) this.expr(e, s.span, 'u32');
+    const at = (l: LValue): number => (l.index?.e === 'const' ? Number(l.index.value) : NaN);
+    const first = s.acc[0]!;
+    if (s.acc.some((l, i) => l.var !== first.var || at(l) !== at(first) + i))
+      bad(`the accumulators of wgmma are not consecutive elements of one array`, s.span);
+    if ((s.buffer.offset & 1023) !== 0)
+      bad(`wgmma reads ${s.buffer.name}, which is not 1024-byte aligned`, s.span);
+    for (const bytes of [s.leading, s.stride])
+      if (bytes % 16 !== 0 || bytes < 0 || bytes >= 1 << 18) bad(`wgmma with a step of ${bytes} B`, s.span);
+    if (!atLeast(this.divergence.of(s.offset), 'warp'))
+      bad(`the offset ${printExpr(s.offset)} of wgmma is not the same in all lanes`, s.span);
+    this.shared(s.buffer, s.offset, 16, s.span);
   }
 
   private tensorCopy(s: Extract<Stmt, { s: 'tensorCopy' }>): void {

@@ -108,6 +108,10 @@ export function exprsOf(s: Stmt): readonly Expr[] {
     case 'cpAsyncCommit':
     case 'cpAsyncWait':
     case 'proxyFence':
+    case 'wgmmaFence':
+    case 'wgmmaCommit':
+    case 'wgmmaWait':
+    case 'setMaxRegisters':
       return [];
     case 'declare':
       return present(s.init);
@@ -136,6 +140,8 @@ export function exprsOf(s: Stmt): readonly Expr[] {
       return present(s.offset, s.index, s.pred);
     case 'mma':
       return present(...s.acc.map((d) => d.index), ...s.a, ...s.b);
+    case 'wgmma':
+      return present(...s.acc.map((d) => d.index), ...s.a, s.offset);
     case 'shuffleXor':
     case 'voteAny':
       return present(s.dst.index, s.value);
@@ -152,7 +158,7 @@ export function exprsOf(s: Stmt): readonly Expr[] {
   }
 }
 
-/** Variables that a statement itself writes (mma also reads its accumulators). */
+/** Variables that a statement itself writes (mma and wgmma also read their accumulators). */
 export function writesOf(s: Stmt): readonly LValue[] {
   switch (s.s) {
     case 'declare':
@@ -166,6 +172,7 @@ export function writesOf(s: Stmt): readonly LValue[] {
     case 'ldmatrix':
       return s.dst;
     case 'mma':
+    case 'wgmma':
       return s.acc;
     case 'shuffleXor':
     case 'voteAny':
@@ -194,6 +201,7 @@ export function stmtsUseVar(stmts: readonly Stmt[], v: Var): boolean {
   walkStmts(stmts, (s) => {
     used ||=
       (s.s === 'declare' && s.var === v) ||
+      ((s.s === 'wgmmaFence' || s.s === 'wgmmaWait') && s.registers.includes(v)) ||
       writesOf(s).some((to) => to.var === v) ||
       exprsOf(s).some((e) => exprUsesVar(e, v));
   });
@@ -228,6 +236,10 @@ export function mapStmts(stmts: readonly Stmt[], f: StmtRewrite): Stmt[] {
       case 'cpAsyncCommit':
       case 'cpAsyncWait':
       case 'proxyFence':
+      case 'wgmmaFence':
+      case 'wgmmaCommit':
+      case 'wgmmaWait':
+      case 'setMaxRegisters':
         return s;
       case 'declare':
         return s.init ? { ...s, init: expr(s.init) } : s;
@@ -257,6 +269,8 @@ export function mapStmts(stmts: readonly Stmt[], f: StmtRewrite): Stmt[] {
         return { ...s, offset: expr(s.offset), index: expr(s.index), ...pred(s) };
       case 'mma':
         return { ...s, acc: s.acc.map(to), a: s.a.map(expr), b: s.b.map(expr) };
+      case 'wgmma':
+        return { ...s, acc: s.acc.map(to), a: s.a.map(expr), offset: expr(s.offset) };
       case 'shuffleXor':
       case 'voteAny':
         return { ...s, dst: to(s.dst), value: expr(s.value) };

@@ -5,6 +5,7 @@ import type { Copies } from './copies.ts';
 import type { MBarriers } from './mbarriers.ts';
 import type { SharedMemory } from './shared.ts';
 import type { Site } from './site.ts';
+import type { Wgmma } from './wgmma.ts';
 
 /** What a compiled kernel gives. */
 export interface Program {
@@ -25,6 +26,7 @@ export interface BlockRunner {
   readonly shared: SharedMemory;
   readonly copies: Copies;
   readonly barriers: MBarriers;
+  readonly wgmma: Wgmma;
   /** Statements that the warps of one block may execute. */
   readonly limit: number;
   /** Block barriers that completed. */
@@ -46,6 +48,7 @@ export function runBlock(r: BlockRunner): boolean {
   r.shared.reset();
   r.copies.reset();
   r.barriers.reset();
+  r.wgmma.reset();
   program.block(context.block.x, context.block.y, context.block.z);
   const warps = Array.from(r.full, (mask, w): Warp => {
     return { w, run: program.main(w, mask), site: undefined, done: false };
@@ -57,7 +60,10 @@ export function runBlock(r: BlockRunner): boolean {
       if (advance(r, warp)) moved = true;
     }
     if (program.steps() > r.limit) return endless(r, warps);
-    if (warps.every((x) => x.done)) return true;
+    if (warps.every((x) => x.done)) {
+      r.wgmma.finish();
+      return true;
+    }
     if (meetings(r, warps)) moved = true;
     // Copies that an mbarrier tracks land only when nothing else can happen: as late as the hardware may.
     if (!moved && !r.copies.progress()) return deadlock(r, warps);

@@ -5,7 +5,7 @@
  * Registers of all warps lie in one typed array per variable: scalars at 32 w + lane, element k of an array of n at
  * 32 (n w + k) + lane.
  */
-import { childrenOf, exprsOf, walkStmts, writesOf } from '../../../compiler/thread/build.ts';
+import { childrenOf, exprsOf, walkExpr, walkStmts, writesOf } from '../../../compiler/thread/build.ts';
 import type { Expr, GlobalBuffer, LValue, Stmt, ThreadKernel, Var } from '../../../compiler/thread/nodes.ts';
 import type { Span } from '../../../compiler/ir/span.ts';
 import { expression, type Names } from './expressions.ts';
@@ -55,6 +55,8 @@ export class KernelCompiler implements LeafWriter, Names {
   private readonly head: string[] = [];
   private readonly functions: string[] = [];
   private masks = 0;
+  private constants = 0;
+  private readonly holds = new Map<Var, 'acc' | 'left'>();
   /** Conditions and loops around the statement that may part lanes or warps, innermost last. */
   private readonly controls: Span[] = [];
   private span: Span;
@@ -74,6 +76,7 @@ export class KernelCompiler implements LeafWriter, Names {
     });
     let shift: 1 | 2 = 2;
     walkStmts(this.k.body, (s) => {
+      if (s.s === 'wgmma') this.holdOperands(s);
       if (s.s === 'storeSharedHalf') shift = 1;
     });
     const body = this.block(this.k.body, 'm');
@@ -81,7 +84,7 @@ export class KernelCompiler implements LeafWriter, Names {
     const source = [
       `'use strict';`,
       `const {${Object.keys(helpers).join(',')}}=rt.helpers;`,
-      'const {S,C,B,full,undef,partial,limit}=rt;',
+      'const {S,C,B,W,full,undef,partial,limit}=rt;',
       'const M=S.words,H=S.halves;',
       'const X=new Uint32Array(320),XF=new Float32Array(X.buffer);',
       'const A=new Int32Array(32),P=new Int32Array(32);',
@@ -109,6 +112,51 @@ export class KernelCompiler implements LeafWriter, Names {
     this.head.push(`const ${name}=new ${arrays[v.type]}(${length});`);
     if (v.type !== 'bool') this.head.push(`const u${name}=new Uint32Array(${name}.buffer);`);
     if (tracked) this.head.push(`const d${name}=new Int32Array(${this.warps * size});`);
+  }
+
+  /** Register arrays of products that go on by themselves. */
+  private holdOperands(s: Extract<Stmt, { s: 'wgmma' }>): void {
+    const add = (v: Var, use: 'acc' | 'left'): void => {
+      if (!this.holds.has(v))
+        this.head.push(`const h${this.slotOf(v).name}=W.hold(${JSON.stringify(v.name)});`);
+      if (this.holds.get(v) !== 'acc') this.holds.set(v, use);
+    };
+    for (const e of s.a) walkExpr(e, (x) => (x.e === 'element' ? add(x.var, 'left') : undefined));
+    for (const { var: v } of s.acc) add(v, 'acc');
+  }
+
+  held(v: Var): string {
+    return this.holds.has(v) ? `h${this.slotOf(v).name}` : '';
+  }
+
+  /** What lies in a warp's elements of an array from `first` on, as one typed array. */
+  registers(v: Var, first: number, count: number): string {
+    const { name, size } = this.slotOf(v);
+    return `${name}.subarray((w*${size}+${first})*32,(w*${size}+${first + count})*32)`;
+  }
+
+  constant(text: string): string {
+    const name = `c${this.constants++}`;
+    this.head.push(`const ${name}=${text};`);
+    return name;
+  }
+
+  /** Notes accesses to such arrays, and reports them while a product is on its way. */
+  private checkHeld(s: Stmt): string {
+    if (this.holds.size === 0 || s.s === 'wgmma') return '';
+    const arrays = new Set<Var>();
+    const read = (x: Expr): void => {
+      if (x.e === 'element' && this.holds.get(x.var) === 'acc') arrays.add(x.var);
+    };
+    for (const e of exprsOf(s)) walkExpr(e, read);
+    for (const to of writesOf(s)) if (this.holds.has(to.var)) arrays.add(to.var);
+    if (arrays.size === 0) return '';
+    const site = this.site({ space: 'none', kind: 'register', buffer: '', width: 4, shared: 0 });
+    return [...arrays]
+      .map(
+        (v) => `${this.held(v)}.loose[w]=1;if(${this.held(v)}.flying[w])W.flying(${site},w,${this.held(v)});`,
+      )
+      .join('');
   }
 
   // ------------------------------------------------------------ names in generated code
@@ -216,7 +264,7 @@ export class KernelCompiler implements LeafWriter, Names {
       else for (const x of childrenOf(e)) look(x);
     };
     for (const e of exprsOf(s)) look(e);
-    if (s.s === 'mma')
+    if (s.s === 'mma' || (s.s === 'wgmma' && s.accumulate))
       for (const to of s.acc) {
         const cell = this.cell(to.var, to.index);
         if (cell) cells.set(cell, to.var.name);
@@ -271,13 +319,13 @@ export class KernelCompiler implements LeafWriter, Names {
   private leaf(s: Stmt): string {
     this.closing = [];
     const text = leaf(s, this);
-    return `${this.checkReads(s)}${text}${this.closing.join('')}${this.markWrites(s)}`;
+    return `${this.checkReads(s)}${this.checkHeld(s)}${text}${this.closing.join('')}${this.markWrites(s)}`;
   }
 
   /** A function that gives the lanes of m for which cond holds. */
   private test(s: Stmt, cond: string): string {
     const text = `let r=0;for(let l=0;l<32;l++)if((m>>>l&1)&&${cond})r|=1<<l;`;
-    const check = this.checkReads(s);
+    const check = this.checkReads(s) + this.checkHeld(s);
     const closing = this.closing.join('');
     return this.define(`steps++;${check}${text}${closing}return r;`);
   }

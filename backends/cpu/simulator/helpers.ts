@@ -10,6 +10,7 @@ import {
 } from '../../../compiler/ir/numeric.ts';
 import { bitsFloat, floatBits } from './global.ts';
 import { mma } from './matrix.ts';
+import { leftRows } from './wgmma.ts';
 
 const table = (decode: (bits: number) => number): Float32Array =>
   Float32Array.from({ length: 65536 }, (_, bits) => decode(bits));
@@ -36,6 +37,7 @@ export const helpers = {
   f16,
   bf16,
   erf,
+  leftRows,
   mmaF16: (bits: Uint32Array, floats: Float32Array): void => mma(f16, bits, floats),
   mmaBf16: (bits: Uint32Array, floats: Float32Array): void => mma(bf16, bits, floats),
 };

@@ -1,5 +1,5 @@
 /**
- * 64-bit mbarriers in shared memory: a phase completes when `count` arrivals came and all bytes that they expect of bulk
+ * 64-bit mbarriers in shared memory: a phase completes when `count` arrivals came and all bytes that they expect of tensor
  * copies have landed; waiters name the phase's parity.
  */
 import { showBlock, type Context } from './context.ts';
@@ -90,7 +90,7 @@ export class MBarriers {
     return this.settle(barrier);
   }
 
-  /** Bytes of a bulk copy of a thread have landed. True where that completes a phase. */
+  /** Bytes of a tensor copy of a thread have landed. True where that completes a phase. */
   land(thread: number, at: number, time: number, bytes: number): boolean {
     const barrier = this.seen(thread, at, time);
     if (!barrier) return false;

@@ -95,7 +95,7 @@ export class SharedFindings {
     );
   }
 
-  /** A bulk copy over bytes that a thread stored and did not fence. */
+  /** A tensor copy over bytes, or a wgmma of bytes, that a thread wrote and nothing fenced. */
   unfenced(site: Site, thread: number, granule: number, earlier: Conflict): void {
     const other = this.context.sites[earlier.site]!;
     const key = `unfenced ${site.place} ${other.place}`;
@@ -104,9 +104,9 @@ export class SharedFindings {
       'PAT0401',
       key,
       site,
-      `a bulk copy of ${this.thread(thread)} of block ${showBlock(this.context)} overwrites ${this.where(site, granule)}, which ${this.thread(earlier.thread)} wrote without a proxy fence after it`,
+      `a ${earlier.is === 'read' ? 'wgmma' : 'tensor copy'} of ${this.thread(thread)} of block ${showBlock(this.context)} ${earlier.is === 'read' ? 'reads' : 'overwrites'} ${this.where(site, granule)}, which ${this.thread(earlier.thread)} wrote without a proxy fence after it`,
       [{ text: `${this.thread(earlier.thread)} wrote it here`, span: other.span }],
-      'put a proxy fence behind the store, before what lets the copy go',
+      'put a proxy fence behind the write, before what lets the copy or the wgmma go',
     );
   }
 

@@ -17,6 +17,8 @@ export interface Flight {
   /** Time of the issue. */
   readonly time: number;
   readonly site: Site;
+  /** By the asynchronous proxy. */
+  proxy: boolean;
 }
 
 interface Reader {
@@ -55,8 +57,11 @@ export class SharedMemory {
   /** Readers that the arrays above cannot hold: other lanes of a warp at earlier times, unordered. */
   private readonly more = new Map<number, Reader[]>();
 
-  /** Until when each thread's stores are visible to bulk copies. */
+  /** Until when each thread's stores are visible to the asynchronous proxy, and what it knew of others' at its last fence. */
   private readonly fenced: Int32Array;
+  private readonly fencedClock: (Int32Array | undefined)[];
+  /** Whether the asynchronous proxy wrote the granule. */
+  private readonly byProxy: Uint8Array;
   private readonly seen: Int32Array;
   private readonly banks = new Int32Array(32);
   private readonly outside: number;
@@ -88,6 +93,8 @@ export class SharedMemory {
     this.readLanes = new Int32Array(granules * this.warps);
     this.readSite = new Int32Array(granules * this.warps);
     this.fenced = new Int32Array(this.clocks.lanes);
+    this.fencedClock = new Array<Int32Array | undefined>(this.clocks.lanes).fill(undefined);
+    this.byProxy = new Uint8Array(granules);
     this.seen = new Int32Array((arena + 16) >> 2);
     this.report = new SharedFindings(context, this);
   }
@@ -154,6 +161,27 @@ export class SharedMemory {
     return at;
   }
 
+  /**
+   * A wgmma's lane reads 16 bytes, `within` bytes from where a descriptor at `offset` begins: the hardware swizzles by bits of
+   * the address. What threads wrote must have been fenced.
+   */
+  operand(site: Site, w: number, l: number, offset: number, within: number): number {
+    const start = this.buffer(site).offset;
+    const plain = start + offset + within;
+    const at = this.load(site, w, l, (plain ^ ((plain >> 3) & 0x70)) - start, 16);
+    site.counter.drop();
+    if (at === this.outside) return at;
+    const thread = (w << 5) + l;
+    const known = this.fencedClock[thread];
+    for (let g = at >> this.shift; g <= (at + 15) >> this.shift; g++) {
+      const [writer, time] = [this.writer[g]!, this.writeTime[g]!];
+      if (this.flight[g] !== 0 || this.byProxy[g] !== 0 || this.holds[g] === 0) continue;
+      if ((this.fenced[writer] ?? 0) < time && !(known && known[writer]! >= time))
+        this.report.unfenced(site, thread, g, this.lastWrite(g, 'read'));
+    }
+    return at;
+  }
+
   private lastWrite(g: number, is: 'read' | 'write'): Conflict {
     const [thread, site, issued] = [this.writer[g]!, this.writeSite[g]!, this.issued[g]!];
     return { thread, site, was: 'write', is, issued };
@@ -192,6 +220,7 @@ export class SharedMemory {
       this.writeTime[g] = now;
       this.writeSite[g] = site.id;
       this.issued[g] = 0;
+      this.byProxy[g] = 0;
       this.holds[g] = site.info.shared;
     }
     return at;
@@ -254,7 +283,7 @@ export class SharedMemory {
     if (at === this.outside) return { at, slot: 0 };
     const thread = (w << 5) + l;
     const slot = this.free.pop() ?? this.flights.length;
-    this.flights[slot] = { thread, time: this.clocks.now[w]!, site };
+    this.flights[slot] = { thread, time: this.clocks.now[w]!, site, proxy: false };
     const last = (at + bytes - 1) >> this.shift;
     for (let g = at >> this.shift; g <= last; g++) {
       this.checkWrite(site, thread, g);
@@ -269,6 +298,7 @@ export class SharedMemory {
     const left = this.depart(site, w, l, offset, bytes, 128);
     site.counter.drop();
     if (left.slot === 0) return left;
+    this.flights[left.slot]!.proxy = true;
     for (let g = left.at >> this.shift; g <= (left.at + bytes - 1) >> this.shift; g++) {
       const writer = this.writer[g]!;
       if (this.holds[g] !== 0 && this.issued[g] === 0 && this.fenced[writer]! < this.writeTime[g]!)
@@ -279,14 +309,19 @@ export class SharedMemory {
 
   /** A proxy fence of the lanes of `mask`. */
   fence(w: number, mask: number): void {
-    for (let l = 0; l < 32; l++) if ((mask >>> l) & 1) this.fenced[(w << 5) + l] = this.clocks.now[w]!;
+    for (let l = 0; l < 32; l++) {
+      if (((mask >>> l) & 1) === 0) continue;
+      const thread = (w << 5) + l;
+      this.fenced[thread] = this.clocks.now[w]!;
+      this.fencedClock[thread] = this.clocks.of[thread]!;
+    }
     this.clocks.advance(w);
   }
 
   /** The copy's bytes are there, as written by `writer` (its thread, or that thread's agent) at `time`. */
   land(slot: number, at: number, data: Uint32Array, writer: number, time: number): void {
     if (slot === 0) return;
-    const { site, time: issued } = this.flights[slot]!;
+    const { site, time: issued, proxy } = this.flights[slot]!;
     this.flights[slot] = undefined;
     this.free.push(slot);
     for (let i = 0; i < data.length; i++) {
@@ -299,6 +334,7 @@ export class SharedMemory {
         this.writeTime[g] = time;
         this.writeSite[g] = site.id;
         this.issued[g] = issued;
+        this.byProxy[g] = proxy ? 1 : 0;
         this.holds[g] = site.info.shared;
         this.words[byte >> 2] = data[i]!;
       }

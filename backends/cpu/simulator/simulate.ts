@@ -14,6 +14,7 @@ import { helpers } from './helpers.ts';
 import { MBarriers } from './mbarriers.ts';
 import { Findings, makeReport, type SimulationReport } from './report.ts';
 import { SharedMemory } from './shared.ts';
+import { Wgmma } from './wgmma.ts';
 import { accessesOf, Site } from './site.ts';
 
 export interface SimulateOptions {
@@ -56,6 +57,7 @@ export function simulate(
   const shared = new SharedMemory(context, kernel.sharedBytes, kernel.shared, compiled.shift);
   const barriers = new MBarriers(context, shared);
   const copies = new Copies(context, shared, barriers);
+  const wgmma = new Wgmma(context, shared);
   const states = globalStates(kernel, bound, options);
   const limit = options.maxStatements ?? defaultLimit;
   const full = Int32Array.from({ length: compiled.warps }, (_, w) => {
@@ -67,6 +69,7 @@ export function simulate(
     S: shared,
     C: copies,
     B: barriers,
+    W: wgmma,
     clocks,
     full,
     limit,
@@ -78,7 +81,7 @@ export function simulate(
     ...warpFindings(context),
   };
   const program = new Function('rt', compiled.source)(rt) as Program;
-  const runner: BlockRunner = { context, program, full, shared, copies, barriers, limit, passed: 0 };
+  const runner: BlockRunner = { context, program, full, shared, copies, barriers, wgmma, limit, passed: 0 };
   const blocks = runGrid(runner, grid, options.maxBlocks ?? Infinity);
   return makeReport(kernel.name, findings, {
     blocks,

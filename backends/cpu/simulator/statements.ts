@@ -16,6 +16,12 @@ export interface LeafWriter {
   /** Adds text behind the statement's lane loop. */
   close(text: string): void;
   undefine(v: Var): string;
+  /** What is known of a register array that products use, '' where none does. */
+  held(v: Var): string;
+  /** A warp's elements of an array, lanes innermost. */
+  registers(v: Var, first: number, count: number): string;
+  /** A constant of the whole kernel. */
+  constant(text: string): string;
 }
 
 const lanes = (body: string, cond = ''): string => `for(let l=0;l<32;l++)if((m>>>l&1)${cond}){${body}}`;
@@ -58,6 +64,14 @@ export function leaf(s: Stmt, k: LeafWriter): string {
     }
     case 'mma':
       return matrix(s, k);
+    case 'wgmma':
+      return product(s, k);
+    case 'wgmmaFence':
+      return `W.fence(w,[${s.registers.flatMap((v) => k.held(v) || []).join(',')}]);`;
+    case 'wgmmaCommit':
+      return 'W.commit(w);';
+    case 'wgmmaWait':
+      return `W.wait(w,${s.pending});`;
     case 'ldmatrix':
       return rows(s, k);
     case 'loadShared': {
@@ -164,6 +178,26 @@ function shuffle(s: Extract<Stmt, { s: 'shuffleXor' }>, k: LeafWriter): string {
   const raw = s.dst.var.type !== 'bool';
   const put = lanes(`X[l]=${raw ? bits(s.value, k) : k.value(s.value)};`);
   return `${whole(site)}${put}${lanes(`${k.target(s.dst, raw)}=X[l^${s.mask}];`)}`;
+}
+
+function product(s: Extract<Stmt, { s: 'wgmma' }>, k: LeafWriter): string {
+  const { columns, transposed, leading, stride, accumulate } = s;
+  const site = k.site({
+    space: 'shared',
+    kind: 'load',
+    buffer: s.buffer.name,
+    width: 16,
+    shared: k.sharedId(s.buffer),
+  });
+  const shape = k.constant(
+    `{...${JSON.stringify({ columns, transposed, leading, stride, accumulate })},halves:${s.element}}`,
+  );
+  const put = s.a.map((e, i) => `X[${32 * i}+l]=${k.value(e)};`).join('');
+  const { var: acc, index } = s.acc[0]!;
+  const registers = k.registers(acc, index?.e === 'const' ? Number(index.value) : 0, s.acc.length);
+  const left = new Set(s.a.flatMap((e) => (e.e === 'element' ? [k.held(e.var)] : [])));
+  const call = `W.issue(${site},w,${shape},leftRows(${s.element},X),A[0],${registers},[${[k.held(acc), ...left].join(',')}]);`;
+  return `${whole(warpSite(k, 'wgmma'))}${lanes(`A[l]=${k.expr(s.offset)};${put}`)}${call}`;
 }
 
 function matrix(s: Extract<Stmt, { s: 'mma' }>, k: LeafWriter): string {

@@ -1,8 +1,11 @@
 /**
  * Device functions that emitted kernels call: one PTX instruction each, with a readable name. Only the ones that a file
  * uses are written into it. No header is needed: halves are their bits, and conversions are PTX `cvt`.
- * Source of every instruction: PTX ISA 8.x; all of them exist on sm_80, but for bulk copies, expect_tx and the proxy fence (sm_90).
+ * Source of every instruction: PTX ISA 8.x; all of them exist on sm_80, but for tensor copies, expect_tx and the proxy fence (sm_90), and those
+ * of warpgroup.ts (sm_90a).
  */
+import { isWgmma, warpgroupHelpers, wgmma, type WgmmaHelper } from './warpgroup.ts';
+
 const list = (n: number, f: (i: number) => string): string =>
   Array.from({ length: n }, (_, i) => f(i)).join(', ');
 
@@ -151,13 +154,17 @@ __device__ __forceinline__ void prefetch_tensor_map(const tensor_map *map) {
 #endif
   } while (!done);
 }`,
+  ...warpgroupHelpers,
 } as const;
 
-export type Helper = keyof typeof helpers;
+export type Helper = keyof typeof helpers | WgmmaHelper;
 
 /** Types that every file has, then the helpers that it uses. */
 export function prelude(used: ReadonlySet<Helper>): string {
-  const parts = (Object.keys(helpers) as Helper[]).filter((h) => used.has(h)).map((h) => helpers[h]);
+  const parts = (Object.keys(helpers) as (keyof typeof helpers)[])
+    .filter((h) => used.has(h))
+    .map((h): string => helpers[h]);
+  parts.push(...[...used].filter(isWgmma).map(wgmma));
   return ['typedef unsigned short f16;', 'typedef unsigned short bf16;', ...parts].join('\n');
 }
 

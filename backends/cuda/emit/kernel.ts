@@ -46,7 +46,7 @@ function needs(kernel: ThreadKernel): {
     if (s.s === 'loadShared' || s.s === 'storeShared' || s.s === 'storeSharedHalf')
       found.pointers.add(s.buffer.id);
     else if (s.s === 'tensorCopy') [s.buffer, s.barrier].forEach((b) => found.numbers.add(b.id));
-    else if (s.s === 'cpAsync' || s.s === 'ldmatrix' || s.s.startsWith('mbarrier'))
+    else if (s.s === 'cpAsync' || s.s === 'ldmatrix' || s.s === 'wgmma' || s.s.startsWith('mbarrier'))
       found.numbers.add((s as { buffer: SharedBuffer }).buffer.id);
   });
   eachExpression(kernel.body, (e) => {

@@ -5,6 +5,7 @@ import { emitMemory, type MemoryContext } from './memory.ts';
 import type { Helper } from './helpers.ts';
 import type { Names } from './names.ts';
 import type { Widths } from './wide.ts';
+import { emitWarpgroup } from './warpgroup.ts';
 import type { Writer } from './writer.ts';
 
 export interface StatementContext {
@@ -99,6 +100,12 @@ export class Statements {
         writer.line(`mma_m16n8k16_${s.element}(${operands.join(', ')});`);
         return;
       }
+      case 'wgmma':
+      case 'wgmmaFence':
+      case 'wgmmaCommit':
+      case 'wgmmaWait':
+      case 'setMaxRegisters':
+        return emitWarpgroup(this.#c, s);
       case 'shuffleXor': {
         const shuffled = `__shfl_xor_sync(0xffffffffu, ${x.text(s.value)}, ${s.mask})`;
         writer.line(`${this.#lvalue(s.dst)} = ${shuffled};`);
