@@ -28,6 +28,7 @@ export function allocateShared(
     for (const s of stmts) {
       tick(still);
       if ('buffer' in s && 'offset' in s) touch(s.buffer, loops);
+      if (s.s === 'wgmma' && s.left) touch(s.left.buffer, loops);
       const rolled = s.s === 'while' || (s.s === 'for' && !s.unroll);
       const apart = still || (!rolled && !(s.s === 'if' && s.uniform === 'block'));
       const loop: Loop = { start: clock, end: clock };

@@ -35,6 +35,10 @@ export function insertBarriers(
         hi: b.offset + b.bytes,
         write: sharedWrites.has(s.s),
       });
+      if (s.s === 'wgmma' && s.left) {
+        const { id, offset: lo, bytes } = s.left.buffer;
+        out.push({ space: 'shared', name: `${id}`, lo, hi: lo + bytes, write: false });
+      }
     } else if ('buffer' in s && exchanged.has(s.buffer.name))
       out.push({ space: 'global', name: s.buffer.name, lo: 0, hi: 1, write: globalWrites.has(s.s) });
     for (const e of exprsOf(s))

@@ -9,13 +9,11 @@ import type { Expr, HalfType, LValue, Var } from '../thread/nodes.ts';
 import { type Context } from './context.ts';
 import { operandAt } from './evaluate.ts';
 import { mmaLayout, type Layout } from './layout.ts';
+import { fragmentBudget } from './plan-dots.ts';
 import type { Point } from './point.ts';
 import { asShared } from './shared.ts';
 import { offsetOf } from './shared-layout.ts';
 import type { RegTile, SharedTile } from './values.ts';
-
-/** Registers that loop-invariant fragments may occupy; beyond this they are read again from shared memory. */
-const fragmentBudget = 48;
 
 export interface WarpBlock {
   readonly tilesM: number;

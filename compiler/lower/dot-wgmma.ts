@@ -1,10 +1,10 @@
 /**
  * Dot by wgmma.m64nNk16: a warpgroup's four warps have 16 rows each, and the registers of lanes are those of mma.m16n8k16. The
- * left operand comes from registers as there; the right one is read by the instruction, from panels in shared memory.
+ * left operand comes from registers as there, or like the right one is read by the instruction, from panels in shared memory.
  */
 import type { DotOp } from '../ir/nodes.ts';
-import { add, constI, element, lvalue } from '../thread/build.ts';
-import type { HalfType } from '../thread/nodes.ts';
+import { add, constI, element, lvalue, mul } from '../thread/build.ts';
+import type { Expr, HalfType, SharedOperand, Var } from '../thread/nodes.ts';
 import type { Context } from './context.ts';
 import { leftFragments, warpBlock } from './dot-mma.ts';
 import { asShared } from './shared.ts';
@@ -14,25 +14,27 @@ import type { RegTile, SharedTile } from './values.ts';
 /** Bytes of the eight rows that the hardware swizzles together. */
 const group = 8 * panelBytes;
 
-/**
- * Where the right operand's k16 step begins. Stored [n][k], a step is 32 bytes further along a panel's rows (four fit), and
- * groups of eight columns are eight rows apart. Stored [k][n], it is sixteen rows further down, columns go on in the next panel.
- */
-function stepOf(t: SharedTile, kk: number): number {
-  if (!t.transposed) return kk * 2 * group;
-  return Math.floor(kk / 4) * t.rows * panelBytes + (kk % 4) * 32;
-}
+/** Where a k16 step begins in an operand whose rows run along k: 32 bytes further along a panel's rows, of which four fit. */
+const alongRows = (t: SharedTile, kk: number): number =>
+  Math.floor(kk / 4) * t.rows * panelBytes + (kk % 4) * 32;
+
+/** The same where rows are k: sixteen rows further down. */
+const downRows = (kk: number): number => kk * 2 * group;
+
+/** Where the step's left operand comes from. */
+type Left = (kk: number) => { readonly a: Expr[]; readonly left?: SharedOperand };
 
 /** All of k is one group of instructions, which is waited for at once: other warpgroups fill the time. */
 export function lowerWgmma(ctx: Context, op: DotOp, makeAcc: () => RegTile): RegTile {
   const [, n] = op.result.type.shape as [number, number];
   const half = op.a.type.element as HalfType;
-  const { layout } = ctx.plan.block.dots.get(op)!;
+  const { layout, leftShared } = ctx.plan.block.dots.get(op)!;
   const right = asShared(ctx, op.b, true);
-  const a = leftFragments(ctx, op, warpBlock(ctx, layout), half);
+  const a = leftShared ? undefined : leftFragments(ctx, op, warpBlock(ctx, layout), half);
+  const left: Left = a ? (kk) => ({ a: registersOf(a, kk) }) : fromPanels(ctx, asShared(ctx, op.a, true));
   const acc = makeAcc();
   const span = ctx.emitter.span;
-  ctx.emitter.emit({ s: 'wgmmaFence', span, registers: [acc.var, a] });
+  ctx.emitter.emit({ s: 'wgmmaFence', span, registers: a ? [acc.var, a] : [acc.var] });
   for (let kk = 0; kk < op.a.type.shape[1]! / 16; kk++)
     ctx.emitter.emit({
       s: 'wgmma',
@@ -40,9 +42,9 @@ export function lowerWgmma(ctx: Context, op: DotOp, makeAcc: () => RegTile): Reg
       element: half,
       columns: n,
       acc: Array.from({ length: n / 2 }, (_, i) => lvalue(acc.var, constI(i))),
-      a: [0, 1, 2, 3].map((r) => element(a, constI(4 * kk + r))),
+      ...left(kk),
       buffer: right.buffer,
-      offset: add(right.base, stepOf(right, kk)),
+      offset: add(right.base, right.transposed ? alongRows(right, kk) : downRows(kk)),
       transposed: !right.transposed,
       leading: right.transposed ? 0 : right.rows * panelBytes,
       stride: group,
@@ -51,4 +53,16 @@ export function lowerWgmma(ctx: Context, op: DotOp, makeAcc: () => RegTile): Reg
   ctx.emitter.emit({ s: 'wgmmaCommit', span });
   ctx.emitter.emit({ s: 'wgmmaWait', span, pending: 0, registers: [acc.var] });
   return acc;
+}
+
+const registersOf = (a: Var, kk: number): Expr[] => [0, 1, 2, 3].map((r) => element(a, constI(4 * kk + r)));
+
+/** The 64 rows of each warpgroup, where they are stored by rows. */
+function fromPanels(ctx: Context, t: SharedTile): Left {
+  const groups = ctx.threads / 128;
+  const first = groups === 1 ? constI(0) : mul(ctx.threadDigit(128, groups), 64 * panelBytes);
+  return (kk) => ({
+    a: [],
+    left: { buffer: t.buffer, offset: add(add(t.base, first), alongRows(t, kk)), stride: group },
+  });
 }

@@ -14,6 +14,8 @@ import { fitsPanels } from './shared-layout.ts';
 export interface DotPlan {
   readonly kind: 'mma' | 'wgmma' | 'fma';
   readonly layout: Layout;
+  /** wgmma reads the left operand from shared memory too. */
+  readonly leftShared?: boolean;
 }
 
 export interface BlockPlan {
@@ -22,6 +24,9 @@ export interface BlockPlan {
   /** Dot operands, as stored, that lie in panels: what wgmma reads. */
   readonly panels: ReadonlySet<Value>;
 }
+
+/** Registers that loop-invariant fragments may occupy; beyond this they are read again from shared memory. */
+export const fragmentBudget = 48;
 
 const powerOfTwoPart = (n: number): number => n & -n;
 
@@ -149,7 +154,13 @@ function planWgmma(
         `its right operand, ${rows} x ${columns} in memory, does not lie in rows of 128 bytes, 8 at a time`,
       );
     panels.add(stored);
-    plans.set(d, { kind: 'wgmma', layout: mmaLayout(m, n, warps, 1) });
+    // A left operand that changes with every step, or has more than registers to spare, is read by the instruction.
+    const { op: def, region } = analysis.definition(d.a);
+    const fits = def?.op !== 'transpose' && fitsPanels(element as 'f16', m, k);
+    const leftShared =
+      !analysis.anchored.has(d.a.id) && fits && (region !== kernel.body || k / 4 > fragmentBudget);
+    if (leftShared) panels.add(d.a);
+    plans.set(d, { kind: 'wgmma', layout: mmaLayout(m, n, warps, 1), leftShared });
   }
   return { threads: warps * 32, dots: plans, panels };
 }

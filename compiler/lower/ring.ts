@@ -177,11 +177,10 @@ export function ringBlocks(target: Target, threads: number, sharedBytes: number)
   return blocks > 1 ? blocks : 0;
 }
 
-/** Registers of consumers and producers from their roles on, in whole warpgroups; none where all threads keep the same. */
+/** Blocks per SM, and registers of consumers and producers from their roles on, where some give theirs to the others. */
 export interface RoleRegisters {
   readonly blocks: number;
-  readonly consumer: number;
-  readonly producer: number;
+  readonly counts?: { readonly consumer: number; readonly producer: number };
 }
 
 /** Whether the producer may copy a step in chunks of 16 bytes, by cp.async. */
@@ -191,7 +190,7 @@ export const copiesChunks = (ring: Ring): boolean => !ring.boxes || ring.boxes.s
 const producerRegisters = (chunks: boolean): number => (chunks ? 56 : 40);
 
 /**
- * Blocks and registers of a kernel whose consumers are warpgroups: as many blocks as shared memory allows while consumers get
+ * For a kernel whose consumers and producers are whole warpgroups: as many blocks as shared memory allows while consumers get
  * enough of the register file, once the producers have given theirs back.
  */
 export function roleRegisters(
@@ -203,18 +202,15 @@ export function roleRegisters(
 ): RoleRegisters {
   const [reserved, file, enough, most] = [1024, 65536, 184, 240];
   const producer = producerRegisters(chunks);
-  const fit = (blocks: number): RoleRegisters => {
-    const launch = Math.min(256, 8 * Math.floor(file / blocks / threads / 8));
-    const given = launch * threads - producer * (threads - consumers);
-    return {
-      blocks,
-      producer,
-      consumer: Math.min(most, 8 * Math.floor(given / consumers / 8)),
-    };
+  const launch = (blocks: number): number => 8 * Math.floor(file / blocks / threads / 8);
+  const consumer = (blocks: number): number => {
+    const given = launch(blocks) * threads - producer * (threads - consumers);
+    return Math.min(most, 8 * Math.floor(given / consumers / 8));
   };
-  const shared = Math.floor((target.sharedBytes + reserved) / (sharedBytes + reserved));
-  for (let blocks = shared; blocks > 1; blocks--) if (fit(blocks).consumer >= enough) return fit(blocks);
-  return fit(1);
+  let blocks = Math.max(1, Math.floor((target.sharedBytes + reserved) / (sharedBytes + reserved)));
+  while (blocks > 1 && consumer(blocks) < enough) blocks--;
+  if (launch(blocks) >= most) return { blocks };
+  return { blocks, counts: { consumer: consumer(blocks), producer } };
 }
 
 /** The whole kernel: barriers made, then each warp to its role. `consumers` already has its block barriers. */
@@ -222,9 +218,11 @@ export function withProducer(
   ctx: Context,
   ring: Ring,
   consumers: readonly Stmt[],
-  { threads, registers: counts }: { threads: number; registers: RoleRegisters | undefined },
+  { threads, registers: roles }: { threads: number; registers: RoleRegisters | undefined },
 ): Stmt[] {
   const span = ring.op.span;
+  const idle = threads > ctx.threads + 32 * ring.producers;
+  const counts = roles?.counts;
   const registers = (raise: boolean): Stmt[] =>
     counts ? [{ s: 'setMaxRegisters', span, count: raise ? counts.consumer : counts.producer, raise }] : [];
   const { barriers: buffer, count } = ring;

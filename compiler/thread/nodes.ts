@@ -140,6 +140,13 @@ interface Base {
 
 export type LValue = { readonly var: Var; readonly index?: Expr };
 
+/** Rows in panels of shared memory, `stride` bytes between groups of eight. */
+export interface SharedOperand {
+  readonly buffer: SharedBuffer;
+  readonly offset: Expr;
+  readonly stride: number;
+}
+
 export type Stmt = Base &
   (
     | { readonly s: 'comment'; readonly text: string }
@@ -262,6 +269,7 @@ export type Stmt = Base &
      * shared memory at `offset`, in panels of 128-byte rows that are swizzled by address bits: k by columns where `transposed`
      * (panels `leading` bytes apart, groups of 8 rows along k `stride` bytes apart), else columns by k (`stride` bytes between
      * groups of 8 columns; k16 lies within one panel). Where not `accumulate`, acc is overwritten.
+     * With `left`, the left operand comes from shared memory too: the warpgroup's 64 rows by k, and a is empty.
      */
     | {
         readonly s: 'wgmma';
@@ -275,6 +283,7 @@ export type Stmt = Base &
         readonly leading: number;
         readonly stride: number;
         readonly accumulate: boolean;
+        readonly left?: SharedOperand;
       }
     /** Orders this warp's accesses to register arrays (which it names) before the wgmmas after it. */
     | { readonly s: 'wgmmaFence'; readonly registers: readonly Var[] }

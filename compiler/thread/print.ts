@@ -172,7 +172,7 @@ class Printer {
       case 'wgmma': {
         const sign = s.accumulate ? '+=' : '=';
         const how = `${s.transposed ? 'k x n' : 'n x k'} leading ${s.leading} stride ${s.stride}`;
-        return `${this.target(s.acc[0]!)}.. ${sign} wgmma.m64n${s.columns}k16.${s.element} (${this.list(s.a)}) ${this.at(s)} ${how}`;
+        return `${this.target(s.acc[0]!)}.. ${sign} wgmma.m64n${s.columns}k16.${s.element} (${s.left ? `${this.at(s.left)} stride ${s.left.stride}` : this.list(s.a)}) ${this.at(s)} ${how}`;
       }
       case 'wgmmaFence':
         return `wgmma.fence ${this.arrays(s.registers)}`;

@@ -273,20 +273,22 @@ class Verifier {
     if (this.k.threads % 128 !== 0) bad(`wgmma in a block of ${this.k.threads} threads`, s.span);
     if (n % 8 !== 0 || n < 8 || n > 256) bad(`wgmma of ${n} columns`, s.span);
     this.count(s.acc.length, [n / 2], 'wgmma acc', s.span);
-    this.count(s.a.length, [4], 'wgmma a', s.span);
+    this.count(s.a.length, [s.left ? 0 : 4], 'wgmma a', s.span);
     this.registers(s.acc, ['f32'], 'wgmma', s.span);
     for (const e of s.a) this.expr(e, s.span, 'u32');
     const at = (l: LValue): number => (l.index?.e === 'const' ? Number(l.index.value) : NaN);
     const first = s.acc[0]!;
     if (s.acc.some((l, i) => l.var !== first.var || at(l) !== at(first) + i))
       bad(`the accumulators of wgmma are not consecutive elements of one array`, s.span);
-    if ((s.buffer.offset & 1023) !== 0)
-      bad(`wgmma reads ${s.buffer.name}, which is not 1024-byte aligned`, s.span);
-    for (const bytes of [s.leading, s.stride])
+    for (const bytes of [s.leading, s.stride, ...(s.left ? [s.left.stride] : [])])
       if (bytes % 16 !== 0 || bytes < 0 || bytes >= 1 << 18) bad(`wgmma with a step of ${bytes} B`, s.span);
-    if (!atLeast(this.divergence.of(s.offset), 'warp'))
-      bad(`the offset ${printExpr(s.offset)} of wgmma is not the same in all lanes`, s.span);
-    this.shared(s.buffer, s.offset, 16, s.span);
+    for (const { buffer, offset } of s.left ? [s, s.left] : [s]) {
+      if ((buffer.offset & 1023) !== 0)
+        bad(`wgmma reads ${buffer.name}, which is not 1024-byte aligned`, s.span);
+      if (!atLeast(this.divergence.of(offset), 'warp'))
+        bad(`the offset ${printExpr(offset)} of wgmma is not the same in all lanes`, s.span);
+      this.shared(buffer, offset, 16, s.span);
+    }
   }
 
   private tensorCopy(s: Extract<Stmt, { s: 'tensorCopy' }>): void {

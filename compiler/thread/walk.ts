@@ -141,7 +141,7 @@ export function exprsOf(s: Stmt): readonly Expr[] {
     case 'mma':
       return present(...s.acc.map((d) => d.index), ...s.a, ...s.b);
     case 'wgmma':
-      return present(...s.acc.map((d) => d.index), ...s.a, s.offset);
+      return present(...s.acc.map((d) => d.index), ...s.a, s.left?.offset, s.offset);
     case 'shuffleXor':
     case 'voteAny':
       return present(s.dst.index, s.value);
@@ -270,7 +270,13 @@ export function mapStmts(stmts: readonly Stmt[], f: StmtRewrite): Stmt[] {
       case 'mma':
         return { ...s, acc: s.acc.map(to), a: s.a.map(expr), b: s.b.map(expr) };
       case 'wgmma':
-        return { ...s, acc: s.acc.map(to), a: s.a.map(expr), offset: expr(s.offset) };
+        return {
+          ...s,
+          acc: s.acc.map(to),
+          a: s.a.map(expr),
+          offset: expr(s.offset),
+          ...(s.left ? { left: { ...s.left, offset: expr(s.left.offset) } } : {}),
+        };
       case 'shuffleXor':
       case 'voteAny':
         return { ...s, dst: to(s.dst), value: expr(s.value) };

@@ -196,8 +196,13 @@ function product(s: Extract<Stmt, { s: 'wgmma' }>, k: LeafWriter): string {
   const { var: acc, index } = s.acc[0]!;
   const registers = k.registers(acc, index?.e === 'const' ? Number(index.value) : 0, s.acc.length);
   const left = new Set(s.a.flatMap((e) => (e.e === 'element' ? [k.held(e.var)] : [])));
-  const call = `W.issue(${site},w,${shape},leftRows(${s.element},X),A[0],${registers},[${[k.held(acc), ...left].join(',')}]);`;
-  return `${whole(warpSite(k, 'wgmma'))}${lanes(`A[l]=${k.expr(s.offset)};${put}`)}${call}`;
+  const leftSite = (buffer: SharedBuffer): string =>
+    k.site({ space: 'shared', kind: 'load', buffer: buffer.name, width: 16, shared: k.sharedId(buffer) });
+  const rows = s.left
+    ? `{site:${leftSite(s.left.buffer)},offset:A[1],stride:${s.left.stride}}`
+    : `leftRows(${s.element},X)`;
+  const call = `W.issue(${site},w,${shape},${rows},A[0],${registers},[${[k.held(acc), ...left].join(',')}]);`;
+  return `${whole(warpSite(k, 'wgmma'))}${lanes(put)}{const l=0;A[0]=${k.expr(s.offset)};A[1]=${s.left ? k.expr(s.left.offset) : 0};}${call}`;
 }
 
 function matrix(s: Extract<Stmt, { s: 'mma' }>, k: LeafWriter): string {

@@ -17,11 +17,18 @@ export interface Shape {
   readonly halves: Float32Array;
 }
 
+/** A left operand in shared memory. */
+export interface Left {
+  readonly site: Site;
+  readonly offset: number;
+  readonly stride: number;
+}
+
 interface Product {
   readonly site: Site;
   readonly shape: Shape;
-  /** Row g of the warp's sixteen: a[16 g + k]. */
-  readonly a: Float32Array;
+  /** The warp's sixteen rows, row g at 16 g, or where they are read from. */
+  readonly a: Float32Array | Left;
   readonly offset: number;
   /** The warp's accumulators: register r of lane l at 32 r + l. */
   readonly acc: Float32Array;
@@ -87,7 +94,7 @@ export class Wgmma {
     site: Site,
     w: number,
     shape: Shape,
-    a: Float32Array,
+    a: Float32Array | Left,
     offset: number,
     acc: Float32Array,
     held: readonly Held[],
@@ -96,6 +103,7 @@ export class Wgmma {
     for (const h of held) if (h.loose[w]) this.unfenced(site, w, h);
     // What is read must be there from now on.
     this.read(site, w, shape, offset);
+    this.left(w, shape, a);
     for (const h of held) h.flying[w]!++;
     this.queues[w]!.push({ site, shape, a, offset, acc, group: this.commits[w]!, held });
   }
@@ -116,7 +124,7 @@ export class Wgmma {
       if (p.group >= last) queue[kept++] = p;
       else {
         this.read(p.site, w, p.shape, p.offset);
-        multiply(p, this.b);
+        multiply(p, this.left(w, p.shape, p.a), this.b);
         for (const h of p.held) h.flying[w]!--;
       }
     }
@@ -142,6 +150,19 @@ export class Wgmma {
         else b[16 * c + k + e] = value;
       }
     }
+  }
+
+  /** The left operand's rows; each lane reads half of one where they are in shared memory. */
+  private left(w: number, { halves }: Shape, from: Float32Array | Left): Float32Array {
+    if (from instanceof Float32Array) return from;
+    const a = new Float32Array(256);
+    for (let l = 0; l < 32; l++) {
+      const row = 16 * (w & 3) + (l >> 1);
+      const within = (row >> 3) * from.stride + (row & 7) * 128 + (l & 1) * 16;
+      const at = this.shared.operand(from.site, w, l, from.offset, within) >> 1;
+      for (let e = 0; e < 8; e++) a[8 * l + e] = halves[this.shared.halves[at + e]!]!;
+    }
+    return a;
   }
 
   /** The four warps of a group issue the same products in the same order. */
@@ -203,7 +224,7 @@ export class Wgmma {
 }
 
 /** acc (+)= a * b: exact products, each result rounded once. Accumulators of a lane as in mma (see matrix.ts). */
-function multiply({ shape, a, acc }: Product, b: Float32Array): void {
+function multiply({ shape, acc }: Product, a: Float32Array, b: Float32Array): void {
   const { columns, accumulate } = shape;
   for (let r = 0; r < columns / 2; r++)
     for (let l = 0; l < 32; l++) {

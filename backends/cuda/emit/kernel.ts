@@ -43,6 +43,7 @@ function needs(kernel: ThreadKernel): {
   };
   walkStmts(kernel.body, (s) => {
     if (s.s === 'mbarrierWait') found.roles = true;
+    if (s.s === 'wgmma' && s.left) found.numbers.add(s.left.buffer.id);
     if (s.s === 'loadShared' || s.s === 'storeShared' || s.s === 'storeSharedHalf')
       found.pointers.add(s.buffer.id);
     else if (s.s === 'tensorCopy') [s.buffer, s.barrier].forEach((b) => found.numbers.add(b.id));

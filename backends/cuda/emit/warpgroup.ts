@@ -2,7 +2,14 @@
  * wgmma and what belongs to it: instructions of a warpgroup (four warps). Source: PTX ISA 8.x, "Asynchronous warpgroup level
  * matrix instructions"; the descriptor's fields as there, swizzle mode 128 B, for which 16-byte units of shared addresses fit.
  */
-import type { Expr, HalfType, LValue, SharedBuffer, Stmt } from '../../../compiler/thread/nodes.ts';
+import type {
+  Expr,
+  HalfType,
+  LValue,
+  SharedBuffer,
+  SharedOperand,
+  Stmt,
+} from '../../../compiler/thread/nodes.ts';
 import type { Expressions } from './expression.ts';
 import type { Helper } from './helpers.ts';
 import type { Names } from './names.ts';
@@ -11,28 +18,38 @@ import type { Writer } from './writer.ts';
 const list = (n: number, f: (i: number) => string): string =>
   Array.from({ length: n }, (_, i) => f(i)).join(', ');
 
-/** Names a product's function: columns, element, and how the right operand is stored. */
-export type WgmmaHelper = `wgmma_m64n${number}k16_${HalfType}_${'kn' | 'nk'}`;
+/** Names a product's function: columns, element, how the right operand is stored, and whether the left one is too. */
+export type WgmmaHelper = `wgmma_m64n${number}k16_${HalfType}_${'kn' | 'nk'}${'' | '_shared'}`;
 
-const parts = /^wgmma_m64n(\d+)k16_(f16|bf16)_(kn|nk)$/;
+const parts = /^wgmma_m64n(\d+)k16_(f16|bf16)_(kn|nk)(_shared)?$/;
 export const isWgmma = (helper: string): helper is WgmmaHelper => parts.test(helper);
 
 /** The device function of a product: accumulators in place, left operand in registers, right operand by descriptor. */
 export function wgmma(name: WgmmaHelper): string {
-  const [, columns, element, order] = parts.exec(name)!;
+  const [, columns, element, order, shared] = parts.exec(name)!;
   const n = Number(columns) / 2;
   const rows = (f: (i: number) => string): string =>
     Array.from({ length: n / 4 }, (_, j) => list(4, (i) => f(4 * j + i))).join(',\n                 ');
   const operands = Array.from({ length: n / 4 }, (_, j) => list(4, (i) => `%${4 * j + i}`)).join(
     ', "\n               "',
   );
-  return `template <bool accumulate> __device__ __forceinline__ void ${name}(float *d, unsigned a0, unsigned a1, unsigned a2, unsigned a3,
+  // Operands after the accumulators: the left one, the right one, whether to accumulate.
+  const [left, parameters, inputs, modes] = shared
+    ? [`%${n}`, 'unsigned long long a', '"l"(a)', '0, ']
+    : [
+        `{${list(4, (i) => `%${n + i}`)}}`,
+        'unsigned a0, unsigned a1, unsigned a2, unsigned a3',
+        list(4, (i) => `"r"(a${i})`),
+        '',
+      ];
+  const next = n + (shared ? 1 : 4);
+  return `template <bool accumulate> __device__ __forceinline__ void ${name}(float *d, ${parameters},
     unsigned long long b) {
-  asm volatile("{ .reg .pred p; setp.ne.b32 p, %${n + 5}, 0; wgmma.mma_async.sync.aligned.m64n${columns}k16.f32.${element}.${element} {"
+  asm volatile("{ .reg .pred p; setp.ne.b32 p, %${next + 1}, 0; wgmma.mma_async.sync.aligned.m64n${columns}k16.f32.${element}.${element} {"
                "${operands}"
-               "}, {${list(4, (i) => `%${n + i}`)}}, %${n + 4}, p, 1, 1, ${order === 'kn' ? 1 : 0}; }"
+               "}, ${left}, %${next}, p, 1, 1, ${modes}${order === 'kn' ? 1 : 0}; }"
                : ${rows((i) => `"+f"(d[${i}])`)}
-               : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "l"(b), "n"(accumulate) : "memory");
+               : ${inputs}, "l"(b), "n"(accumulate) : "memory");
 }`;
 }
 
@@ -107,17 +124,20 @@ export function emitWarpgroup(c: WarpgroupContext, s: Warpgroup): void {
 
 function product(c: WarpgroupContext, s: Extract<Warpgroup, { s: 'wgmma' }>): void {
   const { expressions: x } = c;
-  const name: WgmmaHelper = `wgmma_m64n${s.columns}k16_${s.element}_${s.transposed ? 'kn' : 'nk'}`;
+  const name: WgmmaHelper = `wgmma_m64n${s.columns}k16_${s.element}_${s.transposed ? 'kn' : 'nk'}${s.left ? '_shared' : ''}`;
   c.use(name);
-  c.use('wgmma_operand');
   const first = Number((s.acc[0]!.index as Extract<Expr, { e: 'const' }>).value);
   const acc = c.names.of(s.acc[0]!.var) + (first === 0 ? '' : ` + ${first}`);
+  const left = s.left ? operand(c, s.left, 0) : s.a.map((e) => x.text(e)).join(', ');
+  c.writer.line(`${name}<${s.accumulate}>(${acc}, ${left}, ${operand(c, s, s.leading)});`);
+}
+
+function operand(c: WarpgroupContext, o: SharedOperand, leading: number): string {
+  c.use('wgmma_operand');
   // The constant part goes into the descriptor as it is: what it is added to is the same for all k.
-  const [start, offset] = constantPart(s.offset);
-  const address = c.sharedAddress(s.buffer) + (start ? ` + ${x.addend(start)}` : '');
-  const operand = `wgmma_operand<${s.leading}, ${s.stride}>(${address}, ${offset})`;
-  const a = s.a.map((e) => x.text(e)).join(', ');
-  c.writer.line(`${name}<${s.accumulate}>(${acc}, ${a}, ${operand});`);
+  const [start, offset] = constantPart(o.offset);
+  const address = c.sharedAddress(o.buffer) + (start ? ` + ${c.expressions.addend(start)}` : '');
+  return `wgmma_operand<${leading}, ${o.stride}>(${address}, ${offset})`;
 }
 
 function constantPart(e: Expr): [Expr | undefined, number] {

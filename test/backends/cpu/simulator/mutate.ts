@@ -1,5 +1,14 @@
 /** Mistakes planted into lowered kernels, one at a time. */
-import { add, mapStmts, rem, sub, walkStmts } from '../../../../compiler/thread/build.ts';
+import {
+  add,
+  ge,
+  ifThen,
+  mapStmts,
+  rem,
+  sub,
+  threadId,
+  walkStmts,
+} from '../../../../compiler/thread/build.ts';
 import type { Stmt, ThreadKernel } from '../../../../compiler/thread/nodes.ts';
 
 /** Gives what stands in a statement's place, or undefined where the mistake does not apply to it. */
@@ -47,6 +56,18 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
   },
 };
 
+/** Of products that go on by themselves. */
+export const wgmmaMistakes: Readonly<Record<string, Mistake>> = {
+  'proxy fence removed': (s) => (s.s === 'proxyFence' ? [] : undefined),
+  'wgmma fence removed': (s) => (s.s === 'wgmmaFence' ? [] : undefined),
+  'wgmma not committed': (s) => (s.s === 'wgmmaCommit' ? [] : undefined),
+  'wgmma wait removed': (s) => (s.s === 'wgmmaWait' ? [] : undefined),
+  'operand shifted past the buffer': (s) =>
+    s.s === 'wgmma' ? [{ ...s, offset: add(s.offset, s.buffer.bytes) }] : undefined,
+  'product left out by a warp': (s) =>
+    s.s === 'wgmma' ? ifThen(s.span, ge(threadId(), 32), 'warp', [s]) : undefined,
+};
+
 export interface Mutant {
   readonly name: string;
   /** The author's line of the statement that was changed. */
@@ -58,7 +79,7 @@ export interface Mutant {
 export function mutantsOf(kernel: ThreadKernel, only: readonly string[] = Object.keys(mistakes)): Mutant[] {
   const found: Mutant[] = [];
   for (const name of only) {
-    const mistake = mistakes[name]!;
+    const mistake = mistakes[name] ?? wgmmaMistakes[name]!;
     const places: Stmt[] = [];
     walkStmts(kernel.body, (s) => {
       if (mistake(s)) places.push(s);

@@ -8,7 +8,7 @@ import { findTarget } from '../../../../compiler/target.ts';
 import { printThread } from '../../../../compiler/thread/print.ts';
 import type { ThreadKernel } from '../../../../compiler/thread/nodes.ts';
 import { shipped } from '../../../../examples/registry.ts';
-import { mutantsOf } from './mutate.ts';
+import { mutantsOf, wgmmaMistakes } from './mutate.ts';
 
 interface Small {
   readonly spec?: Spec;
@@ -158,7 +158,7 @@ describe('mistakes planted into shipped kernels', () => {
     only?: readonly string[],
   ): Promise<{ mutants: number; missed: string[] }> {
     const { kernels, instance, run } = await launch(name, small, target);
-    if (small.lowering) expect(printThread(kernels[0]!)).toContain('mbarrier.wait');
+    if (small.lowering?.producers) expect(printThread(kernels[0]!)).toContain('mbarrier.wait');
     const mutants = mutantsOf(kernels[0]!, only);
     const silent = mutants.filter((m) => {
       const result = run([m.kernel, ...kernels.slice(1)], 2_000_000);
@@ -188,6 +188,17 @@ describe('mistakes planted into shipped kernels', () => {
     // last wait covers copies that consumers wait for.
     const harmless = ['wait removed', 'wait shortened'];
     expect([...new Set(silent)].sort()).toEqual(['global store shifted', ...harmless]);
+  });
+
+  it.each([0, 1])('finds them in a kernel of warpgroups (producers=%i)', async (producers) => {
+    const tile = { m: 64, n: 64, stages: 2 };
+    const flags = { heads: '8/1', headDim: '64' };
+    // Enough steps that every slot is used again.
+    const groups: Small = { workload: '1,2_184,125', flags, tile, lowering: { wgmma: 1, producers } };
+    const only = [...Object.keys(wgmmaMistakes), 'barrier removed', 'mbarrier wait removed'];
+    const { mutants, missed: silent } = await missed('pat', groups, 'cuda:sm_90a', only);
+    expect(mutants).toBeGreaterThan(20);
+    expect([...new Set(silent)]).toEqual([]);
   });
 
   it('finds them in a kernel that hands tiles through shared memory', async () => {
