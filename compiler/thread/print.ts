@@ -171,6 +171,8 @@ class Printer {
         return `${this.targets(s.acc)} += mma.${s.element} (${this.list(s.a)}) (${this.list(s.b)})`;
       case 'shuffleXor':
         return `${this.target(s.dst)} = shuffle.xor ${this.expr(s.value)}, ${s.mask}`;
+      case 'warpAny':
+        return `${this.target(s.dst)} = warp.any ${this.expr(s.value)}`;
       case 'mbarrierInit':
         return `mbarrier.init ${this.at(s)}, ${s.count}`;
       case 'mbarrierArrive':

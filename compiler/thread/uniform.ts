@@ -92,6 +92,8 @@ export class Divergence {
       case 'shuffleXor':
         // A butterfly may well have made it the same in all lanes.
         return this.lower([s.dst], meet(flow, 'warp'));
+      case 'warpAny':
+        return this.lower([s.dst], meet(flow, 'warp'));
       default:
         return;
     }

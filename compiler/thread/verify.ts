@@ -137,6 +137,7 @@ class Verifier {
         return this.need(flow, s.threads === undefined ? 'block' : 'warp', 'a barrier', s.span);
       case 'warpBarrier':
       case 'shuffleXor':
+      case 'warpAny':
       case 'ldmatrix':
       case 'mma':
       case 'bulkRows':
@@ -194,7 +195,7 @@ class Verifier {
   }
 
   private warp(
-    s: Extract<Stmt, { s: 'warpBarrier' | 'shuffleXor' | 'ldmatrix' | 'mma' | 'bulkRows' }>,
+    s: Extract<Stmt, { s: 'warpBarrier' | 'shuffleXor' | 'warpAny' | 'ldmatrix' | 'mma' | 'bulkRows' }>,
   ): void {
     switch (s.s) {
       case 'warpBarrier':
@@ -204,6 +205,9 @@ class Verifier {
         if (!Number.isInteger(s.mask) || s.mask < 1 || s.mask >= this.target.warpSize)
           bad(`shuffle mask ${s.mask} is outside 1..${this.target.warpSize - 1}`, s.span);
         return this.registers([s.dst], ['f32', 'i32', 'u32'], 'a shuffle', s.span);
+      case 'warpAny':
+        this.expr(s.value, s.span, 'bool');
+        return this.registers([s.dst], ['bool'], 'a vote', s.span);
       case 'ldmatrix':
         this.count(s.dst.length, [1, 2, 4], 'ldmatrix', s.span);
         this.registers(s.dst, ['u32'], 'ldmatrix', s.span);

@@ -137,6 +137,7 @@ export function exprsOf(s: Stmt): readonly Expr[] {
     case 'mma':
       return present(...s.acc.map((d) => d.index), ...s.a, ...s.b);
     case 'shuffleXor':
+    case 'warpAny':
       return present(s.dst.index, s.value);
     case 'mbarrierInit':
     case 'mbarrierArrive':
@@ -167,6 +168,7 @@ export function writesOf(s: Stmt): readonly LValue[] {
     case 'mma':
       return s.acc;
     case 'shuffleXor':
+    case 'warpAny':
       return [s.dst];
     default:
       return [];
@@ -256,6 +258,7 @@ export function mapStmts(stmts: readonly Stmt[], f: StmtRewrite): Stmt[] {
       case 'mma':
         return { ...s, acc: s.acc.map(to), a: s.a.map(expr), b: s.b.map(expr) };
       case 'shuffleXor':
+      case 'warpAny':
         return { ...s, dst: to(s.dst), value: expr(s.value) };
       case 'mbarrierInit':
       case 'mbarrierArrive':

@@ -52,6 +52,8 @@ export function leaf(s: Stmt, k: LeafWriter): string {
       return `${whole(warpSite(k, 'warp barrier'))}rt.clocks.warpBarrier(w,m,full[w]);`;
     case 'shuffleXor':
       return shuffle(s, k);
+    case 'warpAny':
+      return vote(s, k);
     case 'mma':
       return matrix(s, k);
     case 'ldmatrix':
@@ -160,6 +162,11 @@ function shuffle(s: Extract<Stmt, { s: 'shuffleXor' }>, k: LeafWriter): string {
   const raw = s.dst.var.type !== 'bool';
   const put = lanes(`X[l]=${raw ? bits(s.value, k) : k.value(s.value)};`);
   return `${whole(site)}${put}${lanes(`${k.target(s.dst, raw)}=X[l^${s.mask}];`)}`;
+}
+
+function vote(s: Extract<Stmt, { s: 'warpAny' }>, k: LeafWriter): string {
+  const put = lanes(`X[0]|=${k.value(s.value)}?1:0;`);
+  return `${whole(warpSite(k, 'vote'))}X[0]=0;${put}${lanes(`${k.target(s.dst, false)}=X[0];`)}`;
 }
 
 function matrix(s: Extract<Stmt, { s: 'mma' }>, k: LeafWriter): string {

@@ -103,6 +103,9 @@ export class Statements {
         writer.line(`${this.#lvalue(s.dst)} = ${shuffled};`);
         return;
       }
+      case 'warpAny':
+        writer.line(`${this.#lvalue(s.dst)} = __any_sync(0xffffffffu, ${x.text(s.value)});`);
+        return;
       default:
         emitMemory(this.#memory, s);
     }
