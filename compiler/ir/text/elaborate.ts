@@ -224,7 +224,8 @@ export class Elaborator {
     const defined = results.map((r, i) => this.#define(r, types[i] ?? i32));
     const rest = { lo, hi, inits, body: inner, results: defined, span };
     if (body.kind === 'for') return { op: 'for', ...rest, step: Number(body.step!.image) };
-    if (body.kind === 'rows') return { op: 'rows', ...rest, ...mask, predicated: body.predicated !== undefined };
+    if (body.kind === 'rows')
+      return { op: 'rows', ...rest, ...mask, predicated: body.predicated !== undefined };
     return { op: 'ragged', ...rest, trips: trips! };
   }
 
