@@ -21,6 +21,9 @@ export interface Range {
   readonly to: Scalar;
 }
 
+/** Rows of a row region: a range, a mask, or what is in both. */
+export type Rows = Range | (Partial<Range> & { readonly where: Shaped<'bool', readonly [number]> });
+
 /** What a region returns for carried values R: the same keys, elements and shapes. */
 export type Next<R extends TileRecord> = {
   readonly [K in keyof R]: R[K] extends Shaped<infer E, infer S extends Shape> ? Shaped<E, S> : never;
@@ -173,8 +176,11 @@ export class KernelContext {
     return control.ragged(this.#tracer, range, carried, body as never) as any;
   }
 
-  /** Applies `body` to rows [from, to) (axis 0) of the carried tiles and leaves their other rows as they were. No stores. */
-  rows<R extends TileRecord>(range: Range, carried: R, body: (carried: R) => Next<R>): Result<R> {
+  /**
+   * Applies `body` to rows [from, to) (axis 0) of the carried tiles, of those only where `where` holds, and leaves their other
+   * rows as they were. No stores. Warps that hold no such row skip it.
+   */
+  rows<R extends TileRecord>(range: Rows, carried: R, body: (carried: R) => Next<R>): Result<R> {
     return control.rows(this.#tracer, range, carried, body as never) as any;
   }
 

@@ -197,6 +197,19 @@ export function ragged(
   return tileRecord(tracer, carried.keys, results);
 }
 
+/** The mask of a row region, if it has one. */
+function maskOf(tracer: Tracer, range: unknown, span: Span): Value | undefined {
+  if (typeof range !== 'object' || range === null || !('where' in range)) return undefined;
+  const mask = tracer.use(range.where, '`where`', span);
+  if (mask.type.element !== 'bool' || mask.type.shape.length !== 1)
+    fail(
+      mask.type.element === 'bool' ? 'PAT0101' : 'PAT0102',
+      `rows: \`where\` is ${showType(mask.type)}; a bool for each row is needed`,
+      { span },
+    );
+  return mask;
+}
+
 export function rows(
   tracer: Tracer,
   range: unknown,
@@ -204,8 +217,13 @@ export function rows(
   run: (c: never) => unknown,
 ): Record<string, Tile> {
   const { span } = tracer.place();
-  const { from, to } = bounds(range, 'rows', span);
   callable(run, 'the body of a row region', span);
+  const where = maskOf(tracer, range, span);
+  const { from, to } = bounds(
+    where ? { to: where.type.shape[0], ...(range as object) } : range,
+    'rows',
+    span,
+  );
   const lo = tracer.integer(from, '`from`', span);
   const hi = tracer.integer(to, '`to`', span);
   const carried = carriedOf(tracer, record, 'rows', span);
@@ -217,11 +235,29 @@ export function rows(
         span,
         notes: carried.inits.map((x, i) => ({ text: `\`${carried.keys[i]}\` is ${showType(x.type)}` })),
       });
+  if (where && where.type.shape[0] !== first.type.shape[0])
+    fail(
+      'PAT0101',
+      `rows: \`where\` has ${where.type.shape[0]} rows, the carried tiles ${first.type.shape[0]}`,
+      {
+        span,
+      },
+    );
   const region = withoutStores(tracer, 'a row region', () =>
     body(tracer, carried, [], 'the row region', (_, c) => run(c as never)),
   );
   const results = resultsOf(tracer, carried);
-  tracer.append({ op: 'rows', lo, hi, inits: carried.inits, body: region, results, predicated: false, span });
+  tracer.append({
+    op: 'rows',
+    lo,
+    hi,
+    ...(where && { mask: where }),
+    inits: carried.inits,
+    body: region,
+    results,
+    predicated: false,
+    span,
+  });
   return tileRecord(tracer, carried.keys, results);
 }
 

@@ -236,14 +236,16 @@ export interface IfOp extends Base {
   readonly results: readonly Value[];
 }
 /**
- * Applies `body` to rows [lo, hi) of the carried tiles (axis 0, one common extent) and leaves their other rows as they
- * were. body.params = carried tiles; yields their new values. No stores inside. Warps with no row in range skip it.
+ * Applies `body` to rows [lo, hi) of the carried tiles (axis 0, one common extent), of those only where `mask` (bool, one
+ * element a row) holds, and leaves their other rows as they were. body.params = carried tiles; yields their new values. No
+ * stores inside. Warps that hold no such row skip it.
  * With `predicated`, the body by itself leaves the other rows alone (see passes/predicate-rows.ts), so lowering only skips.
  */
 export interface RowsOp extends Base {
   readonly op: 'rows';
   readonly lo: Value;
   readonly hi: Value;
+  readonly mask?: Value;
   readonly inits: readonly Value[];
   readonly body: Region;
   readonly results: readonly Value[];
@@ -322,8 +324,9 @@ export function operandsOf(op: Op): readonly Value[] {
       return [op.cond];
     case 'for':
     case 'ragged':
-    case 'rows':
       return [op.lo, op.hi, ...op.inits];
+    case 'rows':
+      return [op.lo, op.hi, ...(op.mask ? [op.mask] : []), ...op.inits];
   }
 }
 

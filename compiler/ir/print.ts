@@ -172,7 +172,7 @@ class Printer {
         ];
       case 'rows':
         return [
-          `rows ${v(op.lo)} to ${v(op.hi)}${op.predicated ? ' predicated' : ''}${this.#carry(op.inits, op.body.params)}`,
+          `rows ${v(op.lo)} to ${v(op.hi)}${op.mask ? ` mask ${v(op.mask)}` : ''}${op.predicated ? ' predicated' : ''}${this.#carry(op.inits, op.body.params)}`,
         ];
       case 'if':
         return [`if ${v(op.cond)}`, 'else'];

@@ -104,8 +104,15 @@ export function mapOperands(op: Op, f: (v: Value) => Value): Op {
       return { ...op, cond: f(op.cond) };
     case 'for':
     case 'ragged':
-    case 'rows':
       return { ...op, lo: f(op.lo), hi: f(op.hi), inits: op.inits.map(f) };
+    case 'rows':
+      return {
+        ...op,
+        lo: f(op.lo),
+        hi: f(op.hi),
+        ...(op.mask && { mask: f(op.mask) }),
+        inits: op.inits.map(f),
+      };
   }
 }
 

@@ -221,6 +221,9 @@ class Verifier {
       const extents = new Set(op.inits.map((v) => v.type.shape[0]));
       if (extents.size !== 1 || extents.has(undefined))
         this.#report('rows: carried tiles must share the extent of axis 0', span);
+      const mask = { element: 'bool', shape: op.inits[0]?.type.shape.slice(0, 1) ?? [] } as const;
+      if (op.mask && !sameType(op.mask.type, mask))
+        this.#report(`rows: the mask is ${showType(op.mask.type)}, not ${showType(mask)}`, span);
     }
     if (op.op === 'ragged') {
       if (op.trips.params.length !== 1 || op.trips.yields.length !== 1)

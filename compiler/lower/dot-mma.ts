@@ -7,12 +7,13 @@ import type { DotOp, Value } from '../ir/nodes.ts';
 import { add, constI, div, element, lvalue, mul, pack, rem, threadId } from '../thread/build.ts';
 import type { Expr, HalfType, LValue, Var } from '../thread/nodes.ts';
 import { type Context } from './context.ts';
+import { exprKey } from './emitter.ts';
 import { operandAt } from './evaluate.ts';
 import { mmaLayout, type Layout } from './layout.ts';
 import { fragmentBudget } from './plan-dots.ts';
 import type { Point } from './point.ts';
 import { asShared } from './shared.ts';
-import { offsetOf } from './shared-layout.ts';
+import { offsetOf, steppedOffsetOf } from './shared-layout.ts';
 import type { RegTile, SharedTile } from './values.ts';
 
 export interface WarpBlock {
@@ -85,11 +86,25 @@ function rightFragment(ctx: Context, t: SharedTile, w: WarpBlock, kk: Expr, j: E
   const inner = rem(lane(), 8);
   const kHalf = mul(rem(matrix, 2), 8);
   const nTile = mul(div(matrix, 2), 8);
-  const n = add(add(w.column, mul(j, 8)), nTile);
-  const k = add(mul(kk, 16), kHalf);
   // Stored [n][k]: rows are columns of the operand, no transpose; stored [k][n]: rows run along k and ldmatrix transposes.
-  const offset = t.transposed ? offsetOf(t, add(n, inner), k) : offsetOf(t, add(k, inner), n);
+  const offset = t.transposed
+    ? fragmentOffset(ctx, t, [w.column, mul(j, 8), add(nTile, inner)], [constI(0), mul(kk, 16), kHalf])
+    : fragmentOffset(ctx, t, [constI(0), mul(kk, 16), add(kHalf, inner)], [w.column, mul(j, 8), nTile]);
   return loadFragment(ctx, 'b', t, offset, !t.transposed, matrices);
+}
+
+/** A coordinate as the warp's first, the step of an unrolled loop, and what the lane adds. */
+type Coordinate = readonly [warp: Expr, step: Expr, lane: Expr];
+
+/**
+ * Where a lane's row of a fragment lies. Row steps are multiples of 8, a turn of any swizzle; column steps (pairs of
+ * 16-byte chunks, or the last one alone) and lanes (0 or 1) share no bits, unless warps lie along the columns too.
+ */
+function fragmentOffset(ctx: Context, t: SharedTile, r: Coordinate, c: Coordinate): Expr {
+  const own = ([warp, , lane]: Coordinate): Expr => add(warp, lane);
+  if (c[0].e !== 'const') return offsetOf(t, add(own(r), r[1]), add(own(c), c[1]));
+  const hold = (e: Expr): Expr => ctx.emitter.once('lane_offset', exprKey(e), e, ctx.emitter.scopes[0]!);
+  return steppedOffsetOf(t, { own: own(r), step: r[1] }, { own: own(c), step: c[1] }, hold);
 }
 
 function loadFragment(
@@ -190,9 +205,10 @@ function leftFragment(
 ): void {
   const matrix = div(lane(), 8);
   const inner = rem(lane(), 8);
-  const m = add(add(w.row, mul(i, 16)), mul(rem(matrix, 2), 8));
-  const k = add(mul(kk, 16), mul(div(matrix, 2), 8));
-  const offset = t.transposed ? offsetOf(t, add(k, inner), m) : offsetOf(t, add(m, inner), k);
+  const [mHalf, kHalf] = [mul(rem(matrix, 2), 8), mul(div(matrix, 2), 8)];
+  const offset = t.transposed
+    ? fragmentOffset(ctx, t, [constI(0), mul(kk, 16), add(kHalf, inner)], [w.row, mul(i, 16), mHalf])
+    : fragmentOffset(ctx, t, [w.row, mul(i, 16), add(mHalf, inner)], [constI(0), mul(kk, 16), kHalf]);
   const dst: LValue[] = [0, 1, 2, 3].map((r) => lvalue(into, add(at, r)));
   ctx.emitter.emit({
     s: 'ldmatrix',

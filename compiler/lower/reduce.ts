@@ -48,6 +48,15 @@ export function lowerReduce(ctx: Context, op: ReduceOp): RegTile {
   return tile;
 }
 
+/** Elements that are combined with each other before the accumulator waits for them: a fourth of the chain's latency. */
+const together = 4;
+
+function inPairs(values: readonly Expr[], both: (a: Expr, b: Expr) => Expr): Expr {
+  if (values.length === 1) return values[0]!;
+  const half = Math.ceil(values.length / 2);
+  return both(inPairs(values.slice(0, half), both), inPairs(values.slice(half), both));
+}
+
 /** The first element along the axis starts the accumulator, the others are combined into it. */
 function inThread(ctx: Context, op: ReduceOp, from: Layout, tile: RegTile): void {
   const along = from.regs.flatMap((d, i) => (d.dim === op.axis ? [i] : []));
@@ -65,15 +74,19 @@ function inThread(ctx: Context, op: ReduceOp, from: Layout, tile: RegTile): void
     from,
     (base) => {
       const to = registerAt(tile.layout, dropAxis(base, op.axis))!;
-      for (let n = 1; n < count; n++) {
+      const at = (n: number): Expr => {
         let rest = n;
         let p = base;
         for (const i of along) {
           p = ctx.movePoint(p, i, rest % from.regs[i]!.size);
           rest = Math.floor(rest / from.regs[i]!.size);
         }
-        const value = binaryOf(combine[op.fn], element(tile.var, to), operandAt(ctx, op.a, p));
-        ctx.emitter.assign(tile.var, value, to);
+        return operandAt(ctx, op.a, p);
+      };
+      const both = (a: Expr, b: Expr): Expr => binaryOf(combine[op.fn], a, b);
+      for (let n = 1; n < count; n += together) {
+        const values = Array.from({ length: Math.min(together, count - n) }, (_, i) => at(n + i));
+        ctx.emitter.assign(tile.var, both(element(tile.var, to), inPairs(values, both)), to);
       }
     },
     along,

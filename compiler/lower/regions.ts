@@ -8,16 +8,31 @@ import {
   type RowsOp,
   type Value,
 } from '../ir/nodes.ts';
-import { add, and, constI, element, ge, gt, lt, mul, select, varRef, walkStmts } from '../thread/build.ts';
+import {
+  add,
+  and,
+  constB,
+  constI,
+  element,
+  ge,
+  gt,
+  lt,
+  mul,
+  select,
+  varRef,
+  walkStmts,
+} from '../thread/build.ts';
 import type { Expr, Stmt, Var } from '../thread/nodes.ts';
 import { regTypeOf, type Context } from './context.ts';
 import { underWarpCondition, type Scope } from './emitter.ts';
 import { nameOf, operandAt, scalar } from './evaluate.ts';
 import { makeIterator } from './iterate.ts';
+import type { Layout } from './layout.ts';
 
 import { pipelinedLoop, stagesFor } from './pipeline.ts';
-import { registerAt } from './point.ts';
-import { copyTile, newTile, regTile } from './registers.ts';
+import { registerAt, type Point } from './point.ts';
+import { andOf, copyTile, newTile, regTile } from './registers.ts';
+import { anyRow, rowMaskAt } from './row-mask.ts';
 import { lowerAtomic, lowerStore } from './stores.ts';
 import type { RegTile } from './values.ts';
 
@@ -77,7 +92,7 @@ export function assignYields(
   ctx: Context,
   region: Region,
   carried: readonly Carried[],
-  inside?: (p: Expr) => Expr,
+  inside?: (p: Point) => Expr,
 ): void {
   const next = region.yields.map((y, i): (() => void) | undefined => {
     const c = carried[i]!;
@@ -96,7 +111,7 @@ export function assignYields(
       ctx.forEachPoint(c.tile.layout, (p) => {
         const at = registerAt(c.tile.layout, p)!;
         const value = from ? element(from.var, at) : operandAt(ctx, y, p);
-        const kept = inside ? select(inside(p.coords[0]!), value, element(c.tile.var, at)) : value;
+        const kept = inside ? select(inside(p), value, element(c.tile.var, at)) : value;
         ctx.emitter.assign(c.tile.var, kept, at);
       });
   });
@@ -163,6 +178,12 @@ const writesShared = (stmts: readonly Stmt[]): boolean => {
   return found;
 };
 
+const usesWarpgroup = (stmts: readonly Stmt[]): boolean => {
+  let found = false;
+  walkStmts(stmts, (s) => void (found ||= s.s === 'wgmma'));
+  return found;
+};
+
 function lowerRows(ctx: Context, op: RowsOp): void {
   const outer = ctx.emitter.top;
   const out = op.inits.map((init, i): Carried => {
@@ -175,15 +196,26 @@ function lowerRows(ctx: Context, op: RowsOp): void {
     return { kind: 'tile', tile: copyTile(ctx, init, layout, name) };
   });
   const [lo, hi] = [scalar(ctx, op.lo), scalar(ctx, op.hi)];
+  const { mask } = op;
+  // Before any carried register changes.
+  if (mask && ctx.analysis.anchored.has(mask.id)) regTile(ctx, mask);
   const skip = warpRows(ctx, out);
   const body = ctx.emitter.open({ region: op.body, inline: !skip }, (s) => {
     op.body.params.forEach((p, i) => bindCarried(s, p, out[i]!));
     lowerOps(ctx, op.body);
-    const inside = (row: Expr): Expr => and(ge(row, lo), lt(row, hi));
+    const inside = (p: Point): Expr => {
+      const range = and(ge(p.coords[0]!, lo), lt(p.coords[0]!, hi));
+      return mask ? andOf(range, rowMaskAt(ctx, mask, p)) : range;
+    };
     assignYields(ctx, op.body, out, op.predicated ? undefined : inside);
   });
-  if (skip && !writesShared(body.stmts)) {
-    const cond = and(lt(lo, add(skip.first, skip.count)), gt(hi, skip.first));
+  // Of a warpgroup's warps some may have a row that is meant and others none: its instructions need them all.
+  const split = mask !== undefined && usesWarpgroup(body.stmts);
+  if (skip && !split && !writesShared(body.stmts)) {
+    const ends = op.inits[0]!.type.shape[0]!;
+    const whole = lo.e === 'const' && Number(lo.value) <= 0 && hi.e === 'const' && Number(hi.value) >= ends;
+    const range = whole ? constB(true) : and(lt(lo, add(skip.first, skip.count)), gt(hi, skip.first));
+    const cond = mask ? andOf(range, anyRow(ctx, mask, skip.layout)) : range;
     ctx.emitter.emit({
       s: 'if',
       span: op.span,
@@ -197,7 +229,10 @@ function lowerRows(ctx: Context, op: RowsOp): void {
 }
 
 /** The range of rows that a warp (or a warpgroup, whose instructions its warps issue together) holds of the carried tiles. */
-function warpRows(ctx: Context, out: readonly Carried[]): { first: Expr; count: number } | undefined {
+function warpRows(
+  ctx: Context,
+  out: readonly Carried[],
+): { first: Expr; count: number; layout: Layout } | undefined {
   if (ctx.target.warpSize === 1) return undefined;
   const tiles = out.flatMap((c) => (c.kind === 'tile' ? [c.tile.layout] : []));
   const layout = tiles[0];
@@ -219,5 +254,5 @@ function warpRows(ctx: Context, out: readonly Carried[]): { first: Expr; count: 
   for (const d of layout.regs) if (d.dim === 0) reach += (d.size - 1) * d.stride;
   const name =
     first.e === 'const' ? first : ctx.emitter.once('warp_row', 'warp_row', first, ctx.emitter.scopes[0]!);
-  return { first: name, count: reach + 1 };
+  return { first: name, count: reach + 1, layout };
 }

@@ -22,6 +22,7 @@ import type { Expr, LValue, Var } from '../thread/nodes.ts';
 import { isElementwise } from './analysis.ts';
 import { isHalf, regTypeOf, type Context } from './context.ts';
 import { lowerDot } from './dots.ts';
+import { lowerMaskedTile } from './everywhere.ts';
 import { predicate } from './emitter.ts';
 import {
   applyElementwise,
@@ -66,6 +67,8 @@ function materialise(ctx: Context, v: Value, op: Op): RegTile {
   if (op.op === 'reshape' && ctx.analysis.anchored.has(op.a.id)) return reshapeTile(ctx, op.a, v);
   if (!isElementwise(op) && op.op !== 'const' && op.op !== 'iota' && op.op !== 'load')
     fail('PAT0303', `${op.op} cannot be held in registers`, { span: op.span });
+  const masked = op.op === 'select' ? lowerMaskedTile(ctx, op) : undefined;
+  if (masked) return masked;
   const tile = newTile(ctx, v, nameOf(v, fallbackName(op)));
   ctx.forEachPoint(tile.layout, (p) => {
     const isView = op.op === 'broadcast' || op.op === 'transpose' || op.op === 'reshape';

@@ -95,6 +95,34 @@ export function offsetOf(t: SharedTile, r: Expr, c: Expr): Expr {
   return add(row, mul(xor(chunk, rem(div(r, t.swizzle.rows), t.swizzle.chunks)), 16));
 }
 
+/** A coordinate as a part that a thread keeps through unrolled loops, and the steps of those loops. */
+export interface Stepped {
+  readonly own: Expr;
+  readonly step: Expr;
+}
+
+/**
+ * offsetOf at the sums of both parts, with all that a thread keeps in one register (`hold`), so that an access costs an
+ * addition and no more. Bits that the swizzle does not mix go into the instruction: (x + step) ^ s is step ^ (x ^ s) for
+ * steps that share no bit with x. That is the caller's to ensure of the column's 16-byte chunks; its row steps must be
+ * whole turns of the swizzle.
+ */
+export function steppedOffsetOf(t: SharedTile, r: Stepped, c: Stepped, hold: (e: Expr) => Expr): Expr {
+  const eb = elementBytes(t.element);
+  if (!t.swizzle) {
+    const own = hold(add(mul(r.own, t.pitch), mul(c.own, eb)));
+    return add(add(t.base, add(mul(r.step, t.pitch), mul(c.step, eb))), own);
+  }
+  const { chunks, rows } = t.swizzle;
+  const [chunk, step] = [div(c.own, 16 / eb), div(c.step, 16 / eb)];
+  const turn = rem(div(r.own, rows), chunks);
+  const own = hold(add(mul(r.own, t.pitch), mul(xor(chunk, turn), 16)));
+  const [outer, inner] = [div(step, chunks), rem(step, chunks)];
+  const apart = t.panel === undefined ? chunks * 16 : t.rows * t.pitch;
+  const fixed = add(t.base, add(mul(r.step, t.pitch), mul(outer, apart)));
+  return add(fixed, xor(own, mul(inner, 16)));
+}
+
 /** Byte offset of any single element, also inside a swizzled chunk. */
 export function elementOffset(t: SharedTile, r: Expr, c: Expr): Expr {
   if (!t.swizzle) return offsetOf(t, r, c);

@@ -146,7 +146,7 @@ export class TensorProducer {
       this.copyBoxes(boxes, slot, full);
     } else {
       const cut = ctx.emitter.scalar('cut', 'bool');
-      ctx.emitter.emit({ s: 'voteAny', span, dst: { var: cut }, value: cuts.reduce((a, b) => or(a, b)) });
+      ctx.emitter.emit({ s: 'warpAny', span, dst: { var: cut }, value: cuts.reduce((a, b) => or(a, b)) });
       wait();
       const rows = ctx.emitter.open({}, () => this.copyRows(slot, full));
       const whole = ctx.emitter.open({}, () => this.copyBoxes(boxes, slot, full));

@@ -16,16 +16,26 @@ import { definitions, rewriteKernel, Rewriter } from '../ir/rewrite.ts';
 import type { Span } from '../ir/span.ts';
 
 export function predicateRows(kernel: Kernel): Kernel {
+  const everything = definitions(kernel.body);
+  const constant = (v: Value): number => {
+    const op = everything.get(v);
+    return op?.op === 'const' ? Number(op.value) : NaN;
+  };
+  const isWhole = (op: RowsOp): boolean =>
+    constant(op.lo) <= 0 && constant(op.hi) >= op.inits[0]!.type.shape[0]!;
   const plans: { plan: Plan; inside: Value; maker: Maker; defs: ReadonlyMap<Value, Op> }[] = [];
   return rewriteKernel(kernel, (op, rewriter) => {
     if (op.op === 'rows' && !op.predicated) {
       const plan = new Plan(op);
       const maker = new Maker(rewriter, op.span);
-      const inside = maker.insideMask(op);
+      const outer = plans.at(-1);
+      const within = outer?.plan.restricted.has(op.results[0]!) ? outer.inside : undefined;
+      const inside = maker.insideMask(op, isWhole(op), within);
       plans.push({ plan, inside, maker, defs: definitions(op.body) });
       const body = rewriter.region(selectYields(op, plan, inside, maker));
       plans.pop();
-      rewriter.emit({ ...op, body, predicated: true });
+      const mask = op.mask || within ? { mask: inside } : {};
+      rewriter.emit({ ...op, ...mask, body, predicated: true });
       return true;
     }
     const current = plans.at(-1);
@@ -58,6 +68,8 @@ class Plan {
   readonly maskedSubtrahend = new Set<Value>();
   /** What updates rely on, whether masked here or where it is made from. */
   private readonly promised = new Map<Value, number>();
+  /** Row regions inside, by their first result, that are to leave masked rows alone too. */
+  readonly restricted = new Set<Value>();
   /** Yields that need no select. */
   readonly sunk = new Set<number>();
   private readonly spine = new Set<Value>();
@@ -106,6 +118,7 @@ class Plan {
     const op = this.defs.get(y);
     let found = y === c;
     if (op?.op === 'dot' && op.acc) found = this.findSpine(op.acc, c);
+    if (op?.op === 'rows') found = this.findSpine(op.inits[op.results.indexOf(y)]!, c);
     if (op?.op === 'binary') found = this.findSpine(op.a, c) || this.findSpine(op.b, c);
     if (found) this.spine.add(y);
     return found;
@@ -116,8 +129,17 @@ class Plan {
     if (y === c) return true;
     const op = this.defs.get(y);
     if (op?.op === 'dot' && op.acc) return this.sink(op.acc, c) && this.neutralise(op.a, 0);
+    if (op?.op === 'rows') return this.sinkRows(op, y, c);
     if (op?.op !== 'binary' || y.type.element !== 'f32') return false;
     return this.sinkBinary(op, op.a, op.b, c) || (op.fn !== 'sub' && this.sinkBinary(op, op.b, op.a, c));
+  }
+
+  /** A row region inside leaves rows alone that its mask leaves out. */
+  private sinkRows(op: RowsOp, y: Value, c: Value): boolean {
+    if (!op.results.every((r) => this.rowLocal(r, new Set()))) return false;
+    if (!this.sink(op.inits[op.results.indexOf(y)]!, c)) return false;
+    this.restricted.add(op.results[0]!);
+    return true;
   }
 
   private sinkBinary(op: BinaryOp, kept: Value, other: Value, c: Value): boolean {
@@ -191,7 +213,18 @@ class Maker {
     return this.rewriter.fresh({ element, shape }, name);
   }
 
-  insideMask(op: RowsOp): Value {
+  /** The rows that a region applies to; with `within`, of those only. */
+  insideMask(op: RowsOp, whole: boolean, within?: Value): Value {
+    const masks = [op.mask, within].filter((v) => v !== undefined);
+    if (masks.length === 0 || !whole) masks.push(this.rangeMask(op));
+    return masks.reduce((a, b) => {
+      const result = this.value('bool', a.type.shape, 'inside');
+      this.rewriter.emit({ op: 'binary', fn: 'and', a, b, span: this.span, result });
+      return result;
+    });
+  }
+
+  private rangeMask(op: RowsOp): Value {
     const shape = [op.inits[0]!.type.shape[0]!];
     const span = this.span;
     const row = this.value('i32', shape, 'row');

@@ -295,8 +295,8 @@ export type Stmt = Base &
     | { readonly s: 'setMaxRegisters'; readonly count: number; readonly raise: boolean }
     /** dst = value of lane (lane ^ mask); all lanes of the warp take part. */
     | { readonly s: 'shuffleXor'; readonly dst: LValue; readonly value: Expr; readonly mask: number }
-    /** dst = whether `value` holds in any lane; all lanes of the warp take part. */
-    | { readonly s: 'voteAny'; readonly dst: LValue; readonly value: Expr }
+    /** dst (bool) = whether `value` (bool) holds in any lane; all lanes of the warp take part. */
+    | { readonly s: 'warpAny'; readonly dst: LValue; readonly value: Expr }
     /** 64-bit mbarrier at `offset` of a shared buffer: by one thread, before a block barrier. */
     | {
         readonly s: 'mbarrierInit';

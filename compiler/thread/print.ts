@@ -184,8 +184,8 @@ class Printer {
         return `setmaxnreg.${s.raise ? 'inc' : 'dec'} ${s.count}`;
       case 'shuffleXor':
         return `${this.target(s.dst)} = shuffle.xor ${this.expr(s.value)}, ${s.mask}`;
-      case 'voteAny':
-        return `${this.target(s.dst)} = vote.any ${this.expr(s.value)}`;
+      case 'warpAny':
+        return `${this.target(s.dst)} = warp.any ${this.expr(s.value)}`;
       case 'mbarrierInit':
         return `mbarrier.init ${this.at(s)}, ${s.count}`;
       case 'mbarrierArrive':

@@ -90,9 +90,10 @@ export class Divergence {
       case 'mma':
       case 'wgmma':
         return this.lower(s.acc, 'none');
-      case 'voteAny':
       case 'shuffleXor':
         // A butterfly may well have made it the same in all lanes.
+        return this.lower([s.dst], meet(flow, 'warp'));
+      case 'warpAny':
         return this.lower([s.dst], meet(flow, 'warp'));
       default:
         return;

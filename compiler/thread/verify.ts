@@ -60,7 +60,7 @@ type WarpStmt = Extract<
       | 'shuffleXor'
       | 'ldmatrix'
       | 'mma'
-      | 'voteAny'
+      | 'warpAny'
       | 'wgmma'
       | 'wgmmaFence'
       | 'wgmmaCommit'
@@ -154,9 +154,9 @@ class Verifier {
         return this.need(flow, s.threads === undefined ? 'block' : 'warp', 'a barrier', s.span);
       case 'warpBarrier':
       case 'shuffleXor':
+      case 'warpAny':
       case 'ldmatrix':
       case 'mma':
-      case 'voteAny':
       case 'wgmma':
       case 'wgmmaFence':
       case 'wgmmaCommit':
@@ -224,13 +224,13 @@ class Verifier {
         if (!Number.isInteger(s.mask) || s.mask < 1 || s.mask >= this.target.warpSize)
           bad(`shuffle mask ${s.mask} is outside 1..${this.target.warpSize - 1}`, s.span);
         return this.registers([s.dst], ['f32', 'i32', 'u32'], 'a shuffle', s.span);
+      case 'warpAny':
+        this.expr(s.value, s.span, 'bool');
+        return this.registers([s.dst], ['bool'], 'a vote', s.span);
       case 'ldmatrix':
         this.count(s.dst.length, [1, 2, 4], 'ldmatrix', s.span);
         this.registers(s.dst, ['u32'], 'ldmatrix', s.span);
         return this.shared(s.buffer, s.offset, 16, s.span);
-      case 'voteAny':
-        this.expr(s.value, s.span, 'bool');
-        return this.registers([s.dst], ['bool'], 'a vote', s.span);
       case 'mma':
         if (!this.target.features.mma) bad(`${this.target.name} has no mma`, s.span);
         this.count(s.acc.length, [4], 'mma acc', s.span);
@@ -245,7 +245,7 @@ class Verifier {
   }
 
   private warpgroup(
-    s: Exclude<WarpStmt, { s: 'warpBarrier' | 'shuffleXor' | 'ldmatrix' | 'mma' | 'voteAny' }>,
+    s: Exclude<WarpStmt, { s: 'warpBarrier' | 'shuffleXor' | 'ldmatrix' | 'mma' | 'warpAny' }>,
   ) {
     if (!this.target.features.hopper) bad(`${this.target.name} has no ${s.s}`, s.span);
     switch (s.s) {

@@ -143,7 +143,7 @@ export function exprsOf(s: Stmt): readonly Expr[] {
     case 'wgmma':
       return present(...s.acc.map((d) => d.index), ...s.a, s.left?.offset, s.offset);
     case 'shuffleXor':
-    case 'voteAny':
+    case 'warpAny':
       return present(s.dst.index, s.value);
     case 'mbarrierInit':
     case 'mbarrierArrive':
@@ -175,7 +175,7 @@ export function writesOf(s: Stmt): readonly LValue[] {
     case 'wgmma':
       return s.acc;
     case 'shuffleXor':
-    case 'voteAny':
+    case 'warpAny':
       return [s.dst];
     default:
       return [];
@@ -278,7 +278,7 @@ export function mapStmts(stmts: readonly Stmt[], f: StmtRewrite): Stmt[] {
           ...(s.left ? { left: { ...s.left, offset: expr(s.left.offset) } } : {}),
         };
       case 'shuffleXor':
-      case 'voteAny':
+      case 'warpAny':
         return { ...s, dst: to(s.dst), value: expr(s.value) };
       case 'mbarrierInit':
       case 'mbarrierArrive':

@@ -31,6 +31,8 @@ export const forward = kernel(
     const partialOut = k.output('partialOut', 'f32', ['slots', heads, headDim]);
     const partialLse = k.output('partialLse', 'f32', ['slots', heads]);
     const scale = k.scalar('scale', 'f32');
+    // Exponents are in base 2, which is what the hardware has.
+    const toBase2 = scale.mul(Math.LOG2E);
 
     // Which pack and which KV head this instance is; instances past the end get the empty sentinel pack.
     const pid = k.programId(1).mul(32768).add(k.programId(0));
@@ -79,15 +81,19 @@ export const forward = kernel(
         const firstRow = entries.at(e, 3).mul(group);
         const endRow = firstRow.add(entries.at(e, 4).mul(group));
         return k.rows({ from: firstRow, to: endRow }, carried, ({ max, sum, acc }) => {
-          // Scores in base 2: exp2 is what the hardware has.
-          const scores = inside.expand(0).where(k.dot(queries, keys.T).mul(scale.mul(Math.LOG2E)), -Infinity);
-          const newMax = max.max(scores.reduceMax(1));
-          const weights = scores.sub(newMax.expand(1)).exp2();
-          const rescale = max.sub(newMax).exp2();
+          // Maxima are of scores not yet scaled (the scale is positive): scaling and subtracting are one multiply-add.
+          const scores = inside.expand(0).where(k.dot(queries, keys.T), -Infinity);
+          const top = scores.reduceMax(1).mul(toBase2);
+          // What is kept is rescaled to a new maximum only when the old one is exceeded by far: weights stay below 2^8.
+          const state = k.rows({ where: top.gt(max.add(8)) }, { max, sum, acc }, ({ max, sum, acc }) => {
+            const rescale = max.sub(top).exp2();
+            return { max: top, sum: sum.mul(rescale), acc: acc.mul(rescale.expand(1)) };
+          });
+          const weights = scores.mul(toBase2).sub(state.max.expand(1)).exp2();
           return {
-            max: newMax,
-            sum: sum.mul(rescale).add(weights.reduceSum(1)),
-            acc: k.dot(weights.cast(dtype), values, acc.mul(rescale.expand(1))),
+            max: state.max,
+            sum: state.sum.add(weights.reduceSum(1)),
+            acc: k.dot(weights.cast(dtype), values, state.acc),
           };
         });
       },

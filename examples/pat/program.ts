@@ -36,7 +36,7 @@ export const programFlags = {
   kvDtype: 'element of the stored keys and values; the same as dtype',
   packing: 'auto, pat (the paper), node or none',
   invariantSpan: 'tokens: cut every sequence at multiples of this, whatever its neighbours (0: off)',
-  scale: 'of the scores; default 1/sqrt(head dim)',
+  scale: 'of the scores, positive; default 1/sqrt(head dim)',
 } as const;
 
 /** Prepares everything that does not need inputs. */
@@ -171,10 +171,12 @@ function mergeTile(kernels: Kernels, { device }: RunOptions, spec: Spec): Tile {
 }
 
 function scaleOf({ flags }: RunOptions, batch: Batch): number {
-  const scale = flags.scale === undefined ? 1 / Math.sqrt(batch.headDim) : Number(flags.scale);
-  if (!Number.isFinite(scale)) fail('PAT0601', `--scale ${flags.scale}: expected a number`);
   // The kernel and the reference see the same number.
-  return Math.fround(scale);
+  const scale = Math.fround(flags.scale === undefined ? 1 / Math.sqrt(batch.headDim) : Number(flags.scale));
+  // Maxima are taken before scores are scaled.
+  if (!(scale > 0 && Number.isFinite(scale)))
+    fail('PAT0601', `--scale ${flags.scale}: expected a positive number`);
+  return scale;
 }
 
 function report(

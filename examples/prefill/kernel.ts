@@ -20,7 +20,8 @@ export const prefill = kernel(
     const value = k.input('v', dtype, ['tokens', kvHeads, headDim]);
     const tiles = k.input('tiles', 'i32', ['tileCount', 3]);
     const out = k.output('out', dtype, ['tokens', heads, headDim]);
-    const scale = k.scalar('scale', 'f32');
+    // Exponents are in base 2, which is what the hardware has.
+    const toBase2 = k.scalar('scale', 'f32').mul(Math.LOG2E);
 
     // A tile is m rows of one sequence, from row `first` of the sequence's tokens × heads of the group.
     const tile = k.programId(0);
@@ -42,16 +43,20 @@ export const prefill = kernel(
         const inside = masked ? { mask: seen.lt(end).expand(1) } : {};
         const keys = key.load(place, inside);
         const values = value.load(place, inside);
-        // Scores in base 2: exp2 is what the hardware has.
-        const products = k.dot(queries, keys.T).mul(scale.mul(Math.LOG2E));
+        const products = k.dot(queries, keys.T);
+        // Maxima are of scores not yet scaled (the scale is positive): scaling and subtracting are one multiply-add.
         const scores = masked ? seen.expand(0).le(token).where(products, -Infinity) : products;
-        const newMax = max.max(scores.reduceMax(1));
-        const weights = scores.sub(newMax.expand(1)).exp2();
-        const rescale = max.sub(newMax).exp2();
+        const top = scores.reduceMax(1).mul(toBase2);
+        // Rescaled only where the old maximum is exceeded by far: weights stay below 2^8.
+        const state = k.rows({ where: top.gt(max.add(8)) }, { max, sum, acc }, ({ max, sum, acc }) => {
+          const rescale = max.sub(top).exp2();
+          return { max: top, sum: sum.mul(rescale), acc: acc.mul(rescale.expand(1)) };
+        });
+        const weights = scores.mul(toBase2).sub(state.max.expand(1)).exp2();
         return {
-          max: newMax,
-          sum: sum.mul(rescale).add(weights.reduceSum(1)),
-          acc: k.dot(weights.cast(dtype), values, acc.mul(rescale.expand(1))),
+          max: state.max,
+          sum: state.sum.add(weights.reduceSum(1)),
+          acc: k.dot(weights.cast(dtype), values, state.acc),
         };
       });
 

@@ -189,6 +189,16 @@ const rows: readonly [string, string, Body][] = [
   ['PAT0110', 'carried `a` is 0', (k) => k.loop({ to: 1 }, { a: 0 }, () => {})],
   ['PAT0110', 'the body of a loop is undefined', (k) => k.loop({ to: 1 }, {})],
   ['PAT0110', '`trips` is 3', (k) => k.ragged({ to: 1, trips: 3 }, {}, () => {})],
+  [
+    'PAT0101',
+    '8 rows, the carried tiles 4',
+    (k) => k.rows({ where: k.full([8], true, 'bool') }, { a: k.zeros([4]) }, (c: any) => c),
+  ],
+  [
+    'PAT0102',
+    '`where` is tile<4xf32>',
+    (k) => k.rows({ where: k.zeros([4]) }, { a: k.zeros([4]) }, (c: any) => c),
+  ],
   ['PAT0110', 'without carried tiles', (k) => k.rows({ to: 1 }, {}, () => ({}))],
   ['PAT0110', 'async function', async () => {}],
   // Stores.

@@ -294,6 +294,72 @@ export const corpus: readonly NamedCase[] = [
     },
     { data: { ranges: [0, 32, 5, 9, 16, 16, 30, 40] } },
   ),
+  // Rows are rescaled where their maximum grows by much: some warps do, some do not, and rows outside the range never.
+  makeCase(
+    'rows where a mask holds, in rows of a range',
+    (k) => {
+      const ranges = k.input('ranges', 'i32', [4, 2]);
+      const w = whole(k, 'w', 'f16', [32, 32]) as Matrix<'f16'>;
+      const x = whole(k, 'x', 'f32', [32, 32]);
+      const start = { acc: x, top: k.full([32], -Infinity), sum: k.zeros([32]) };
+      const { acc, top, sum } = k.loop({ to: 4 }, start, (n, { acc, top, sum }) =>
+        k.rows({ from: ranges.at(n, 0), to: ranges.at(n, 1) }, { acc, top, sum }, ({ acc, top, sum }) => {
+          const scores = k.dot(acc.mul(0.1).cast('f16') as Matrix<'f16'>, w) as Matrix<'f32'>;
+          const highest = scores.reduceMax(1) as Tile<'f32', readonly [32]>;
+          const kept = k.rows(
+            { where: highest.gt(top.add(0.25)) },
+            { top, sum, acc },
+            ({ top, sum, acc }) => {
+              const rescale = top.sub(highest).exp2();
+              return { top: highest, sum: sum.mul(rescale), acc: acc.mul(rescale.expand(1)) };
+            },
+          );
+          const p = scores.sub(kept.top.expand(1)).exp2();
+          return {
+            top: kept.top,
+            sum: kept.sum.add(p.reduceSum(1)),
+            acc: k.dot(p.cast('f16') as Matrix<'f16'>, w, kept.acc as Matrix<'f32'>),
+          };
+        }),
+      );
+      keep(k, 'acc', acc);
+      keep(k, 'top', top);
+      keep(k, 'sum', sum);
+    },
+    { data: { ranges: [0, 32, 5, 9, 16, 16, 30, 40] } },
+  ),
+  makeCase('rows where a mask of the index holds', (k) => {
+    const x = whole(k, 'x', 'f32', [64, 32]);
+    const odd = k.iota(64).rem(2).eq(1);
+    const late = k.iota(64).ge(40);
+    const { x: some } = k.rows({ where: late }, { x }, ({ x }) => ({ x: x.mul(2) }));
+    const { x: fewer } = k.rows({ from: 3, to: 50, where: odd }, { x: some }, ({ x }) => ({
+      x: x.sub(1).abs(),
+    }));
+    keep(k, 'y', fewer);
+  }),
+  // The selects stand under a branch that only a step with masked elements takes: the first, the last, or all.
+  makeCase(
+    'scores masked at both ends of a range',
+    (k) => {
+      const ranges = k.input('ranges', 'i32', [3, 2]);
+      const a = whole(k, 'a', 'f16', [32, 32]) as Matrix<'f16'>;
+      const b = whole(k, 'b', 'f16', [32, 32]) as Matrix<'f16'>;
+      const { top } = k.ragged(
+        { from: 0, to: 3, trips: (e) => ranges.at(e, 1).add(31).div(32) },
+        { top: k.full([32], -100) },
+        (e, t, { top }) => {
+          const place = t.mul(32).add(k.iota(32));
+          const seen = place.ge(ranges.at(e, 0)).and(place.lt(ranges.at(e, 1)));
+          const scores = seen.expand(0).where(k.dot(a, b) as Matrix<'f32'>, -50) as Matrix<'f32'>;
+          const [least, most] = [scores.reduceMin(1), scores.reduceMax(1)] as Tile<'f32', readonly [32]>[];
+          return { top: top.max(most!).add(least!.mul(0.01)) };
+        },
+      );
+      keep(k, 'top', top);
+    },
+    { data: { ranges: [0, 96, 5, 70, 40, 64] } },
+  ),
   // Control flow in a rows region is uniform over warps, not over the block.
   makeCase(
     'a ragged loop in rows of a range',

@@ -273,6 +273,7 @@ class Planner {
       return source === part.from ? [] : [{ source, target: part.from }];
     });
     const [lo, hi] = [this.storage(op.lo), this.storage(op.hi)];
+    const mask = op.mask && !op.predicated ? this.storage(op.mask) : undefined;
     return () => {
       const from = op.predicated ? 0 : Math.min(extent, Math.max(0, lo[0]!));
       const to = op.predicated ? extent : Math.min(extent, hi[0]!);
@@ -281,8 +282,13 @@ class Planner {
       runAll(body);
       for (const { source, target } of aside) target.set(source);
       keep();
-      for (const p of parts)
-        p.to.set(p.from.subarray(range.from * p.inner, range.to * p.inner), range.from * p.inner);
+      // A run of rows at a time: all of the range, or what of it the mask leaves.
+      for (let row = range.from, end = range.to; row < range.to; row = end) {
+        while (mask && row < range.to && !mask[row]) row++;
+        end = range.to;
+        for (let i = row; mask && i < end; i++) if (!mask[i]) end = i;
+        for (const p of parts) p.to.set(p.from.subarray(row * p.inner, end * p.inner), row * p.inner);
+      }
     };
   }
 }

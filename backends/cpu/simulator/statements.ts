@@ -58,10 +58,8 @@ export function leaf(s: Stmt, k: LeafWriter): string {
       return `${whole(warpSite(k, 'warp barrier'))}rt.clocks.warpBarrier(w,m,full[w]);`;
     case 'shuffleXor':
       return shuffle(s, k);
-    case 'voteAny': {
-      const any = `let any=0;for(let l=0;l<32;l++)if((m>>>l&1)&&${k.expr(s.value)})any=1;`;
-      return `${whole(warpSite(k, 'vote'))}${any}${lanes(`${k.target(s.dst, false)}=any;`)}`;
-    }
+    case 'warpAny':
+      return vote(s, k);
     case 'mma':
       return matrix(s, k);
     case 'wgmma':
@@ -203,6 +201,11 @@ function product(s: Extract<Stmt, { s: 'wgmma' }>, k: LeafWriter): string {
     : `leftRows(${s.element},X)`;
   const call = `W.issue(${site},w,${shape},${rows},A[0],${registers},[${[k.held(acc), ...left].join(',')}]);`;
   return `${whole(warpSite(k, 'wgmma'))}${lanes(put)}{const l=0;A[0]=${k.expr(s.offset)};A[1]=${s.left ? k.expr(s.left.offset) : 0};}${call}`;
+}
+
+function vote(s: Extract<Stmt, { s: 'warpAny' }>, k: LeafWriter): string {
+  const put = lanes(`X[0]|=${k.value(s.value)}?1:0;`);
+  return `${whole(warpSite(k, 'vote'))}X[0]=0;${put}${lanes(`${k.target(s.dst, false)}=X[0];`)}`;
 }
 
 function matrix(s: Extract<Stmt, { s: 'mma' }>, k: LeafWriter): string {

@@ -111,7 +111,7 @@ export class Statements {
         writer.line(`${this.#lvalue(s.dst)} = ${shuffled};`);
         return;
       }
-      case 'voteAny':
+      case 'warpAny':
         writer.line(`${this.#lvalue(s.dst)} = __any_sync(0xffffffffu, ${x.text(s.value)});`);
         return;
       default:

@@ -207,6 +207,7 @@ export class Elaborator {
 
   #loop(body: LoopSyntax, results: readonly IToken[], span: Span): Op {
     const [lo, hi] = [this.#use(body.lo), this.#use(body.hi)];
+    const mask = body.mask && { mask: this.#use(body.mask) };
     const inits = body.carry.map((c) => this.#use(c.init));
     const types = body.carry.map((c) => this.#type(c.type));
     let trips: Region | undefined;
@@ -223,7 +224,8 @@ export class Elaborator {
     const defined = results.map((r, i) => this.#define(r, types[i] ?? i32));
     const rest = { lo, hi, inits, body: inner, results: defined, span };
     if (body.kind === 'for') return { op: 'for', ...rest, step: Number(body.step!.image) };
-    if (body.kind === 'rows') return { op: 'rows', ...rest, predicated: body.predicated !== undefined };
+    if (body.kind === 'rows')
+      return { op: 'rows', ...rest, ...mask, predicated: body.predicated !== undefined };
     return { op: 'ragged', ...rest, trips: trips! };
   }
 

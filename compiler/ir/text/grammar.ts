@@ -340,12 +340,13 @@ class TileParser extends EmbeddedActionsParser {
     const lo = this.CONSUME1(t.ValueName);
     this.CONSUME(t.To);
     const hi = this.CONSUME2(t.ValueName);
+    const mask = this.SUBRULE(this.mask);
     const predicated = this.OPTION(() => this.CONSUME(t.Predicated));
     const carry = this.SUBRULE(this.carry);
     const at = this.SUBRULE(this.location);
     const body = this.SUBRULE(this.braced);
     return {
-      body: { kind: 'rows', word, lo, hi, predicated, carry, body } satisfies LoopSyntax,
+      body: { kind: 'rows', word, lo, hi, mask, predicated, carry, body } satisfies LoopSyntax,
       at,
     };
   });

@@ -58,6 +58,7 @@ export interface LoopSyntax {
   readonly variable?: IToken | undefined;
   readonly lo: IToken;
   readonly hi: IToken;
+  readonly mask?: IToken | undefined;
   readonly step?: IToken | undefined;
   readonly predicated?: IToken | undefined;
   readonly trips?: BlockSyntax | undefined;

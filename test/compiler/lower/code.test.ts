@@ -5,7 +5,8 @@ import { lowerKernel } from '../../../compiler/lower/index.ts';
 import { findTarget } from '../../../compiler/target.ts';
 import { exprsOf, walkExpr, walkStmts } from '../../../compiler/thread/build.ts';
 import type { Stmt, ThreadKernel } from '../../../compiler/thread/nodes.ts';
-import { kernel, type KernelContext } from '../../../dsl/index.ts';
+import { printExpr } from '../../../compiler/thread/print.ts';
+import { kernel, type KernelContext, type Tile } from '../../../dsl/index.ts';
 import { forward } from '../../../examples/pat/forward.ts';
 import { everywhere, makeCase } from '../../support/corpus.ts';
 import { disagreements, simulator } from '../../support/executors.ts';
@@ -167,5 +168,40 @@ describe('products of every small shape, on every way of multiplying', () => {
       }
       expect(found, c.name).toEqual([]);
     }
+  });
+});
+
+describe('what few steps or rows need stands under a branch', () => {
+  const scores = (masked: (at: Tile<'i32'>, end: Tile<'i32', readonly []>) => Tile<'bool'>) =>
+    lower((k) => {
+      const at = everywhere(k, [32, 32]);
+      const a = k.input('a', 'f16', [32, 32]).load(at) as Tile<'f16', readonly [32, 32]>;
+      const { top } = k.loop({ to: k.scalar('steps', 'i32') }, { top: k.zeros([32]) }, (t, { top }) => {
+        const mask = masked(t.mul(32).add(k.iota(32)), k.scalar('end', 'i32'));
+        const s = mask.expand(0).where(k.dot(a, a), -Infinity) as Tile<'f32', readonly [32, 32]>;
+        return { top: top.max(s.reduceMax(1)).add(s.reduceSum(1)) };
+      });
+      k.output('top', 'f32', [32]).store([k.iota(32)], top);
+    }, 'cuda:sm_80');
+  const branches = (kernel: ThreadKernel): string[] => pick(kernel, 'if').map((s) => printExpr(s.cond));
+
+  it('masks that are ranges: a condition on the last or first element', () => {
+    expect(branches(scores((at, end) => at.lt(end)))).toEqual(['not(t * 32 + 31 < end)']);
+    expect(branches(scores((at, end) => at.ge(end).and(at.add(1).le(end.mul(2)))))).toEqual([
+      'not(t * 32 >= end & t * 32 + 32 <= end * 2)',
+    ]);
+  });
+  it('no condition is known for other masks', () => {
+    expect(branches(scores((at, end) => at.rem(3).ne(end)))).toEqual([]);
+    expect(branches(scores((at, end) => end.sub(at).rem(2).lt(1)))).toEqual([]);
+  });
+
+  it('rows where a mask holds: warps vote, and no accumulator is selected', () => {
+    const spec = { headDim: 64, group: 4, kvHeads: 2, page: 16, dtype: 'f16' } as const;
+    const traced = forward.trace(spec, { m: 32, n: 32, stages: 2 });
+    const kernel = lowerKernel(traced, findTarget('cuda:sm_80')!);
+    expect(pick(kernel, 'warpAny').length).toBe(1);
+    const wgsl = lowerKernel(traced, findTarget('wgsl')!);
+    expect(pick(wgsl, 'warpAny')).toEqual([]);
   });
 });

@@ -17,6 +17,7 @@ const regs = new b.Registers();
 const f = regs.scalar('f', 'f32');
 const u = regs.scalar('u', 'u32');
 const i = regs.scalar('i', 'i32');
+const flag = regs.scalar('flag', 'bool');
 const array = regs.array('array', 'f32', 4);
 const frag = regs.array('frag', 'u32', 4);
 const x = globalBuffer('x', 'f16', 1024);
@@ -26,6 +27,7 @@ const declared = [
   st.declare(2, f, b.constF(0)),
   st.declare(2, u, b.constU(0)),
   st.declare(2, array),
+  st.declare(2, flag),
   st.declare(2, frag),
 ];
 const four = [0, 1, 2, 3];
@@ -58,6 +60,8 @@ describe('verifyThread', () => {
         S,
         b.mul(b.rem(t, 32), 16),
       ),
+      st.any(5, b.lvalue(flag), b.lt(t, 3)),
+      st.if(5, b.varRef(flag), [st.shuffle(5, b.lvalue(f), b.varRef(f), 1)], [], 'warp'),
       st.loop(6, i, b.constI(0), b.constI(4), [st.set(6, b.lvalue(array, b.varRef(i)), b.constF(0))], true),
       st.mma(
         7,
@@ -131,6 +135,8 @@ describe('verifyThread', () => {
       [st.if(4, b.lt(t, 7), [st.shuffle(5, b.lvalue(f), b.varRef(f), 1)])],
       '5: shuffleXor',
     ],
+    ['vote under a condition', [st.if(4, b.lt(t, 7), [st.any(5, b.lvalue(flag), b.lt(t, 3))])], '5: warpAny'],
+    ['vote on a number', [st.any(5, b.lvalue(flag), b.varRef(f))], '5: '],
     ['shuffle mask', [st.shuffle(5, b.lvalue(f), b.varRef(f), 32)], '5: shuffle mask 32'],
     ['store to an input', [st.out(5, x, t, b.varRef(f))], '5: x is read-only'],
     ['load from an output', [st.set(5, f, b.loadGlobal(y, t))], 'y cannot be read here'],
@@ -203,6 +209,7 @@ describe('printThread', () => {
   f32 f = 0.0
   u32 u = 0u
   f32 array[4]
+  bool flag
   u32 frag[4]
   unroll for i in 0 .. 4 {
     array[i] = thread + 1 < 7 ? f : f * (f - 2.0)

@@ -199,6 +199,17 @@ describe('rows', () => {
     expect(() => run(k, { x: [5, 6] }, [1, 1, 1], { n: -1 })).toThrow('PAT0405');
   });
 
+  test('a mask picks rows of the range', () => {
+    const k = traced((k) => {
+      const i = k.iota(6);
+      const odd = i.rem(2).eq(1);
+      const { v } = k.rows({ where: odd }, { v: i }, ({ v }) => ({ v: v.add(10) }));
+      const { v: w } = k.rows({ from: 2, to: 5, where: odd.not() }, { v }, ({ v }) => ({ v: v.neg() }));
+      k.output('out', 'i32', [6]).store([i], w);
+    });
+    expect(run(k).out.out).toEqual([0, 11, -2, 13, -4, 15]);
+  });
+
   test('a predicated body is taken at its word', () => {
     const k = traced((k) => {
       const i = k.iota(3);

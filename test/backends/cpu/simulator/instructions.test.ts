@@ -135,6 +135,19 @@ describe('statements', () => {
       ]);
   });
 
+  it('votes over a warp', () => {
+    const out = globalBuffer('out', 'u32', 64, 'write');
+    const v = regs.scalar('v', 'bool');
+    const body = [
+      st.declare(2, v),
+      st.any(3, b.lvalue(v), b.eq(t, 37)),
+      st.outWords(4, out, t, [b.select(b.varRef(v), b.constU(1), b.constU(2))]),
+    ];
+    const got = new Uint32Array(64);
+    expect(errorsOf(run({ threads: 64, buffers: [out], body }, { out: got }))).toEqual([]);
+    expect([...got]).toEqual(Array.from({ length: 64 }, (_, i) => (i < 32 ? 2 : 1)));
+  });
+
   it('stores halves into shared memory', () => {
     const S = sharedBuffer('s', 128);
     const out = globalBuffer('out', 'u32', 16, 'write');

@@ -165,6 +165,7 @@ export const st = {
     value,
     mask,
   }),
+  any: (line: number, dst: LValue, value: Expr): Stmt => ({ s: 'warpAny', span: at(line), dst, value }),
   init: (line: number, buffer: SharedBuffer, offset: Expr, count: number): Stmt => ({
     s: 'mbarrierInit',
     span: at(line),

@@ -156,6 +156,12 @@ describe('barriers', () => {
     const skip = st.if(8, b.lt(lane, 16), [st.shuffle(9, b.lvalue(v), b.varRef(v), 1)]);
     expect(errorsOf(exchange({ out: [skip, st.out(10, out, t, b.varRef(v))] }))).toEqual(['PAT0403 9 8']);
   });
+
+  it('13: a vote that some lanes skip', () => {
+    const flag = regs.scalar('flag', 'bool');
+    const skip = st.if(8, b.lt(lane, 16), [st.any(9, b.lvalue(flag), b.lt(t, 3))]);
+    expect(errorsOf(exchange({ out: [st.declare(2, flag), skip] }))).toContain('PAT0403 9 8');
+  });
 });
 
 describe('global memory', () => {
