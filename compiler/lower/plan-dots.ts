@@ -78,7 +78,9 @@ const usesMma = (d: DotOp, target: Target): boolean => {
 export function planDots(kernel: Kernel, target: Target, analysis: Analysis): BlockPlan {
   const dots = allDots(kernel.body);
   const asked = kernel.tile.warps || undefined;
-  if (kernel.tile.wgmma && target.features.hopper) return planWgmma(kernel, dots, analysis, asked);
+  // Like producers, it says nothing to targets and kernels without what it is about.
+  if (kernel.tile.wgmma && target.features.hopper && dots.length > 0)
+    return planWgmma(kernel, dots, analysis, asked);
   const panels = new Set<Value>();
   if (dots.length === 0) {
     const threads = asked ? asked * 32 : 128;
@@ -126,12 +128,11 @@ function planWgmma(
   analysis: Analysis,
   asked: number | undefined,
 ): BlockPlan {
-  const refuse = (d: DotOp | undefined, why: string): never =>
+  const refuse = (d: DotOp, why: string): never =>
     fail('PAT0302', `${kernel.name} cannot use wgmma: ${why}`, {
-      span: d?.span ?? kernel.span,
+      span: d.span,
       help: 'choose another tile, or leave the tile number wgmma out',
     });
-  if (dots.length === 0) refuse(undefined, 'it has no dot');
   const warps = asked ?? Math.max(4, dots[0]!.result.type.shape[0]! / 16);
   const plans = new Map<DotOp, DotPlan>();
   const panels = new Set<Value>();

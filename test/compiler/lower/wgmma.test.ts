@@ -81,6 +81,7 @@ describe('a product', () => {
     { m: 64, n: 192, k: 48, element: 'f16', order: 'kn' },
     { m: 128, n: 128, k: 128, element: 'bf16', order: 'nk' },
     { m: 128, n: 256, k: 64, element: 'f16', order: 'kn' },
+    { m: 128, n: 64, k: 256, element: 'f16', order: 'nk' },
     { m: 64, n: 64, k: 64, element: 'f16', order: 'nk', computed: true },
     { m: 64, n: 128, k: 32, element: 'bf16', order: 'kn', computed: true },
   ] as const)('$m x $n x $k $element, right operand $order, computed=$computed', (shape) => {
@@ -138,13 +139,15 @@ describe('two dots in a row', () => {
     { m: 64, n: 128, stages: 2, headDim: 128, producers: 1, dtype: 'f16' },
     { m: 128, n: 64, stages: 3, headDim: 64, producers: 2, dtype: 'f16' },
     { m: 128, n: 128, stages: 2, headDim: 128, producers: 0, dtype: 'f16' },
+    { m: 64, n: 64, stages: 1, headDim: 128, producers: 0, dtype: 'bf16' },
+    { m: 128, n: 64, stages: 4, headDim: 64, producers: 1, dtype: 'bf16' },
     { m: 64, n: 64, stages: 2, headDim: 256, producers: 1, dtype: 'bf16' },
   ])('m=$m n=$n stages=$stages headDim=$headDim producers=$producers $dtype', (shape) => {
     const { m, n, stages, headDim, producers, dtype } = shape;
     const { instance, kernel, run } = request(
-      { m, n, stages },
-      { wgmma: 1, producers },
-      { headDim: String(headDim), dtype },
+      { m, n, stages: 2 },
+      { wgmma: 1, producers, stages },
+      { headDim: String(headDim), dtype, page: String(stages === 2 ? 24 : 16) },
     );
     const { reports, outputs } = run();
     expect(reports.flatMap((r) => r.errors)).toEqual([]);

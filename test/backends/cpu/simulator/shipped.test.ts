@@ -191,13 +191,13 @@ describe('mistakes planted into shipped kernels', () => {
   });
 
   it.each([0, 1])('finds them in a kernel of warpgroups (producers=%i)', async (producers) => {
-    const tile = { m: 64, n: 64, stages: 2 };
+    const tile = { m: 64, n: 16, stages: 2 };
     const flags = { heads: '8/1', headDim: '64' };
     // Enough steps that every slot is used again.
-    const groups: Small = { workload: '1,2_184,125', flags, tile, lowering: { wgmma: 1, producers } };
+    const groups: Small = { workload: '1,2_84,25', flags, tile, lowering: { wgmma: 1, producers } };
     const only = [...Object.keys(wgmmaMistakes), 'barrier removed', 'mbarrier wait removed'];
     const { mutants, missed: silent } = await missed('pat', groups, 'cuda:sm_90a', only);
-    expect(mutants).toBeGreaterThan(20);
+    expect(mutants).toBeGreaterThan(15);
     expect([...new Set(silent)]).toEqual([]);
   });
 
