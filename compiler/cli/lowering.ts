@@ -131,7 +131,7 @@ export class Lowering {
 function usesMatrixUnit(kernel: ThreadKernel): boolean {
   let found = false;
   walkStmts(kernel.body, (s) => {
-    if (s.s === 'mma') found = true;
+    if (s.s === 'mma' || s.s === 'wgmma') found = true;
   });
   return found;
 }
