@@ -20,7 +20,15 @@ import type { Instance } from '../compiler/program.ts';
 import { findTarget } from '../compiler/target.ts';
 import type { ThreadKernel } from '../compiler/thread/nodes.ts';
 import { figuresOf, planCosts } from '../examples/pat/cost.ts';
-import { forward, loadWorkload, makePlan, packings, pat, predict, type Batch } from '../examples/pat/index.ts';
+import {
+  forward,
+  loadWorkload,
+  makePlan,
+  packings,
+  pat,
+  predict,
+  type Batch,
+} from '../examples/pat/index.ts';
 import { commitOf } from './commit.ts';
 import { packingCases, smallCases, Traces, type PackingCase } from './packings/cases.ts';
 import { packingTable, type PackingRow } from './packings/table.ts';
@@ -148,6 +156,11 @@ class Comparison {
   async compile(cases: readonly PackingCase[]): Promise<void> {
     const device = this.#device;
     if (!(device instanceof CudaDevice)) return;
+    const elements = cases.map((c) => {
+      const batch = this.#batch(c);
+      return batch.pageCount * batch.page * batch.kvHeads * batch.headDim;
+    });
+    this.#pool.reserve(dtype, Math.max(...elements));
     const kernels = new Set<ThreadKernel>();
     for (const c of cases)
       for (const packing of packings)
@@ -177,13 +190,16 @@ await runScript(async () => {
   const rows: PackingRow[] = [];
   try {
     const wanted = new RegExp(values.filter);
-    const every = values.on === 'simulator' ? smallCases : packingCases(traced, device !== undefined && !values.all);
+    const every =
+      values.on === 'simulator' ? smallCases : packingCases(traced, device !== undefined && !values.all);
     const cases = every.filter((c) => wanted.test(`${c.tree} ${c.heads}`));
     const comparison = new Comparison(device, new Lowering(target), Number(values.repeats));
     const begin = performance.now();
     const seconds = (): string => `${((performance.now() - begin) / 1000).toFixed(0)} s`;
     await comparison.compile(cases);
-    process.stderr.write(`${cases.length} cases x ${packings.length} packings, kernels ready after ${seconds()}\n`);
+    process.stderr.write(
+      `${cases.length} cases x ${packings.length} packings, kernels ready after ${seconds()}\n`,
+    );
     let done = 0;
     for (const c of cases) {
       if (performance.now() - begin > Number(values.budget) * 1000) break;

@@ -75,6 +75,8 @@ export function packingCases(traced: Traces, few: boolean): PackingCase[] {
 }
 
 /** What a simulator finishes. */
-export const smallCases: readonly PackingCase[] = ['1,3_32,40', '2,4_48,16', 'random:3,batch=5,scale=0.2'].map(
-  (tree) => plain('small', tree, '4/2'),
-);
+export const smallCases: readonly PackingCase[] = [
+  '1,3_32,40',
+  '2,4_48,16',
+  'random:3,batch=5,scale=0.2',
+].map((tree) => plain('small', tree, '4/2'));

@@ -48,8 +48,14 @@ export function packingTable(title: string, rows: readonly PackingRow[]): string
   });
   const widths = head.map((h, i) => Math.max(h.length, ...lines.map((l) => l[i]!.length)));
   const show = (line: readonly string[]): string =>
-    line.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ').trimEnd();
+    line
+      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
+      .join('  ')
+      .trimEnd();
   const checked = rows.filter((r) => r.verified !== null);
-  const verified = checked.length > 0 ? [`${checked.filter((r) => r.verified).length} of ${checked.length} runs verified`] : [];
+  const verified =
+    checked.length > 0
+      ? [`${checked.filter((r) => r.verified).length} of ${checked.length} runs verified`]
+      : [];
   return [title, show(head), ...lines.map(show), '', ...means, ...verified].join('\n');
 }

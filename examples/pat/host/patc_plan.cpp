@@ -18,6 +18,7 @@ constexpr int32_t none = -1;
 constexpr int few_sequences = 8;
 constexpr int64_t smallest_piece = 32;
 constexpr int limits[] = {24, 12, 8, 6, 4, 3};
+constexpr int closer[] = {13, 14, 15, 17, 18, 20};
 constexpr int fills[] = {12, 6, 24, 9, 18, 4, 8, 36, 10, 3, 48};
 constexpr int more[] = {1, 2, 3};
 constexpr int64_t most_work = 0x3fffffff;
@@ -823,6 +824,12 @@ struct Packer {
         if (c.ideal >= worth(best.time)) break;
         int64_t limit = c.mean * twelfths / 12 - overhead_tokens(costs->tiles[c.tile]);
         better(score(c.cap, std::max<int64_t>(w->align, limit), true, c.tile, c.fixed), best);
+      }
+    const Choice coarse = best;
+    if (coarse.limit > 0)
+      for (int64_t sixteenths : closer) {
+        int64_t limit = std::max<int64_t>(w->align, coarse.limit * sixteenths / 16);
+        better(score(coarse.cap, limit, true, coarse.tile, coarse.fixed), best);
       }
     return best;
   }

@@ -18,6 +18,9 @@ import { pathLoad, rereadCost, workOf, type Work } from './work.ts';
 /** Limits that are tried, in twelfths of the mean work of a unit. */
 const limits = [24, 12, 8, 6, 4, 3];
 
+/** Then limits near the best, in sixteenths of it. */
+const closer = [13, 14, 15, 17, 18, 20];
+
 /** Packs uncut, and what cutting them could reach at best. */
 interface Whole extends Kind {
   readonly mean: number;
@@ -64,6 +67,12 @@ export class PathPacker {
         if (whole.ideal >= best!.time - Math.floor(best!.time / 64)) break;
         const limit = Math.floor((whole.mean * twelfths) / 12) - overheadTokens(costs.tiles[whole.tile]!);
         best = cheaper(best!, scorer.score(whole, Math.max(w.align, limit), true));
+      }
+    const coarse = best!;
+    if (coarse.limit > 0)
+      for (const sixteenths of closer) {
+        const limit = Math.max(w.align, Math.floor((coarse.limit * sixteenths) / 16));
+        best = cheaper(best!, scorer.score(coarse, limit, true));
       }
     return best!;
   }

@@ -65,7 +65,8 @@ export function measure(batch: Batch, forest: Forest): Work {
 export const pathLoad = (w: Work, b: number, e: number): number => w.shared[b]! + w.before[e]! - w.before[b]!;
 
 /** What a token costs again for every sequence more that reads it, in 1/256 of a token. */
-export const rereadCost = (tile: Pick<TileCost, 'warp'>, group: number): number => Math.floor((tile.warp * group) / 16);
+export const rereadCost = (tile: Pick<TileCost, 'warp'>, group: number): number =>
+  Math.floor((tile.warp * group) / 16);
 
 /** Tokens loaded, and the reads of them beyond each one's first at `reread` / 256. */
 export const workOf = (loaded: number, reads: number, reread: number): number =>
