@@ -9,6 +9,7 @@
 #   bits             one batch a hundred times: the same bits
 #   webgpu           the matrix in WGSL on this GPU
 #   fig10            the paper's 80 cases, verified and timed; fig10-sm80
+#   packings         auto, pat, node and none on trees, random forests and traces, verified and timed
 #   ncu              the five of fig10 that are furthest from their floors, profiled
 #   memcheck, racecheck, synccheck   small cases of every emitted variant under compute-sanitizer
 #   fig10-wgsl       fig10 in WGSL
@@ -16,7 +17,7 @@
 # OUT/summary.txt one line a part. Exits 0 when all parts that ran passed; a part whose tool is missing is skipped, and told.
 # ON=simulator tries the script out where there is no GPU. PEERS=FILE and COMMIT=ID go to the benchmarks.
 set -uo pipefail
-[[ $# -ge 1 && $1 != -* ]] || { sed -n '2,19s/^# \{0,1\}//p' "$0"; exit 2; }
+[[ $# -ge 1 && $1 != -* ]] || { sed -n '2,20s/^# \{0,1\}//p' "$0"; exit 2; }
 mkdir -p "$1" || exit 2
 out=$(cd "$1" && pwd)
 shift
@@ -34,7 +35,7 @@ export out on new old tiny small soaked repeated commit
 
 declare -A budget=(
   [smoke]=90 [matrix]=240 [matrix-sm80]=240 [tiles]=240 [tiles-sm80]=240 [soak]=300 [bits]=180 [webgpu]=240
-  [fig10]=240 [fig10-sm80]=240 [ncu]=240 [memcheck]=300 [racecheck]=300 [synccheck]=300 [fig10-wgsl]=300
+  [fig10]=240 [fig10-sm80]=240 [packings]=100 [ncu]=240 [memcheck]=300 [racecheck]=300 [synccheck]=300 [fig10-wgsl]=300
 )
 wanted=()
 for part in "$@"; do
@@ -117,7 +118,8 @@ worst() {
     for (const r of timed.sort((a, b) => over(b) - over(a)).slice(0, 5))
       console.log(`${r.tree} ${r.heads}\t${over(r).toFixed(2)}`);' "$1"
 }
-export -f check bench sanitize profile worst
+packings() { node bench/packings.ts --on cuda --budget "$seconds" --commit "$commit" --out "$out"; }
+export -f check bench packings sanitize profile worst
 
 : >"$out/summary.txt"
 command -v nvidia-smi >/dev/null &&
@@ -137,6 +139,7 @@ on_gpu smoke node bench/gpu-smoke.ts
 }
 on_gpu fig10 bench --target $new --out "$out"
 on_gpu fig10-sm80 bench --target $old --out "$out"
+on_gpu packings packings
 on_gpu ncu profile
 for tool in memcheck racecheck synccheck; do on_gpu $tool sanitize $tool & done
 wait

@@ -24,7 +24,7 @@ export function planWork(
   const { batch, tables } = plan;
   const group = batch.qHeads / batch.kvHeads;
   const loads = packLoads(tables);
-  const loaded = loads.reduce((a, b) => a + b, 0);
+  const loaded = loads.reduce((total, { load }) => total + load, 0);
   const rowBytes = batch.headDim * (batch.dtype === 'f32' ? 4 : 2);
   const unique = sum(usedTokens(batch)) * batch.kvHeads * tokenBytes(batch);
   const ends = 2 * batch.lengths.length * batch.qHeads * rowBytes;
@@ -46,7 +46,7 @@ export function planWork(
       const block = blocks.get(key);
       if (block) block.count += batch.kvHeads;
       else blocks.set(key, { rows, tokens, active, count: batch.kvHeads });
-      share += loads[p]!;
+      share += loads[p]!.load;
     }
     const found = tiles.find((t) => t.m === tile.m && t.n === tile.n && (t.stages ?? 1) === tile.stages)!;
     const bytes = loaded > 0 ? ((unique + ends) * share) / loaded : 0;

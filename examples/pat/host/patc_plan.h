@@ -31,6 +31,7 @@ typedef struct patc_tile {
   int32_t m, n, stages;
   int64_t token; /* one token on one unit */
   int64_t alone; /* one token of a pack whose unit runs nothing else; at least token */
+  int64_t warp;  /* a token again for every 16 rows more that read it, in 1/256 of a token */
   int64_t pack;  /* fixed work of a pack */
   int64_t start; /* fixed time of a launch */
   int64_t w_max, w_min;

@@ -47,7 +47,7 @@ static int h100(int argc, char **argv) {
   line({c.memory_token, c.cache_token, c.partial_row, c.launch, c.cached_tokens});
   for (int32_t i = 0; i < count; i++) {
     const patc_tile &t = tiles[i];
-    line({t.m, t.n, t.stages, t.token, t.alone, t.pack, t.start, t.w_max, t.w_min});
+    line({t.m, t.n, t.stages, t.token, t.alone, t.warp, t.pack, t.start, t.w_max, t.w_min});
   }
   return 0;
 }
@@ -67,7 +67,7 @@ int main(int argc, char **argv) {
     std::vector<patc_tile> tiles(static_cast<size_t>(next()));
     for (patc_tile &t : tiles) {
       t.m = next32(), t.n = next32(), t.stages = next32();
-      t.token = next(), t.alone = next(), t.pack = next(), t.start = next(), t.w_max = next(), t.w_min = next();
+      t.token = next(), t.alone = next(), t.warp = next(), t.pack = next(), t.start = next(), t.w_max = next(), t.w_min = next();
     }
     patc_costs costs{};
     costs.units = next32();

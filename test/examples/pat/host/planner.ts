@@ -80,7 +80,8 @@ export class HostPlanner {
     return {
       units,
       tiles: tiles.map((t) => {
-        const [m, n, stages, token, alone, pack, start, wMax, wMin] = t as [
+        const [m, n, stages, token, alone, warp, pack, start, wMax, wMin] = t as [
+          number,
           number,
           number,
           number,
@@ -91,7 +92,7 @@ export class HostPlanner {
           number,
           number,
         ];
-        return { m, n, stages, token, alone, pack, start, wMax, wMin };
+        return { m, n, stages, token, alone, warp, pack, start, wMax, wMin };
       }),
       memoryToken,
       cacheToken,
@@ -111,7 +112,7 @@ function encode(cases: readonly Case[]): number[] {
   for (const { costs, span, steps } of cases) {
     out.push(costs.tiles.length);
     for (const t of costs.tiles)
-      out.push(t.m, t.n, t.stages, t.token, t.alone, t.pack, t.start, t.wMax, t.wMin);
+      out.push(t.m, t.n, t.stages, t.token, t.alone, t.warp, t.pack, t.start, t.wMax, t.wMin);
     out.push(
       costs.units,
       costs.memoryToken,
