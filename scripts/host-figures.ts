@@ -12,7 +12,7 @@ export function withFigures(source: string): string {
   const f = figuresOf('cuda');
   const rows = f.kernels.map(
     (k) =>
-      `    {${[k.m, k.n, k.tokenNs, k.aloneNs, k.warpNs, k.packNs, k.startNs, k.wMax, k.wMin].join(', ')}},`,
+      `    {${[k.m, k.n, k.variant ?? 0, k.tokenNs, k.aloneNs, k.warpNs, k.packNs, k.startNs, k.wMax, k.wMin].join(', ')}},`,
   );
   const device = [f.memoryGBs, f.cacheGBs, f.cacheBytes, f.launchNs, f.partialRowNs];
   const lines = [

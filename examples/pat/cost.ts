@@ -21,7 +21,24 @@ export interface TileShape {
   readonly m: number;
   readonly n: number;
   readonly stages: number;
+  /** Which of the device's kernels of these numbers (see variantOf); 0 where there is one. */
+  readonly variant?: number;
 }
+
+/** A device's tile record as a shape. */
+export const tileShape = (t: Readonly<Record<string, number>>): TileShape =>
+  shapeOf({ m: t.m!, n: t.n!, stages: t.stages ?? 1, variant: variantOf(t) });
+
+/** How a kernel is built, as a number for tables and hosts: 0 all warps copy and multiply; 1 a warp copies; 2 and wgmma multiplies. */
+export const variantOf = (tile: { readonly producers?: number; readonly wgmma?: number }): number =>
+  tile.wgmma ? 2 : tile.producers ? 1 : 0;
+
+export const sameShape = (a: TileShape, b: TileShape): boolean =>
+  a.m === b.m && a.n === b.n && a.stages === b.stages && (a.variant ?? 0) === (b.variant ?? 0);
+
+/** The shape alone, of a tile that may carry more. */
+export const shapeOf = ({ m, n, stages, variant = 0 }: TileShape): TileShape =>
+  variant === 0 ? { m, n, stages } : { m, n, stages, variant };
 
 /** Costs of one tile shape, in picoseconds for one KV head; weights in 1/256. */
 export interface TileCost extends TileShape {
@@ -63,13 +80,14 @@ export interface DeviceFigures {
   readonly launchNs: number;
   /** One f32 partial row of 128 values, written and read. */
   readonly partialRowNs: number;
-  /** Fitted figures, ascending by m, then n; a tile takes the first with neither below its own, else the last. */
+  /** Fitted figures, ascending by m, then n; a tile takes the first of its variant with neither below its own, else the last. */
   readonly kernels: readonly KernelFigures[];
 }
 
 export interface KernelFigures {
   readonly m: number;
   readonly n: number;
+  readonly variant?: number;
   /** One unit's time for a token of 512 B (K and V of one head), with all blocks that fit it running. */
   readonly tokenNs: number;
   /** The same for a block alone on its unit. */
@@ -269,7 +287,7 @@ export function planCosts(
     units: Math.max(1, units),
     tiles: usable
       .map((t) => tileCost(figures, t, bytes))
-      .sort((a, b) => a.m - b.m || a.n - b.n || a.stages - b.stages),
+      .sort((a, b) => a.m - b.m || a.n - b.n || a.stages - b.stages || (a.variant ?? 0) - (b.variant ?? 0)),
     memoryToken: ps(bytes / figures.memoryGBs),
     cacheToken: ps(bytes / figures.cacheGBs),
     partialRow: ps((figures.partialRowNs * heads.headDim) / 128),
@@ -279,13 +297,14 @@ export function planCosts(
 }
 
 function tileCost(figures: DeviceFigures, tile: TileShape, bytes: number): TileCost {
-  const kernel = figures.kernels.find((k) => k.m >= tile.m && k.n >= tile.n) ?? figures.kernels.at(-1)!;
+  const { variant = 0 } = tile;
+  const own = figures.kernels.filter((k) => (k.variant ?? 0) === variant);
+  const kernels = own.length > 0 ? own : figures.kernels;
+  const kernel = kernels.find((k) => k.m >= tile.m && k.n >= tile.n) ?? kernels.at(-1)!;
   const scale = Math.max(1, tile.m / kernel.m);
   const token = Math.max(1, Math.round((kernel.tokenNs * 1000 * scale * bytes) / 512));
   return {
-    m: tile.m,
-    n: tile.n,
-    stages: tile.stages,
+    ...shapeOf(tile),
     token,
     alone: Math.max(token, Math.round((kernel.aloneNs * 1000 * scale * bytes) / 512)),
     warp: Math.round((256 * kernel.warpNs) / kernel.tokenNs),

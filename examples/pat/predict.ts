@@ -2,6 +2,7 @@
  * The predicted time of finished tables, and which unit does what when: packs in launch order, each to the unit that is free
  * first, launches one after another. The same cost model as the packers', on real tokens.
  */
+import { sameShape } from './cost.ts';
 import { packLoad, packInts, type PlanTables } from './tables.ts';
 import type { Plan } from './plan.ts';
 import { launchTime, overheadTokens } from './packers/score.ts';
@@ -33,9 +34,7 @@ export function predict(plan: Plan): Prediction {
   const jobs: Job[] = [];
   let time = Math.max(0, tables.shapes.length - 1) * costs.launch;
   for (const shape of tables.shapes) {
-    const tile = costs.tiles.find(
-      (t) => t.m === shape.tile.m && t.n === shape.tile.n && t.stages === shape.tile.stages,
-    )!;
+    const tile = costs.tiles.find((t) => sameShape(t, shape.tile))!;
     const overhead = overheadTokens(tile);
     const reread = rereadCost(tile, work.group);
     const start = load.reduce((a, b) => Math.max(a, b), 0);

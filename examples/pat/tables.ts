@@ -2,7 +2,7 @@
  * Plan tables: what the kernels read. Compact, offsets only. From the packs of a packer: a tile shape for each, packs sorted
  * by shape and then longest first, partial slots for sequences with several parts, and the merges that read them.
  */
-import type { PlanCosts, TileShape } from './cost.ts';
+import { shapeOf, type PlanCosts, type TileShape } from './cost.ts';
 import { entryInts, type PackList } from './packlist.ts';
 import { rereadCost, workOf } from './packers/work.ts';
 
@@ -100,8 +100,7 @@ function sortPacks(
       packs[row + 2] = list.entryBegin.data[p]!;
       packs[row + 3] = list.entryBegin.data[p + 1]!;
     }
-    const { m, n: step, stages } = costs.tiles[t]!;
-    shapes.push({ tile: { m, n: step, stages }, packBase: done, packCount: count });
+    shapes.push({ tile: shapeOf(costs.tiles[t]!), packBase: done, packCount: count });
     done += count;
   }
   return { packs, shapes };

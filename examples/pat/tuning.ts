@@ -1,4 +1,5 @@
 /** A plan as the tuner's cost model sees it, and workloads of equal packs to measure tile shapes with. */
+import { sameShape, tileShape } from './cost.ts';
 import { fail } from '../../compiler/diagnostics/error.ts';
 import type { Spec, Tile } from '../../compiler/program.ts';
 import type { BlockWork, CellWorkload, LaunchWork } from '../../compiler/work.ts';
@@ -48,7 +49,7 @@ export function planWork(
       else blocks.set(key, { rows, tokens, active, count: batch.kvHeads });
       share += loads[p]!.load;
     }
-    const found = tiles.find((t) => t.m === tile.m && t.n === tile.n && (t.stages ?? 1) === tile.stages)!;
+    const found = tiles.find((t) => sameShape(tileShape(t), tile))!;
     const bytes = loaded > 0 ? ((unique + ends) * share) / loaded : 0;
     return { template: kernels.forward, tile: found, blocks: [...blocks.values()], bytes };
   });

@@ -1032,7 +1032,7 @@ struct Tables {
         row[3] = list.entry_begin[p + 1];
       }
       const patc_tile &tile = costs.tiles[t];
-      shapes.push_back({tile.m, tile.n, tile.stages, done, count});
+      shapes.push_back({tile.m, tile.n, tile.stages, tile.variant, done, count});
       done += count;
     }
     merges.clear();
@@ -1230,7 +1230,7 @@ struct patc_planner {
       return PATC_NO_ROOM;
     std::fill(f.pack_table, f.pack_table + 4 * (given.tiles.size() * f.packs + 1), 0);
     for (const patc_shape &s : tables.shapes) {
-      auto same = [&](const patc_tile &t) { return t.m == s.m && t.n == s.n && t.stages == s.stages; };
+      auto same = [&](const patc_tile &t) { return t.m == s.m && t.n == s.n && t.stages == s.stages && t.variant == s.variant; };
       std::ptrdiff_t region = std::find_if(given.tiles.begin(), given.tiles.end(), same) - given.tiles.begin();
       const int32_t *first = &tables.packs[4 * static_cast<size_t>(s.pack_base)];
       std::copy(first, first + 4 * static_cast<size_t>(s.pack_count), f.pack_table + 4 * region * f.packs);
@@ -1280,7 +1280,7 @@ bool valid(const patc_batch *b) {
 namespace {
 
 struct Kernel {
-  int32_t m, n;
+  int32_t m, n, variant;
   double token_ns, alone_ns, warp_ns, pack_ns, start_ns, w_max, w_min;
 };
 
@@ -1288,22 +1288,22 @@ struct Kernel {
 // figures: memory GB/s, L2 GB/s, L2 bytes, launch ns, partial row ns; then the kernels, ascending by m, then n.
 constexpr double h100_device[] = {3000, 8000, 45000000, 2500, 0.85};
 constexpr Kernel h100_kernels[] = {
-    {16, 16, 11.8, 46, 0, 800, 6500, 1, 0.1},
-    {16, 32, 8.1, 25.3, 0, 692, 6500, 1, 0.1},
-    {16, 64, 11.9, 15.8, 0, 2180, 6500, 1, 0.1},
-    {16, 128, 30, 30, 0, 2170, 6500, 1, 0.1},
-    {32, 16, 14.5, 45, 0, 580, 6500, 1, 0.1},
-    {32, 32, 8.9, 22.5, 1.1, 517, 6500, 1, 0.1},
-    {32, 64, 11.8, 15.8, 0, 1297, 6500, 1, 0.1},
-    {32, 128, 22, 22, 0, 650, 6500, 1, 0.1},
-    {64, 16, 21.9, 40, 0, 300, 6500, 1, 0.1},
-    {64, 32, 13.5, 17.8, 1.7, 467, 6500, 1, 0.1},
-    {64, 64, 16.8, 22.1, 0, 1099, 6500, 1, 0.1},
-    {64, 128, 30, 30, 0, 300, 6500, 1, 0.1},
-    {128, 16, 22, 22, 2.7, 1490, 6500, 1, 0.1},
-    {128, 32, 20.1, 20.1, 2.7, 1491, 6500, 1, 0.1},
-    {128, 64, 20.8, 20.8, 2.7, 3573, 6500, 1, 0.1},
-    {128, 128, 30, 30, 2.7, 3570, 6500, 1, 0.1},
+    {16, 16, 0, 11.8, 46, 0, 800, 6500, 1, 0.1},
+    {16, 32, 0, 8.1, 25.3, 0, 692, 6500, 1, 0.1},
+    {16, 64, 0, 11.9, 15.8, 0, 2180, 6500, 1, 0.1},
+    {16, 128, 0, 30, 30, 0, 2170, 6500, 1, 0.1},
+    {32, 16, 0, 14.5, 45, 0, 580, 6500, 1, 0.1},
+    {32, 32, 0, 8.9, 22.5, 1.1, 517, 6500, 1, 0.1},
+    {32, 64, 0, 11.8, 15.8, 0, 1297, 6500, 1, 0.1},
+    {32, 128, 0, 22, 22, 0, 650, 6500, 1, 0.1},
+    {64, 16, 0, 21.9, 40, 0, 300, 6500, 1, 0.1},
+    {64, 32, 0, 13.5, 17.8, 1.7, 467, 6500, 1, 0.1},
+    {64, 64, 0, 16.8, 22.1, 0, 1099, 6500, 1, 0.1},
+    {64, 128, 0, 30, 30, 0, 300, 6500, 1, 0.1},
+    {128, 16, 0, 22, 22, 2.7, 1490, 6500, 1, 0.1},
+    {128, 32, 0, 20.1, 20.1, 2.7, 1491, 6500, 1, 0.1},
+    {128, 64, 0, 20.8, 20.8, 2.7, 3573, 6500, 1, 0.1},
+    {128, 128, 0, 30, 30, 2.7, 3570, 6500, 1, 0.1},
 };
 // end of figures
 
@@ -1353,18 +1353,24 @@ int patc_write_fixed(const patc_planner *planner, const patc_fixed *fixed) {
   return planner->planned ? planner->write_fixed(*fixed) : PATC_NO_PLAN;
 }
 
-void patc_costs_h100(int32_t units, int32_t head_dim, int32_t element_bytes, const int32_t (*shapes)[3], int32_t tile_count,
+void patc_costs_h100(int32_t units, int32_t head_dim, int32_t element_bytes, const int32_t (*shapes)[4], int32_t tile_count,
                      patc_tile *tiles, patc_costs *costs) {
   auto round = [](double x) { return static_cast<int64_t>(std::floor(x + 0.5)); };
   auto ps = [&](double ns) { return std::max<int64_t>(1, round(ns * 1000)); };
   double bytes = 2.0 * head_dim * element_bytes;
   for (int32_t i = 0; i < tile_count; i++) {
-    const Kernel *last = std::end(h100_kernels) - 1;
-    const Kernel *k = std::find_if(std::begin(h100_kernels), last, [&](const Kernel &c) { return c.m >= shapes[i][0] && c.n >= shapes[i][1]; });
+    auto own = [&](const Kernel &c) { return c.variant == shapes[i][3]; };
+    bool any = std::any_of(std::begin(h100_kernels), std::end(h100_kernels), own);
+    const Kernel *k = nullptr;
+    for (const Kernel &c : h100_kernels) {
+      if (any && !own(c)) continue;
+      k = &c;  // the last of them where none is large enough
+      if (c.m >= shapes[i][0] && c.n >= shapes[i][1]) break;
+    }
     double scale = std::max(1.0, static_cast<double>(shapes[i][0]) / k->m);
     int64_t token = std::max<int64_t>(1, round(k->token_ns * 1000 * scale * bytes / 512));
     int64_t alone = std::max(token, round(k->alone_ns * 1000 * scale * bytes / 512));
-    tiles[i] = {shapes[i][0], shapes[i][1], shapes[i][2], token, alone, round(256 * k->warp_ns / k->token_ns), round(k->pack_ns * 1000), round(k->start_ns * 1000),
+    tiles[i] = {shapes[i][0], shapes[i][1], shapes[i][2], shapes[i][3], token, alone, round(256 * k->warp_ns / k->token_ns), round(k->pack_ns * 1000), round(k->start_ns * 1000),
                 round(k->w_max * 256), round(k->w_min * 256)};
   }
   const double *d = h100_device;
