@@ -3,7 +3,7 @@ import type { Spec, Tile } from '../program.ts';
 import type { Configuration } from './configuration.ts';
 import type { DeviceDescription } from './devices.ts';
 import { fitOf } from './fits.ts';
-import { blockTime, termsOf } from './model.ts';
+import { blockTime } from './model.ts';
 import type { TunedTable, TuneJson } from './schemas.ts';
 
 /** Upper ends of the regions. */
@@ -27,14 +27,11 @@ export function cellTimes(
   factor: (i: number) => number,
 ): CellTimes[] {
   const { coefficients } = fitOf(device.family);
-  const terms = configurations.map((c) => termsOf(c, device, coefficients));
   return rowEnds.flatMap((rows) =>
     tokenEnds.map((tokens) => ({
       rows,
       tokens,
-      times: configurations.map(
-        (c, i) => blockTime(c, device, coefficients, { rows, tokens }, terms[i]) * factor(i),
-      ),
+      times: configurations.map((c, i) => blockTime(c, device, coefficients, { rows, tokens }) * factor(i)),
     })),
   );
 }

@@ -29,7 +29,10 @@ export function planWork(
   const unique = sum(usedTokens(batch)) * batch.kvHeads * tokenBytes(batch);
   const ends = 2 * batch.lengths.length * batch.qHeads * rowBytes;
   const launches = tables.shapes.map(({ tile, packBase, packCount }): LaunchWork => {
-    const blocks = new Map<string, { rows: number; tokens: number; active: number; count: number }>();
+    const blocks = new Map<
+      string,
+      { rows: number; tokens: number; active: number; pieces: number; count: number }
+    >();
     let share = 0;
     for (let p = packBase; p < packBase + packCount; p++) {
       const rows = tables.packs[p * packInts + 1]! * group;
@@ -41,11 +44,12 @@ export function planWork(
         tokens += stepped;
         busy += stepped * warpRows(sequences! * group);
       }
+      const pieces = tables.packs[p * packInts + 3]! - tables.packs[p * packInts + 2]!;
       const active = tokens > 0 ? Math.round(busy / tokens) : 0;
-      const key = `${rows} ${tokens} ${active}`;
+      const key = `${rows} ${tokens} ${active} ${pieces}`;
       const block = blocks.get(key);
       if (block) block.count += batch.kvHeads;
-      else blocks.set(key, { rows, tokens, active, count: batch.kvHeads });
+      else blocks.set(key, { rows, tokens, active, pieces, count: batch.kvHeads });
       share += loads[p]!;
     }
     const found = tiles.find((t) => t.m === tile.m && t.n === tile.n && (t.stages ?? 1) === tile.stages)!;

@@ -17,7 +17,7 @@ describe('hardware descriptions', () => {
       expect(ids).toContain(id);
     for (const d of devices)
       for (const f of Object.values(d.figures))
-        expect(f.source.length, `${d.id}: ${f.source}`).toBeGreaterThan(15);
+        expect(f!.source.length, `${d.id}: ${f!.source}`).toBeGreaterThan(15);
   });
 
   it('refuses a figure without a source, and a figure that is none', () => {
