@@ -57,16 +57,23 @@ export interface Recorded {
   readonly rows: readonly MeasuredRow[];
 }
 
+/** The lines that are whole: a killed run leaves half a one. */
+export const jsonLines = (text: string): unknown[] =>
+  text.split('\n').flatMap((line) => {
+    try {
+      return [JSON.parse(line) as unknown];
+    } catch {
+      return [];
+    }
+  });
+
 export function readRecorded(file: string): Recorded {
   const text = readFileSync(file, 'utf8');
   const whole = (): { device: string; rows: unknown[] } => {
     try {
       return JSON.parse(text) as { device: string; rows: unknown[] };
     } catch {
-      const lines = text
-        .split('\n')
-        .filter((line) => line.trim() !== '')
-        .map((line) => JSON.parse(line) as Record<string, unknown>);
+      const lines = jsonLines(text) as Record<string, unknown>[];
       const device = lines.find((l) => typeof l['device'] === 'string')?.['device'];
       return { device: String(device), rows: lines.filter((l) => 'graphUs' in l) };
     }

@@ -66,24 +66,16 @@ export function planWork(
   return launches;
 }
 
-/** Roots of `tokens` tokens with as many sequences each as fill `rows` rows; every sequence ends in one page of its own. */
+/** Roots of `tokens` tokens, each read by as many sequences as fill `rows` rows and have nothing of their own. */
 export function cellWorkload(spec: Spec, rows: number, tokens: number, blocks: number): CellWorkload {
-  const [group, kvHeads, page] = [spec.group, spec.kvHeads, spec.page].map(Number) as [
-    number,
-    number,
-    number,
-  ];
-  if (!(group > 0 && kvHeads > 0 && page > 0)) fail('PAT0106', 'a cell needs group, kvHeads and page');
+  const [group, kvHeads] = [spec.group, spec.kvHeads].map(Number) as [number, number];
+  if (!(group > 0 && kvHeads > 0)) fail('PAT0106', 'a cell needs group and kvHeads');
   const sequences = Math.max(1, Math.floor(rows / group));
   const roots = Math.max(1, Math.ceil(blocks / kvHeads));
-  const shared = Math.max(page, Math.ceil(tokens / page) * page);
-  const count = roots * kvHeads;
-  return sequences === 1
-    ? { workload: `${roots}_${shared}`, rows: group, tokens: shared, count }
-    : {
-        workload: `${roots},${roots * sequences}_${shared},${page}`,
-        rows: sequences * group,
-        tokens: shared + sequences * page,
-        count,
-      };
+  return {
+    workload: sequences === 1 ? `${roots}_${tokens}` : `${roots},${roots * sequences}_${tokens},0`,
+    rows: sequences * group,
+    tokens,
+    count: roots * kvHeads,
+  };
 }

@@ -255,7 +255,7 @@ describe('a plan as work', () => {
 
   it('and a cell is a workload of equal packs', () => {
     const cell = pat.cell!(spec, 64, 1000, 132);
-    expect(cell).toEqual({ workload: '17,272_1008,16', rows: 64, tokens: 1008 + 256, count: 136 });
-    expect(pat.cell!(spec, 2, 30, 8)).toEqual({ workload: '1_32', rows: 4, tokens: 32, count: 8 });
+    expect(cell).toEqual({ workload: '17,272_1000,0', rows: 64, tokens: 1000, count: 136 });
+    expect(pat.cell!(spec, 2, 30, 8)).toEqual({ workload: '1_30', rows: 4, tokens: 30, count: 8 });
   });
 });
