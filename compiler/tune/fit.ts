@@ -25,7 +25,9 @@ const ranges: Readonly<Record<keyof Coefficients, readonly [number, number]>> = 
   matrix: [0.5, 5],
   groupMatrix: [1, 3],
   chain: [0.1, 12],
-  syncNs: [1, 20000],
+  // Steps of 32 and 64 alone, as sweeps had, do not tell a step's fixed cost from its instructions; steps of 16, of earlier
+  // kernels, had about this much.
+  syncNs: [250, 20000],
   latency: [0.2, 6],
   lacking: [0.01, 3],
   sharpness: [1.5, 12],
