@@ -18,6 +18,7 @@ import { backendOf } from '../compiler/cli/backends.ts';
 import { fail, PatcError } from '../compiler/diagnostics/error.ts';
 import type { Tile } from '../compiler/program.ts';
 import { findTarget, type Target } from '../compiler/target.ts';
+import { packsPerUnit } from '../compiler/tune/table.ts';
 import { winnersOn } from '../compiler/tune/defaults.ts';
 import { forward, pat } from '../examples/pat/index.ts';
 import { Measurer, tileFilter } from './measure.ts';
@@ -33,7 +34,7 @@ const options = {
   heads: { type: 'string', default: '32/32,32/8,64/8' },
   rows: { type: 'string', default: '8,32,64,128' },
   tokens: { type: 'string', default: '128,512,2048' },
-  blocks: { type: 'string', default: '2' },
+  blocks: { type: 'string', default: String(packsPerUnit) },
   tiles: { type: 'string', default: '' },
   tree: { type: 'string', multiple: true },
   filter: { type: 'string', default: '' },

@@ -151,7 +151,9 @@ export class Measurer {
     const instance = pat.instantiate(options);
     const kernels = instance.launches.map((l) => this.#lower(l.template, instance.spec, l.tile));
     const launches = instance.launches.map((l, kernel) => ({ ...l, kernel }));
-    const request = { kernels, launches, buffers: instance.buffers, repeats: 0 };
+    // A GPU reached through WebGPU times by itself; the simulator has nothing to time.
+    const repeats = this.lowering.target.family === 'wgsl' ? this.#options.repeats : 0;
+    const request = { kernels, launches, buffers: instance.buffers, repeats };
     const known = {
       shapes: instance.launches.map((l) => ({ kernel: l.template.name, tile: l.tile, grid: l.grid })),
       launches: (pat.plan!(options).work ?? []).map(({ template, bytes, blocks }) => ({

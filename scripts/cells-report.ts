@@ -15,10 +15,9 @@ import { keepTable } from '../compiler/tune/defaults.ts';
 import type { DeviceDescription } from '../compiler/tune/devices.ts';
 import { judgeFit, predictRun, type MeasuredRun } from '../compiler/tune/fit.ts';
 import { fitOf } from '../compiler/tune/fits.ts';
-import { blockTime } from '../compiler/tune/model.ts';
 import { tableSchema, type TunedTable } from '../compiler/tune/schemas.ts';
 import { geometricMean } from '../compiler/tune/statistics.ts';
-import { makeTable, rowEnds, tokenEnds, type CellTimes } from '../compiler/tune/table.ts';
+import { cellTime, makeTable, rowEnds, tokenEnds, type CellTimes } from '../compiler/tune/table.ts';
 import { forward, pat } from '../examples/pat/index.ts';
 import { jsonLines, readRecorded, runsOf, type MeasuredRow } from './measured-runs.ts';
 
@@ -62,7 +61,6 @@ const shape = (c: CellRun): string => Object.values(c.row.tile).join('x');
 /** Winners of one head configuration: measured where it was measured, between the cells the model scaled by the nearest one. */
 export function measuredTable(cells: readonly CellRun[], device: DeviceDescription): TunedTable {
   const { row } = cells[0]!;
-  const k = fitOf(device.family).coefficients;
   const [q, kv] = row.heads.split('/').map(Number) as [number, number];
   const shapes = [...Map.groupBy(cells, shape).values()];
   // As the kernel names its numbers; the fit's own have what the lowering reads besides.
@@ -81,8 +79,8 @@ export function measuredTable(cells: readonly CellRun[], device: DeviceDescripti
       const near = list.find((c) => c.run.group === group);
       // Not measured there: no winner.
       if (!near) return Infinity;
-      const here = blockTime(configurations[i]!, device, k, { rows, tokens });
-      return (near.run.us * here) / blockTime(configurations[i]!, device, k, cell);
+      const time = (r: number, t: number): number => cellTime(configurations[i]!, device, r, t);
+      return (near.run.us * time(rows, tokens)) / time(cell.rows, cell.tokens);
     });
   };
   const all: CellTimes[] = rowEnds.flatMap((rows) =>
