@@ -61,11 +61,14 @@ const fixedShapes: readonly (readonly [m: number, n: number, stages: number])[] 
   [128, 64, 3],
   [64, 64, 2],
 ];
+const named = ['m', 'n', 'stages'];
+/** Numbers that the kernel offers beside those of the list stand at their defaults. */
+const isPlain = (t: Tile): boolean =>
+  Object.entries(t).every(([name, v]) => named.includes(name) || v === forward.tile[name]?.[0]);
 const isOneOf =
   (shapes: typeof fixedShapes) =>
   (t: Tile): boolean =>
-    shapes.some(([m, n, stages]) => t['m'] === m && t['n'] === n && t['stages'] === stages) &&
-    Object.entries(t).every(([name, v]) => ['m', 'n', 'stages'].includes(name) || v === 0);
+    isPlain(t) && shapes.some(([m, n, stages]) => t['m'] === m && t['n'] === n && t['stages'] === stages);
 
 const usual = { dtype: 'f16', headDim: 128, page: 32 } as const;
 const numbers = (text: string): number[] => text.split(',').map(Number);
@@ -112,9 +115,6 @@ function choiceJobs(m: Measurer, v: Values, wanted: (t: Tile) => boolean): Job[]
     }),
   );
 }
-
-const isPlain = (t: Tile): boolean =>
-  Object.entries(t).every(([name, v]) => ['m', 'n', 'stages'].includes(name) || v === 0);
 
 const keyOf = (j: Job): string =>
   [

@@ -96,6 +96,17 @@ function combined(k: Coefficients, limits: readonly number[]): number {
   return most * limits.reduce((sum, x) => sum + (x / most) ** k.sharpness, 0) ** (1 / k.sharpness);
 }
 
+/** Seconds that a step takes while `running` blocks of a unit take steps, `share` of whose rows take part, and data is no limit. */
+export function stepTime(
+  c: Configuration,
+  d: DeviceDescription,
+  k: Coefficients,
+  { share, running }: { share: number; running: number },
+): number {
+  const { chain, busy } = stepOf(c, d, k, share);
+  return combined(k, [chain, running * busy]);
+}
+
 /** Bytes per step of one block that must come from memory, and that any cache may give. */
 interface Draw {
   readonly memory: number;
