@@ -1,11 +1,12 @@
 /**
  * Loads whose tiles are made of boxes of their tensor: runs of rows that follow each other along one dimension (the tokens
  * of a page, the rows of a matrix), so that one tensor copy moves a run. What varies within a run may only be the row's
- * own coordinate; the mask is judged for a whole run at once.
+ * own coordinate; the mask, but for what keeps to the tensor's bounds, is judged for a whole run at once.
  */
 import { elementBytes, isScalar, operandsOf, type LoadOp, type Value } from '../ir/nodes.ts';
 import { and, not, or } from '../thread/build.ts';
 import type { Expr, TensorMap } from '../thread/nodes.ts';
+import { masksBeyondBounds } from './bounds.ts';
 import type { Context } from './context.ts';
 import { isZero } from './copies.ts';
 import { lazyAt, scalar } from './evaluate.ts';
@@ -21,7 +22,9 @@ export interface Boxes {
   readonly run: number;
   /** Columns of a box: one panel. */
   readonly columns: number;
-  /** Whether the mask may leave out some rows of a box and not others. */
+  /** What must hold for a row to be read, beyond lying in the tensor. */
+  readonly masks: readonly Value[];
+  /** Whether the masks may leave out some rows of a box and not others. */
   readonly cut: boolean;
 }
 
@@ -104,12 +107,13 @@ export function boxesOf(ctx: Context, load: LoadOp): Boxes | undefined {
   }
   const innermost = ctx.stride(tensor, last);
   if (innermost.e !== 'const' || innermost.value !== 1) return undefined;
+  const masks = masksBeyondBounds(ctx.analysis, load);
   for (let run = Math.min(rows, mostRows); run >= groupRows; run--) {
     if (rows % run !== 0 || run % groupRows !== 0) continue;
     const moves = load.indices.map((v) => overRun(ctx, v, 0, run));
     const steps = moves.filter((m) => m === 'step').length;
     if (moves.includes('other') || steps > 1 || moves[last] !== 'same') continue;
-    if (load.mask && !judges(ctx, load.mask, run)) continue;
+    if (!masks.every((mask) => judges(ctx, mask, run))) continue;
     const dims = tensor.dims.map((_, d) => last - d);
     const box = dims.map((d) => (d === last ? panelBytes / eb : moves[d] === 'step' ? run : 1));
     // Rows that are all alike are no box.
@@ -123,7 +127,8 @@ export function boxesOf(ctx: Context, load: LoadOp): Boxes | undefined {
       },
       run,
       columns: panelBytes / eb,
-      cut: load.mask !== undefined && !uniformOver(ctx, load.mask, 0, run),
+      masks,
+      cut: !masks.every((mask) => uniformOver(ctx, mask, 0, run)),
     };
   }
   return undefined;
@@ -156,8 +161,15 @@ function judges(ctx: Context, mask: Value, run: number, axis = 0): boolean {
   return !moves.includes('other') && moves.includes('same');
 }
 
-/** The mask over the run that begins at `row`. */
-export function maskOf(ctx: Context, mask: Value, run: number, row: Expr, lastRow: Expr, axis = 0): RunMask {
+/** Masks, all of which must hold, over the run that begins at `row`; undefined where there are none. */
+export function masksOf(ctx: Context, masks: readonly Value[], run: number, row: Expr, lastRow: Expr): RunMask | undefined {
+  const all = masks.map((mask) => maskOf(ctx, mask, run, row, lastRow));
+  return all.length === 0 ? undefined : all.reduce(both);
+}
+
+const both = (a: RunMask, b: RunMask): RunMask => ({ whole: and(a.whole, b.whole), none: or(a.none, b.none) });
+
+function maskOf(ctx: Context, mask: Value, run: number, row: Expr, lastRow: Expr, axis = 0): RunMask {
   const { op } = ctx.analysis.definition(mask);
   const at = (r: Expr): Expr =>
     isScalar(mask.type)
@@ -175,7 +187,7 @@ export function maskOf(ctx: Context, mask: Value, run: number, row: Expr, lastRo
   if (op?.op === 'reshape') return maskOf(ctx, op.a, run, row, lastRow, reshaped(mask, op.a, axis));
   if (op?.op === 'binary') {
     const [a, b] = [op.a, op.b].map((v) => maskOf(ctx, v, run, row, lastRow, axis)) as [RunMask, RunMask];
-    return { whole: and(a.whole, b.whole), none: or(a.none, b.none) };
+    return both(a, b);
   }
   const [first, end] = [at(row), at(lastRow)];
   return { whole: and(first, end), none: and(not(first), not(end)) };

@@ -110,9 +110,9 @@ export class Context {
     return b;
   }
 
-  /** Producer warps for one loop of the kernel, as the tile says. */
+  /** Producer warps for one loop of the kernel, as the tile says: one where wgmma leaves it open. */
   get producers(): number {
-    return this.ring === undefined ? (this.kernel.tile.producers ?? 0) : 0;
+    return this.ring === undefined ? (this.kernel.tile.producers ?? (this.wgmma ? 1 : 0)) : 0;
   }
 
   /** Whether a dot takes its left operand from registers (see dot-mma.ts). */

@@ -1,13 +1,14 @@
 /** Dot products: accumulators in registers, updated by matrix instructions or by multiply-adds over shared operands. */
-import type { DotOp } from '../ir/nodes.ts';
+import type { DotOp, Value } from '../ir/nodes.ts';
 import { constF } from '../thread/build.ts';
 import type { Context } from './context.ts';
 import { lowerFma } from './dot-fma.ts';
 import { lowerMma } from './dot-mma.ts';
 import { lowerWgmma } from './dot-wgmma.ts';
 import { nameOf } from './evaluate.ts';
+import { sameLayout, type Layout } from './layout.ts';
 import { registerAt } from './point.ts';
-import { copyTile, newTile } from './registers.ts';
+import { copyTile, newTile, regTile } from './registers.ts';
 import type { RegTile } from './values.ts';
 
 export function lowerDot(ctx: Context, op: DotOp): RegTile {
@@ -15,7 +16,8 @@ export function lowerDot(ctx: Context, op: DotOp): RegTile {
   const name = nameOf(op.result, 'dot');
   if (plan.kind === 'mma')
     return lowerMma(ctx, op, plan.layout, () => accumulator(ctx, op, plan.layout, name));
-  if (plan.kind === 'wgmma') return lowerWgmma(ctx, op, () => accumulator(ctx, op, plan.layout, name, false));
+  if (plan.kind === 'wgmma')
+    return lowerWgmma(ctx, op, () => inPlace(ctx, op, plan.layout) ?? accumulator(ctx, op, plan.layout, name, false));
   return lowerFma(ctx, op, plan.layout, () => accumulator(ctx, op, plan.layout, name));
 }
 
@@ -24,4 +26,22 @@ function accumulator(ctx: Context, op: DotOp, layout: RegTile['layout'], name: s
   const tile = newTile(ctx, op.result, name, layout);
   if (zero) ctx.forEachPoint(layout, (p) => ctx.emitter.assign(tile.var, constF(0), registerAt(layout, p)!));
   return tile;
+}
+
+/**
+ * The registers of a loop's carried accumulator, where nothing but the dot needs what they hold: copies of registers that
+ * wgmma works on cost as many registers again.
+ */
+function inPlace(ctx: Context, op: DotOp, layout: Layout): RegTile | undefined {
+  const { analysis } = ctx;
+  const { acc } = op;
+  if (!acc || !sameLayout(ctx.layoutOf(acc), layout)) return undefined;
+  const carried = (v: Value): boolean => {
+    const { op: def, region } = analysis.definition(v);
+    if (analysis.usesOf(v).length !== 1 || region !== analysis.regionOf.get(op)) return false;
+    if (def?.op === 'rows') return carried(def.inits[def.results.indexOf(v)]!);
+    const owner = analysis.owner.get(region)?.op;
+    return def === undefined && (owner === 'for' || owner === 'ragged');
+  };
+  return carried(acc) ? regTile(ctx, acc) : undefined;
 }

@@ -85,7 +85,7 @@ export function planDots(kernel: Kernel, target: Target, analysis: Analysis): Bl
   const dots = allDots(kernel.body);
   const asked = kernel.tile.warps || undefined;
   // Like producers, it says nothing to targets and kernels without what it is about.
-  if (kernel.tile.wgmma && target.features.hopper && dots.length > 0)
+  if (target.features.hopper && dots.length > 0 && kernel.tile.wgmma)
     return planWgmma(kernel, dots, analysis, asked);
   const panels = new Set<Value>();
   if (dots.length === 0) {

@@ -8,9 +8,12 @@
 import type { ForOp, RaggedOp, Value } from '../ir/nodes.ts';
 import {
   add,
+  and,
   constI,
+  declare,
   div,
   eq,
+  ge,
   lt,
   mul,
   noteRange,
@@ -25,6 +28,7 @@ import type { Target } from '../target.ts';
 import type { Expr, SharedBuffer, Stmt, Var } from '../thread/nodes.ts';
 import type { Context } from './context.ts';
 import type { Boxes } from './boxes.ts';
+import { deferLastGroup, type Deferred } from './defer.ts';
 import { TensorProducer } from './tensor-copies.ts';
 import { underWarpCondition } from './emitter.ts';
 import { consumerIterator, Filler } from './fill.ts';
@@ -78,6 +82,23 @@ export function ringConsumer(ctx: Context, ring: Ring, params: readonly Value[])
   const carried = params.map((p, i) => carry(ctx, p, op.inits[i]!));
   const it = consumerIterator(ctx, op, stages);
   const at = new Cursor(ctx, count, '');
+  const release = (slot: Expr, when?: Expr): Stmt[] => {
+    const first = eq(rem(threadId(), 32), 0);
+    const arrive: Stmt = { s: 'mbarrierArrive', span, buffer, offset: empty(ring, slot) };
+    return [
+      { s: 'warpBarrier', span },
+      {
+        s: 'if',
+        span,
+        cond: when ? and(first, when) : first,
+        uniform: 'none',
+        then: [arrive],
+        else: [],
+      },
+    ];
+  };
+  let deferred: Deferred | undefined;
+  const before = ctx.emitter.registers.scalar('stage_before', 'i32');
   const body = ctx.emitter.open({ region: op.body, vars: [...it.vars, at.slot, at.parity] }, (scope) => {
     const slot = varRef(at.slot);
     ctx.emitter.emit({ s: 'mbarrierWait', span, buffer, offset: full(slot), parity: varRef(at.parity) });
@@ -91,20 +112,19 @@ export function ringConsumer(ctx: Context, ring: Ring, params: readonly Value[])
     lowerOps(ctx, op.body);
     assignYields(ctx, op.body, carried);
     ctx.emitter.span = span;
-    ctx.emitter.emit({ s: 'warpBarrier', span });
-    const arrive: Stmt = { s: 'mbarrierArrive', span, buffer, offset: empty(ring, slot) };
-    ctx.emitter.emit({
-      s: 'if',
-      span,
-      cond: eq(rem(threadId(), 32), 0),
-      uniform: 'none',
-      then: [arrive],
-      else: [],
-    });
+    deferred = deferLastGroup(scope.stmts);
+    if (deferred) {
+      const { stmts, waited } = deferred;
+      const freed = release(varRef(before), ge(varRef(before), 0));
+      scope.stmts.splice(0, Infinity, ...stmts.slice(0, waited), ...freed, ...stmts.slice(waited));
+      ctx.emitter.assign(before, slot);
+    } else for (const s of release(slot)) ctx.emitter.emit(s);
     it.advance();
     at.advance();
   });
+  if (deferred) ctx.emitter.emit(declare(span, before, constI(-1)));
   ctx.emitter.emit({ s: 'while', span, cond: it.valid, body: body.stmts });
+  if (deferred) ctx.emitter.emit({ s: 'wgmmaWait', span, pending: 0, registers: deferred.registers });
   op.results.forEach((r, i) => bindCarried(outer, r, carried[i]!));
 }
 

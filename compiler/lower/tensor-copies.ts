@@ -26,7 +26,7 @@ import {
   varRef,
 } from '../thread/build.ts';
 import type { Expr, Stmt, Var } from '../thread/nodes.ts';
-import { maskOf, type Boxes } from './boxes.ts';
+import { masksOf, type Boxes } from './boxes.ts';
 import { regTypeOf, type Context } from './context.ts';
 import { copyToShared, lookupsOf, type Copiers, type Copy } from './copies.ts';
 import { predicate } from './emitter.ts';
@@ -180,7 +180,7 @@ export class TensorProducer {
           e.e === 'const' || e.e === 'var' ? e : varRef(ctx.emitter.scalar(name, type, e));
         const coords = [row, mul(panel, boxes.columns)];
         const at = load.indices.map((v) => indexAt(ctx, v, coords)).reverse();
-        const mask = load.mask && maskOf(ctx, load.mask, boxes.run, row, add(row, boxes.run - 1));
+        const mask = masksOf(ctx, boxes.masks, boxes.run, row, add(row, boxes.run - 1));
         const none = mask && scalarOf('none', 'bool', mask.none);
         if (none) at[0] = select(none, constI(-boxes.columns), at[0]!);
         const kept = mask && boxes.cut ? scalarOf('kept', 'bool', or(mask.whole, none!)) : undefined;

@@ -11,9 +11,10 @@ export const linearGelu = kernel(
     spec: { columns: 1024, depth: 1024, dtype: 'f16' },
     tile: {
       rows: tune(128, 64, 32, 16),
-      width: tune(128, 64, 32),
+      width: tune(128, 64, 32, 256),
       step: tune(32, 64, 16),
       stages: tune(3, 4),
+      wgmma: tune(0, 1),
     },
   },
   (k, { columns, depth, dtype, rows, width, step }) => {
