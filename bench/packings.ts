@@ -58,6 +58,8 @@ class Comparison {
   readonly #lowering: Lowering;
   readonly #repeats: number;
   readonly #pool = new InputPool(1);
+  /** Made to compile their kernels, kept to run: a batch's queries take longer to make than to measure with. */
+  readonly #made = new Map<string, Instance>();
 
   constructor(device: Device | undefined, lowering: Lowering, repeats: number) {
     this.#device = device;
@@ -104,6 +106,13 @@ class Comparison {
   }
 
   #instance(c: PackingCase, packing: string, device: Device): Instance {
+    const name = `${c.tree} ${c.heads} ${packing}`;
+    const made = this.#made.get(name) ?? this.#make(c, packing, device);
+    this.#made.set(name, made);
+    return made;
+  }
+
+  #make(c: PackingCase, packing: string, device: Device): Instance {
     return pat.instantiate({
       workload: c.workload,
       seed: 1,
