@@ -28,7 +28,7 @@ import type { Target } from '../target.ts';
 import type { Expr, SharedBuffer, Stmt, Var } from '../thread/nodes.ts';
 import type { Context } from './context.ts';
 import type { Boxes } from './boxes.ts';
-import { deferLastGroup, type Deferred } from './defer.ts';
+import { deferGroup, type Deferred } from './defer.ts';
 import { TensorProducer } from './tensor-copies.ts';
 import { underWarpCondition } from './emitter.ts';
 import { consumerIterator, Filler } from './fill.ts';
@@ -74,7 +74,11 @@ class Cursor {
   }
 }
 
-/** The consumers' loop; the producer's is emitted by `withProducer` once the rest of the kernel is done. */
+/**
+ * The consumers' loop; the producer's is emitted by `withProducer` once the rest of the kernel is done. A stage is released at
+ * the end of its step, or, where the products that read it go on into the next, when that one knows them to be done. The last
+ * may stay unreleased: nothing fills it again.
+ */
 export function ringConsumer(ctx: Context, ring: Ring, params: readonly Value[]): void {
   const { op, stages, count, barriers: buffer } = ring;
   const outer = ctx.emitter.top;
@@ -112,7 +116,7 @@ export function ringConsumer(ctx: Context, ring: Ring, params: readonly Value[])
     lowerOps(ctx, op.body);
     assignYields(ctx, op.body, carried);
     ctx.emitter.span = span;
-    deferred = deferLastGroup(scope.stmts);
+    deferred = deferGroup(scope.stmts);
     if (deferred) {
       const { stmts, waited } = deferred;
       const freed = release(varRef(before), ge(varRef(before), 0));
