@@ -1,5 +1,4 @@
 /** One benchmark run from options to a written result. `patc bench` and bench.ts are two ways to call it. */
-import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import type { Device } from '../compiler/backend.ts';
 import { backendOf } from '../compiler/cli/backends.ts';
@@ -7,6 +6,7 @@ import { fail } from '../compiler/diagnostics/error.ts';
 import type { Tile } from '../compiler/program.ts';
 import { findTarget } from '../compiler/target.ts';
 import { pat } from '../examples/pat/index.ts';
+import { commitOf } from './commit.ts';
 import { readPeers, type Peers } from './peers.ts';
 import { writeResult, type BenchResult, type BenchRow } from './results.ts';
 import { runSuite } from './run.ts';
@@ -147,17 +147,5 @@ async function drawChart(
     writeFileSync(file.replace(/\.json$/, '.svg'), await chartSvg(result, peers));
   } catch (error) {
     progress(`no chart: ${error instanceof Error ? error.message : String(error)}`);
-  }
-}
-
-function commitOf(given: string | undefined): string {
-  if (given) return given;
-  try {
-    const git = (...args: string[]): string =>
-      execFileSync('git', args, { encoding: 'utf8', stdio: 'pipe' }).trim();
-    const changed = git('status', '--porcelain', '--untracked-files=no') !== '';
-    return git('rev-parse', 'HEAD') + (changed ? '+changes' : '');
-  } catch {
-    return 'unknown';
   }
 }

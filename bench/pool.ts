@@ -1,5 +1,5 @@
 /**
- * K and V for many cases from one pool of memory: generating fresh normals for the tens of gigabytes of a suite would take
+ * K, V and queries for many cases from one pool of memory: generating fresh normals for the tens of gigabytes of a suite would take
  * longer than measuring it. The pool repeats a block of normals whose length is prime and larger than a page, so no two
  * pages have the same content (each starts at another place of the block), and V is the pool read from elsewhere.
  */
@@ -10,6 +10,7 @@ import type { InputSource } from '../compiler/program.ts';
 const period = 16_777_259;
 /** Where V begins in the pool: coprime to the block, so that it is nowhere K's shifted by whole pages. */
 const valueOffset = 5_000_011;
+const queryOffset = 9_000_011;
 
 export class InputPool implements InputSource {
   readonly #seed: number;
@@ -22,9 +23,9 @@ export class InputPool implements InputSource {
   }
 
   take(name: string, element: HostElement, length: number): HostArray | undefined {
-    const offset = name === 'k' ? 0 : name === 'v' ? valueOffset : undefined;
+    const offset = { k: 0, v: valueOffset, q: queryOffset }[name];
     if (offset === undefined || (element !== 'f16' && element !== 'bf16')) return undefined;
-    const pool = this.#sized(element, length + valueOffset);
+    const pool = this.#sized(element, length + offset);
     return pool.subarray(offset, offset + length);
   }
 

@@ -48,23 +48,29 @@ export function samplePairs(batch: Batch, seed: number, budget: number): [number
   return [...chosen].map((at) => [Math.floor(at / batch.kvHeads), at % batch.kvHeads]);
 }
 
-export function verifySample(
+/** What the sampled rows should be: the same for every plan and tile shape of a batch and its inputs. */
+export interface SampleReference {
+  readonly pairs: readonly (readonly [sequence: number, kvHead: number])[];
+  /** [pairs, group, headDim] */
+  readonly want: Float64Array;
+}
+
+export function referenceSample(
   batch: Batch,
   buffers: readonly HostBuffer[],
-  outputs: ReadonlyMap<string, HostArray>,
   scale: number,
   seed: number,
   budget = 3e8,
-): SampleResult {
+): SampleReference {
   const dtype = batch.dtype as 'f16' | 'bf16';
   const table = tableOf(dtype);
   const of = (name: string): HostArray => buffers.find((b) => b.name === name)!.data;
-  const [q, k, v, out] = [of('q'), of('k'), of('v'), outputs.get('out')!];
+  const [q, k, v] = [of('q'), of('k'), of('v')];
   const { headDim, kvHeads, qHeads, page } = batch;
   const group = qHeads / kvHeads;
   const pairs = samplePairs(batch, seed, budget);
-  let [difference, norm] = [0, 0];
-  for (const [s, kvHead] of pairs) {
+  const all = new Float64Array(pairs.length * group * headDim);
+  pairs.forEach(([s, kvHead], pair) => {
     const length = batch.lengths[s]!;
     const scores = new Float64Array(group * length);
     const max = new Float64Array(group).fill(-Infinity);
@@ -96,13 +102,42 @@ export function verifySample(
           want[h * headDim + d] = want[h * headDim + d]! + weight * table[v[at + d]!]!;
       }
     }
+    for (let i = 0; i < group * headDim; i++)
+      all[pair * group * headDim + i] = length > 0 ? want[i]! / sums[Math.floor(i / headDim)]! : 0;
+  });
+  return { pairs, want: all };
+}
+
+export function verifySample(
+  batch: Batch,
+  buffers: readonly HostBuffer[],
+  outputs: ReadonlyMap<string, HostArray>,
+  scale: number,
+  seed: number,
+  budget = 3e8,
+): SampleResult {
+  return compareSample(batch, referenceSample(batch, buffers, scale, seed, budget), outputs);
+}
+
+export function compareSample(
+  batch: Batch,
+  { pairs, want }: SampleReference,
+  outputs: ReadonlyMap<string, HostArray>,
+): SampleResult {
+  const dtype = batch.dtype as 'f16' | 'bf16';
+  const table = tableOf(dtype);
+  const out = outputs.get('out')!;
+  const { headDim, kvHeads, qHeads } = batch;
+  const group = qHeads / kvHeads;
+  let [difference, norm] = [0, 0];
+  pairs.forEach(([s, kvHead], pair) => {
     for (let i = 0; i < group * headDim; i++) {
-      const reference = length > 0 ? want[i]! / sums[Math.floor(i / headDim)]! : 0;
+      const reference = want[pair * group * headDim + i]!;
       const got = table[out[(s * qHeads + kvHead * group) * headDim + i]!]!;
       difference += (got - reference) ** 2;
       norm += reference ** 2;
     }
-  }
+  });
   const relError = norm > 0 ? Math.sqrt(difference / norm) : Math.sqrt(difference);
   const unwritten = countUnwritten(dtype, out);
   return {

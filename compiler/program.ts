@@ -17,6 +17,8 @@ export interface KernelTemplate {
   readonly spec: Spec;
   /** What the tuner may choose: the candidate values of each number, first = default. */
   readonly tile: Readonly<Record<string, readonly number[]>>;
+  /** Which combinations of the candidates are worth trying; all of them where absent. */
+  where?(tile: Tile): boolean;
   /** `reads`, where given, collects the tile numbers that the kernel's function looked at: it depends on no other. */
   trace(spec: Spec, tile: Tile, reads?: Set<string>): Kernel;
 }

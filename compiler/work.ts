@@ -3,12 +3,13 @@ import type { KernelTemplate, Tile } from './program.ts';
 
 /**
  * Blocks that are alike, counted together: each works on `rows` rows and streams `tokens` elements of its loop's axis, whole
- * steps, `active` of its rows taking part in the mean step (default: all).
+ * steps, in `pieces` (default 1) that no step spans, `active` of its rows taking part in the mean step (default: all).
  */
 export interface BlockWork {
   readonly rows: number;
   readonly tokens: number;
   readonly active?: number;
+  readonly pieces?: number;
   readonly count: number;
 }
 

@@ -34,6 +34,8 @@ export interface KernelOptions<S extends Spec, T extends TileSpace> {
   readonly spec?: S;
   /** What the tuner may choose. */
   readonly tile?: T;
+  /** Which combinations of the candidates are worth trying; all of them where absent. Any may still be asked for by name. */
+  readonly where?: (tile: { readonly [K in keyof T]: number }) => boolean;
 }
 
 /**
@@ -67,10 +69,12 @@ export function kernel<
     if (key in spec)
       fail('PAT0107', `kernel \`${name}\`: \`${key}\` is both a spec and a tile number`, { span });
   }
+  const { where } = options;
   return {
     name,
     spec,
     tile,
+    ...(where ? { where: (t: TileNumbers) => where(t as { readonly [K in keyof T]: number }) } : {}),
     trace: (givenSpec, givenTile, reads) => {
       const specNumbers = checkSpec(name, spec, givenSpec, span);
       const tileNumbers = checkTile(name, tile, givenTile, span);

@@ -9,14 +9,17 @@
 #   bits             one batch a hundred times: the same bits
 #   webgpu           the matrix in WGSL on this GPU
 #   fig10            the paper's 80 cases, verified and timed; fig10-sm80
+#   packings         auto, pat, node and none on trees, random forests and traces, verified and timed
 #   ncu              the five of fig10 that are furthest from their floors, profiled
 #   memcheck, racecheck, synccheck   small cases of every emitted variant under compute-sanitizer
 #   fig10-wgsl       fig10 in WGSL
+#   cells            every tile shape on equal packs, 12 sizes x 3 head configurations: for the cost model and the table of winners
+#   choices          the paper's trees with the winners of `cells`, with every shape, with fixed ones, and as the paper selects
 # Parts that judge only run side by side; those that time have the GPU for themselves. OUT/NAME.log is what a part printed,
 # OUT/summary.txt one line a part. Exits 0 when all parts that ran passed; a part whose tool is missing is skipped, and told.
 # ON=simulator tries the script out where there is no GPU. PEERS=FILE and COMMIT=ID go to the benchmarks.
 set -uo pipefail
-[[ $# -ge 1 && $1 != -* ]] || { sed -n '2,19s/^# \{0,1\}//p' "$0"; exit 2; }
+[[ $# -ge 1 && $1 != -* ]] || { sed -n '2,22s/^# \{0,1\}//p' "$0"; exit 2; }
 mkdir -p "$1" || exit 2
 out=$(cd "$1" && pwd)
 shift
@@ -34,7 +37,8 @@ export out on new old tiny small soaked repeated commit
 
 declare -A budget=(
   [smoke]=90 [matrix]=240 [matrix-sm80]=240 [tiles]=240 [tiles-sm80]=240 [soak]=300 [bits]=180 [webgpu]=240
-  [fig10]=240 [fig10-sm80]=240 [ncu]=240 [memcheck]=300 [racecheck]=300 [synccheck]=300 [fig10-wgsl]=300
+  [fig10]=240 [fig10-sm80]=240 [packings]=100 [ncu]=240 [memcheck]=300 [racecheck]=300 [synccheck]=300 [fig10-wgsl]=300
+  [cells]=165 [choices]=115
 )
 wanted=()
 for part in "$@"; do
@@ -117,7 +121,26 @@ worst() {
     for (const r of timed.sort((a, b) => over(b) - over(a)).slice(0, 5))
       console.log(`${r.tree} ${r.heads}\t${over(r).toFixed(2)}`);' "$1"
 }
-export -f check bench sanitize profile worst
+packings() { node bench/packings.ts --on cuda --budget "$seconds" --commit "$commit" --out "$out"; }
+# Both in one cache, so that kernels are compiled once and the winners just measured are this session's alone.
+cells() {
+  if [[ $on == cuda ]]; then
+    node bench/cells.ts cells --budget "$seconds" --out "$out/cells.jsonl"
+  else
+    node bench/cells.ts cells --budget "$seconds" --out "$out/cells.jsonl" --on "$on" --heads 4/2 --rows 4,16 --tokens 24,40 \
+      --blocks 0.02 --tiles m=16..32,n=16..32,stages=2
+  fi
+}
+choices() {
+  [[ -s $out/cells.jsonl && $on == cuda ]] && node scripts/cells-report.ts "$out/cells.jsonl" --keep
+  if [[ $on == cuda ]]; then
+    # 32/8 on all trees first; the others as far as time goes.
+    node bench/cells.ts choices --budget "$seconds" --out "$out/choices.jsonl" --heads 32/8,64/8,32/32
+  else
+    node bench/cells.ts choices --budget "$seconds" --out "$out/choices.jsonl" --on "$on" --heads 4/2 --tree "$tiny"
+  fi && node scripts/cells-report.ts --choices "$out/choices.jsonl"
+}
+export -f check bench packings sanitize profile worst cells choices
 
 : >"$out/summary.txt"
 command -v nvidia-smi >/dev/null &&
@@ -137,9 +160,14 @@ on_gpu smoke node bench/gpu-smoke.ts
 }
 on_gpu fig10 bench --target $new --out "$out"
 on_gpu fig10-sm80 bench --target $old --out "$out"
+on_gpu packings packings
 on_gpu ncu profile
 for tool in memcheck racecheck synccheck; do on_gpu $tool sanitize $tool & done
 wait
 on_gpu fig10-wgsl bench --on webgpu --out "$out"
+PATC_CACHE=${PATC_CACHE:-$(mktemp -d)}
+export PATC_CACHE
+part cells cells
+part choices choices
 
 ! grep -qE '^\S+ +(FAILED|late) ' "$out/summary.txt"

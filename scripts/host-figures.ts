@@ -11,7 +11,8 @@ const file = new URL('../examples/pat/host/patc_plan.cpp', import.meta.url);
 export function withFigures(source: string): string {
   const f = figuresOf('cuda');
   const rows = f.kernels.map(
-    (k) => `    {${[k.m, k.n, k.tokenNs, k.aloneNs, k.packNs, k.startNs, k.wMax, k.wMin].join(', ')}},`,
+    (k) =>
+      `    {${[k.m, k.n, k.variant ?? 0, k.tokenNs, k.aloneNs, k.warpNs, k.packNs, k.startNs, k.wMax, k.wMin].join(', ')}},`,
   );
   const device = [f.memoryGBs, f.cacheGBs, f.cacheBytes, f.launchNs, f.partialRowNs];
   const lines = [

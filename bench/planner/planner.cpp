@@ -55,7 +55,7 @@ Times measure_us(int repeats, F run) {
 }  // namespace
 
 int main(int argc, char **argv) {
-  const int32_t shapes[][3] = {{16, 64, 3}, {32, 64, 3}, {64, 64, 3}, {128, 64, 3}};
+  const int32_t shapes[][4] = {{16, 64, 3, 0}, {32, 64, 3, 0}, {64, 64, 3, 0}, {128, 64, 3, 0}};
   patc_tile tiles[4];
   patc_costs costs;
   patc_costs_h100(132, 128, 2, shapes, 4, tiles, &costs);

@@ -28,6 +28,11 @@ interface Memo<T> {
 const find = <T>(memos: readonly Memo<T>[], tile: Tile): Memo<T> | undefined =>
   memos.find((m) => [...m.reads].every((name) => m.tile[name] === tile[name]));
 
+interface Fit {
+  readonly tile: Tile;
+  readonly kernel: ThreadKernel;
+}
+
 interface Family {
   readonly traced: Memo<Kernel>[];
   readonly lowered: Memo<ThreadKernel | PatcError>[];
@@ -55,24 +60,46 @@ export class Lowering {
   }
 
   /**
-   * The shapes that fit; of those that cannot differ, the first. Where some shapes use the matrix unit, those that do not
-   * are rejected: they are many times slower, and every shape costs a compilation.
+   * The shapes that fit; of those that cannot differ, the first. Where some shapes use the matrix unit, those that do not are
+   * rejected, and so are those with a warp that copies 16 bytes at a time where there are others: they are slower, and every
+   * shape costs a compilation.
    */
   feasible(template: KernelTemplate, spec: Spec, fixed: Tile = {}): Tile[] {
     const fits = tilesOf(template, fixed).flatMap((tile) => {
       const memo = this.#memo(template, spec, tile);
       return memo.tile === tile && !(memo.result instanceof PatcError) ? [{ tile, kernel: memo.result }] : [];
     });
-    const matrix = fits.filter(({ kernel }) => usesMatrixUnit(kernel));
-    if (matrix.length === 0 || matrix.length === fits.length) return fits.map(({ tile }) => tile);
-    for (const { tile, kernel } of fits.filter((x) => !matrix.includes(x)))
-      this.#rejectOnce(template.name, tile, {
-        code: 'PAT0309',
-        message: `its dots run on multiply-adds; ${matrix.length} other shapes use the matrix unit of ${this.target.name}`,
-        span: kernel.span,
-        help: 'row, column and inner extents of a dot that are multiples of 16, 8 and 16 fit mma.m16n8k16',
-      });
-    return matrix.map(({ tile }) => tile);
+    const matrix = this.#prefer(template, fits, usesMatrixUnit, (others) => ({
+      code: 'PAT0309',
+      message: `its dots run on multiply-adds; ${others} other shapes use the matrix unit of ${this.target.name}`,
+      help: 'row, column and inner extents of a dot that are multiples of 16, 8 and 16 fit mma.m16n8k16',
+    }));
+    const copied = this.#prefer(
+      template,
+      matrix,
+      (kernel) => !copiesChunks(kernel),
+      (others) => ({
+        code: 'PAT0310',
+        message: `its producer warp copies 16 bytes at a time; ${others} other shapes do without, or copy boxes`,
+        help: `tensor copies need Hopper, rows of 128 bytes, and runs of a multiple of 8 rows that are neighbours in memory`,
+      }),
+    );
+    return copied.map(({ tile }) => tile);
+  }
+
+  /** Those that are good where some are; the others are rejected. */
+  #prefer(
+    template: KernelTemplate,
+    fits: readonly Fit[],
+    good: (kernel: ThreadKernel) => boolean,
+    why: (others: number) => Omit<Diagnostic, 'span'>,
+  ): readonly Fit[] {
+    const kept = fits.filter(({ kernel }) => good(kernel));
+    if (kept.length === 0) return fits;
+    for (const fit of fits)
+      if (!kept.includes(fit))
+        this.#rejectOnce(template.name, fit.tile, { ...why(kept.length), span: fit.kernel.span });
+    return kept;
   }
 
   #rejectOnce(kernel: string, tile: Tile, diagnostic: Diagnostic): void {
@@ -131,9 +158,16 @@ export class Lowering {
 function usesMatrixUnit(kernel: ThreadKernel): boolean {
   let found = false;
   walkStmts(kernel.body, (s) => {
-    if (s.s === 'mma') found = true;
+    if (s.s === 'mma' || s.s === 'wgmma') found = true;
   });
   return found;
+}
+
+/** Whether a warp of its own copies, and has no tensor copies. */
+function copiesChunks(kernel: ThreadKernel): boolean {
+  const found = new Set<string>();
+  walkStmts(kernel.body, (s) => void found.add(s.s));
+  return found.has('mbarrierWait') && !found.has('tensorCopy');
 }
 
 const same = (a: Tile, b: Tile): boolean => Object.keys({ ...a, ...b }).every((name) => a[name] === b[name]);

@@ -33,6 +33,7 @@ export const catalogue = {
   PAT0307: { name: 'too-many-buffers', exit: 1 },
   PAT0308: { name: 'register-spill', exit: 1 },
   PAT0309: { name: 'matrix-unit-idle', exit: 1 },
+  PAT0310: { name: 'copies-by-chunks', exit: 1 },
   PAT0401: { name: 'shared-memory-race', exit: 1 },
   PAT0402: { name: 'global-memory-race', exit: 1 },
   PAT0403: { name: 'divergent-barrier', exit: 1 },

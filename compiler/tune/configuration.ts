@@ -6,6 +6,7 @@ import type { KernelTemplate, Spec, Tile } from '../program.ts';
 import type { ThreadKernel } from '../thread/nodes.ts';
 import type { DeviceDescription } from './devices.ts';
 import { figureOf } from './devices.ts';
+import { issueOf, type LoopIssue } from './issue.ts';
 import { estimateRegisters } from './pressure.ts';
 import { workOf, type KernelWork } from './work.ts';
 
@@ -24,12 +25,16 @@ export interface Configuration {
   readonly threads: number;
   readonly sharedBytes: number;
   readonly registers: Registers;
+  /** 32-bit values of a thread that are alive at once, as estimated. */
+  readonly pressure: number;
   /** Steps whose data are on their way while one is worked on: 0 without asynchronous copies. */
   readonly ahead: number;
   /** Warps that only copy. */
   readonly producers: number;
-  /** Whether products run on matrix instructions. */
-  readonly matrix: boolean;
+  /** What products run on: instructions of a warp, of a group of four warps, or of single lanes. */
+  readonly matrix: 'mma' | 'wgmma' | 'none';
+  /** What the warps issue in a step of the main loop. */
+  readonly issue: LoopIssue;
 }
 
 /** A shape that lowering refuses: its own diagnostic is the reason. */
@@ -51,6 +56,7 @@ export function configure(
     const kernel = lowering.lower(template, spec, tile);
     const text = instructionsOf(kernel);
     const asynchronous = text.has('cpAsync') || text.has('tensorCopy');
+    const pressure = estimateRegisters(kernel.body);
     const producers = text.has('mbarrierWait') ? Math.max(1, tile['producers'] ?? 1) : 0;
     return {
       template,
@@ -60,10 +66,12 @@ export function configure(
       work: workOf(template.trace(specOf(template, spec), tile)),
       threads: kernel.threads,
       sharedBytes: kernel.sharedBytes,
-      registers: { perThread: estimateRegisters(kernel.body), spillBytes: 0, from: 'estimate' },
+      registers: { perThread: pressure, spillBytes: 0, from: 'estimate' },
+      pressure,
       ahead: asynchronous ? Math.max(1, (tile['stages'] ?? 2) - 1) : 0,
       producers,
-      matrix: text.has('mma'),
+      matrix: text.has('wgmma') ? 'wgmma' : text.has('mma') ? 'mma' : 'none',
+      issue: issueOf(kernel),
     };
   } catch (error) {
     if (!(error instanceof PatcError) || !/^PAT03/.test(error.code)) throw error;

@@ -37,6 +37,9 @@ export const deviceSchema = z.strictObject({
     warpSize: figure,
     bandwidth: figure.describe('bytes per second from device memory'),
     matrixFlops: figure.describe('f16 multiply-adds with f32 sums, two operations each, dense'),
+    warpMatrixFlops: figure
+      .optional()
+      .describe('the same through instructions of one warp, where they reach less'),
     vectorFlops: figure.describe('f32'),
     cacheBytes: figure.describe('last-level cache'),
     clockMHz: figure,
@@ -49,7 +52,7 @@ export const deviceSchema = z.strictObject({
 });
 
 export type DeviceDescription = z.infer<typeof deviceSchema>;
-export type FigureName = keyof DeviceDescription['figures'];
+export type FigureName = Exclude<keyof DeviceDescription['figures'], 'warpMatrixFlops'>;
 
 /** Most particular first: `match` of the WebGPU default takes anything. */
 const files: readonly unknown[] = [a100, h100, h200, l4, rtx4090, rtx5090, b200, software, webgpu];
@@ -60,6 +63,12 @@ export const devices: readonly DeviceDescription[] = files.map((file) => deviceS
 export function figureOf(device: DeviceDescription, name: FigureName): number {
   const measured = name === 'bandwidth' || name === 'matrixFlops' ? device.measured?.[name] : undefined;
   return (measured ?? device.figures[name]).value;
+}
+
+/** Operations per second of all units' matrix instructions of a kind. */
+export function matrixRate(device: DeviceDescription, kind: 'mma' | 'wgmma'): number {
+  const best = figureOf(device, 'matrixFlops');
+  return kind === 'mma' ? Math.min(best, device.figures.warpMatrixFlops?.value ?? best) : best;
 }
 
 /** @throws PatcError PAT0601 for a name that no description has */

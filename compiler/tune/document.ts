@@ -4,12 +4,12 @@ import type { KernelTemplate, Spec, Tile } from '../program.ts';
 import { codeOf } from './code.ts';
 import { figureOf } from './devices.ts';
 import { fitOf } from './fits.ts';
-import { termsOf } from './model.ts';
-import type { Predictor, PredictedLaunch } from './predict.ts';
+import type { Predictor } from './predict.ts';
 import type { ConfigurationJson, TunedTable, TuneJson } from './schemas.ts';
 import type { Candidate } from './search.ts';
 import { rmsPercent, spearman } from './statistics.ts';
 import { cellsJson, type CellTimes } from './table.ts';
+import { timelineOf } from './timeline.ts';
 import { timeOf, type TuneOptions } from './tune.ts';
 
 export interface Findings {
@@ -43,7 +43,10 @@ export function documentOf(f: Findings): TuneJson {
   const tunedUs = tunedLaunches.reduce((sum, l) => sum + l.prediction.us, 0);
   const { flops, bytes } = leastWork(o, predictor, best.tile);
   const bandwidth = figureOf(o.device, 'bandwidth');
-  const matrixFlops = figureOf(o.device, best.configuration!.matrix ? 'matrixFlops' : 'vectorFlops');
+  const matrixFlops = figureOf(
+    o.device,
+    best.configuration!.matrix === 'none' ? 'vectorFlops' : 'matrixFlops',
+  );
   const index = (c: Candidate): number => candidates.indexOf(c);
   const fit = fitOf(o.device.family);
   const pairs = considered.filter((c) => c.measured);
@@ -83,7 +86,7 @@ export function documentOf(f: Findings): TuneJson {
     configurations: candidates.map((c) => configurationJson(c, template.name)),
     unseen: f.unseen,
     sensitivity: sensitivity(f, best.tile),
-    timeline: timeline(f, tunedLaunches),
+    timeline: timelineOf(tunedLaunches, o.device),
     model: {
       source: fit.source,
       runs: fit.runs,
@@ -91,6 +94,8 @@ export function documentOf(f: Findings): TuneJson {
       heldOutRmsPercent: fit.heldOutRmsPercent,
       spearman: fit.spearman,
       regretPercent: fit.regretPercent,
+      heldOutSpearman: fit.heldOutSpearman,
+      heldOutRegretPercent: fit.heldOutRegretPercent,
       ...(pairs.length >= 3
         ? {
             here: {
@@ -200,53 +205,4 @@ function sensitivity({ candidates, template }: Findings, best: Tile): TuneJson['
         .sort((a, b) => a.value - b.value),
     }))
     .filter((s) => s.points.length > 1);
-}
-
-/** Bars that a page can draw. */
-const mostBars = 1500;
-
-/** Blocks longest first, each to the unit that is free first; launches one after another. */
-function timeline({ options }: Findings, launches: readonly PredictedLaunch[]): TuneJson['timeline'] {
-  const units = Math.min(64, figureOf(options.device, 'units'));
-  const { coefficients } = fitOf(options.device.family);
-  const bars: TuneJson['timeline'] = [];
-  let start = 0;
-  launches.forEach(({ work, configuration, prediction }, launch) => {
-    const terms = termsOf(configuration, options.device, coefficients);
-    const duration = (tokens: number, active: number | undefined): number => {
-      const share = active === undefined ? 1 : Math.min(1, active / configuration.work.rows);
-      const steps = Math.ceil(tokens / configuration.work.step);
-      return (terms.pack + steps * (terms.compute * share + terms.wait)) * 1e6;
-    };
-    const free = new Array<number>(figureOf(options.device, 'units')).fill(0);
-    const own: TuneJson['timeline'] = [];
-    if (work.blocks.length > 0 && prediction.busyUs > 0) {
-      const sorted = [...work.blocks].sort(
-        (a, b) => duration(b.tokens, b.active) - duration(a.tokens, a.active),
-      );
-      for (const b of sorted) {
-        const us = duration(b.tokens, b.active);
-        for (let i = 0; i < b.count && own.length < 40_000; i++) {
-          const unit = free.indexOf(Math.min(...free));
-          own.push({
-            unit,
-            begin: free[unit]!,
-            end: free[unit]! + us,
-            rows: b.rows,
-            tokens: b.tokens,
-            launch,
-          });
-          free[unit] = free[unit]! + us;
-        }
-      }
-    }
-    // The schedule says who does what; how long all of it takes, the launch's prediction says.
-    const scale = prediction.us / Math.max(1e-9, ...free);
-    for (const bar of own) {
-      if (bar.unit >= units || bars.length >= mostBars) continue;
-      bars.push({ ...bar, begin: round(start + bar.begin * scale), end: round(start + bar.end * scale) });
-    }
-    start += prediction.us;
-  });
-  return bars;
 }

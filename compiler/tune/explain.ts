@@ -62,14 +62,14 @@ export async function explainTile(options: ExplainOptions): Promise<Explained> {
     budget: [...budget.lines],
     neighbours: neighbours(options, configuration),
     model: {
+      issuePerStep: us(terms.issue),
       matrixPerStep: us(terms.matrix),
-      sharedPerStep: us(terms.shared),
-      vectorPerStep: us(terms.vector),
-      computePerStep: us(terms.compute),
-      waitPerStep: us(terms.wait),
+      busyPerStep: us(terms.busy),
+      chainPerStep: us(terms.chain),
+      fixedPerPiece: us(terms.piece),
       fixedPerBlock: us(terms.pack),
       launch: terms.startUs,
-      blockOf1024: us(blockTime(configuration, device, coefficients, block, terms)),
+      blockOf1024: us(blockTime(configuration, device, coefficients, block)),
     },
   };
 }

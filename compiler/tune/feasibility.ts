@@ -6,7 +6,7 @@ import { showTile } from '../cli/output.ts';
 import { diagnosticJson } from '../diagnostics/json.ts';
 import type { Configuration, Refused } from './configuration.ts';
 import { residency } from './configuration.ts';
-import { figureOf, type DeviceDescription } from './devices.ts';
+import { figureOf, matrixRate, type DeviceDescription } from './devices.ts';
 
 export interface BudgetLine {
   readonly name: string;
@@ -49,7 +49,7 @@ export function budgetOf(c: Configuration, device: DeviceDescription): Budget {
   // Without asynchronous copies a step's loads are on their way once per step, for about half of the time.
   const flying = blocks * units * work.streamBytes * (c.ahead > 0 ? c.ahead : 0.5);
   const wanted = figureOf(device, 'bandwidth') * figureOf(device, 'latencyNs') * 1e-9;
-  const roof = figureOf(device, c.matrix ? 'matrixFlops' : 'vectorFlops');
+  const roof = c.matrix === 'none' ? figureOf(device, 'vectorFlops') : matrixRate(device, c.matrix);
   const perByte = work.streamBytes > 0 ? work.matrixFlops / work.streamBytes : 0;
   const demand = perByte * figureOf(device, 'bandwidth');
   const lines: BudgetLine[] = [
@@ -86,7 +86,7 @@ export function budgetOf(c: Configuration, device: DeviceDescription): Budget {
       `${used} * ${c.threads} threads`,
     ),
   ];
-  for (const p of c.matrix ? work.products : []) {
+  for (const p of c.matrix !== 'none' ? work.products : []) {
     const ok = p.k % 16 === 0 && p.n % 8 === 0;
     lines.push({
       ...line('matrix instruction', 0, 0, '', false, `${p.m} x ${p.n} x ${p.k} in steps of 16 x 8 x 16`),

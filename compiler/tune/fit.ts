@@ -4,32 +4,42 @@ import type { LaunchWork } from '../work.ts';
 import type { Configuration } from './configuration.ts';
 import type { DeviceDescription } from './devices.ts';
 import type { Coefficients, Fit } from './fits.ts';
-import { launchTime } from './model.ts';
+import { launchUs } from './model.ts';
 import { geometricMean, rmsPercent, spearman } from './statistics.ts';
 
 export interface MeasuredRun {
   /** Runs of one group are one workload at several tile shapes. */
   readonly group: string;
+  /** What is left out of a fit together when it is judged. */
+  readonly fold: string;
   readonly device: DeviceDescription;
   readonly launches: readonly { readonly work: LaunchWork; readonly configuration: Configuration }[];
   readonly us: number;
 }
 
 export const predictRun = (run: MeasuredRun, k: Coefficients): number =>
-  run.launches.reduce((sum, l) => sum + launchTime(l.work, l.configuration, run.device, k).us, 0);
+  run.launches.reduce((sum, l) => sum + launchUs(l.work, l.configuration, run.device, k), 0);
 
 const ranges: Readonly<Record<keyof Coefficients, readonly [number, number]>> = {
-  matrix: [0.3, 6],
-  shared: [0.02, 4],
-  vector: [0.02, 8],
-  warps: [0.01, 2],
-  overlap: [0.01, 1],
-  cache: [0.5, 6],
-  scatter: [0.05, 1],
-  syncNs: [10, 4000],
-  syncProducersNs: [10, 4000],
-  packNs: [50, 20000],
-  startUs: [1, 30],
+  issue: [0.1, 4],
+  matrix: [0.5, 5],
+  groupMatrix: [1, 3],
+  chain: [0.1, 12],
+  // Steps of 32 and 64 alone, as sweeps had, do not tell a step's fixed cost from its instructions; steps of 16, of earlier
+  // kernels, had about this much.
+  syncNs: [250, 20000],
+  latency: [0.2, 6],
+  lacking: [0.01, 3],
+  sharpness: [1.5, 12],
+  packNs: [50, 50000],
+  pieceNs: [1, 3000],
+  pieceBusyNs: [1, 3000],
+  bandwidth: [0.3, 1.2],
+  crowd: [0.001, 0.2],
+  cache: [0.5, 8],
+  cached: [0.3, 1],
+  scatter: [0.05, 1.2],
+  startUs: [1, 60],
 };
 const names = Object.keys(ranges) as (keyof Coefficients)[];
 
@@ -54,8 +64,8 @@ function loss(runs: readonly MeasuredRun[], k: Coefficients): number {
 export function fitCoefficients(
   runs: readonly MeasuredRun[],
   start: Coefficients,
+  starts = 3,
   seed = 1,
-  starts = 6,
 ): Coefficients {
   const random = new Random(seed);
   let best = start;
@@ -74,7 +84,7 @@ const clamp = (name: keyof Coefficients, v: number): number =>
 function scattered(runs: readonly MeasuredRun[], start: Coefficients, random: Random): Coefficients {
   let best = start;
   let least = Infinity;
-  for (let i = 0; i < 60; i++) {
+  for (let i = 0; i < 40; i++) {
     const k = Object.fromEntries(
       names.map((name) => [name, clamp(name, start[name] * Math.exp(random.normal()))]),
     ) as Coefficients;
@@ -102,12 +112,12 @@ function descend(runs: readonly MeasuredRun[], start: Coefficients): Coefficient
   return best;
 }
 
-/** How good coefficients are on runs; `k` of a group may be coefficients that never saw the group. */
+/** How good coefficients are on runs; `k` of a run may be coefficients that never saw it. */
 export function judgeFit(
   runs: readonly MeasuredRun[],
-  k: (group: string) => Coefficients,
+  k: (run: MeasuredRun) => Coefficients,
 ): Pick<Fit, 'rmsPercent' | 'spearman' | 'regretPercent'> {
-  const predicted = runs.map((r) => predictRun(r, k(r.group)));
+  const predicted = runs.map((r) => predictRun(r, k(r)));
   const measured = runs.map((r) => r.us);
   const groups = [...new Set(runs.map((r) => r.group))];
   const ranks: number[] = [];

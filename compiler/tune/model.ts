@@ -1,84 +1,146 @@
 /**
- * Predicted time of a block and of a plan on a device.
+ * Predicted time of a block and of a launch on a device.
  *
- * One step of a block costs its unit, in seconds, with everything the unit has:
+ * A step of a block has limits, each in seconds:
  *
- *   matrix  = matrixFlops / (matrix rate of a unit)
- *   shared  = streamed bytes * rows / 16 / (shared-memory rate of a unit)       every 16 rows read the streamed tile again
- *   vector  = vectorOps / (vector rate of a unit)
- *   compute = (cMatrix*matrix + cShared*shared + cVector*vector) / min(1, warps resident / 8)^cWarps
- *   step    = compute * rows that take part + sync / blocks resident            what one block waits, others work
+ *   chain    one warp's instructions, one after another, and the latency of its copies over the steps that they run ahead
+ *   busy     what the step takes of the unit: instructions of all warps over its issue rate, matrix work over its matrix rate;
+ *            warps whose rows a step does not touch only issue what every warp does
+ *   memory   compulsory bytes over the bandwidth, shared by all running blocks; a little slower the more bytes are in flight
+ *   cache    all bytes that blocks load, over the cache's bandwidth
  *
- * A launch on `units` units, with M = the steps of the heaviest unit, H = compulsory bytes / bandwidth, less where too few bytes
- * are in flight, T = all bytes that blocks load / cache bandwidth:
+ * With b blocks running on a unit, a step takes (chain^s + (b busy)^s + max(memory, cache)^s)^(1/s), s = sharpness: blocks fill
+ * each other's waits until something is full. A code that lacks registers (fewer than its values need) issues more and waits
+ * more. Blocks flow through the device as flow.ts says; a launch takes `startUs` more.
  *
- *   time = start + max(M, H, T) + overlap * min(M, max(H, T))
- *
- * The coefficients are fitted to measured runs (fits/*.json, `node scripts/fit-model.ts`), which also say how far off they are.
+ * Nothing here lists shapes or kernels: instructions, matrix work, bytes and registers are counted on the lowered kernel. The
+ * coefficients are fitted to measured runs (fits/*.json, `node scripts/fit-model.ts`), which also say how far off they are.
  */
 import type { BlockWork, LaunchWork } from '../work.ts';
 import { residency, type Configuration } from './configuration.ts';
-import { figureOf, type DeviceDescription } from './devices.ts';
+import { figureOf, matrixRate, type DeviceDescription } from './devices.ts';
 import type { Coefficients } from './fits.ts';
+import { flowTime, type Flow, type Machine, type Stretch } from './flow.ts';
 
+/** Seconds, of one step of one block in which all its rows take part. */
 export interface ModelTerms {
-  /** Seconds of one step of one block on a unit that it has for itself. */
+  readonly issue: number;
   readonly matrix: number;
-  readonly shared: number;
-  readonly vector: number;
-  readonly compute: number;
-  /** Seconds per step that a block waits and no other block of the unit fills. */
-  readonly wait: number;
+  /** Of the two, what the step takes of its unit. */
+  readonly busy: number;
+  readonly chain: number;
   readonly blocksPerUnit: number;
-  /** Bytes per second that the blocks in flight can draw from memory. */
-  readonly bandwidth: number;
   readonly startUs: number;
-  /** Fixed work per block, seconds. */
+  /** Fixed work per block. */
   readonly pack: number;
+  /** Fixed work for each piece of the streamed axis: waiting, and of the unit's time. */
+  readonly piece: number;
+  readonly pieceBusy: number;
 }
 
-const fullWarps = 8;
+/** Values of a warp beyond its registers by this share still cost nothing: the estimate is that far off. */
+const slack = 1.05;
+/** Share of the cache that a launch's data may take to be found there again. */
+const cacheable = 0.85;
 
 export function termsOf(c: Configuration, d: DeviceDescription, k: Coefficients): ModelTerms {
-  const units = figureOf(d, 'units');
-  const { work } = c;
-  const blocks = Math.max(1, residency(c, d).blocks);
-  const matrix = work.matrixFlops / (figureOf(d, c.matrix ? 'matrixFlops' : 'vectorFlops') / units);
-  // 128 bytes per clock and unit on every NVIDIA card since Volta; taken for the others too.
-  const shared = (work.streamBytes * Math.max(1, work.rows / 16)) / (128 * figureOf(d, 'clockMHz') * 1e6);
-  const vector = work.vectorOps / (figureOf(d, 'vectorFlops') / units);
-  const warps = ((c.threads - 32 * c.producers) / figureOf(d, 'warpSize')) * blocks;
-  const filled = d.family === 'cuda' ? Math.min(1, warps / fullWarps) ** k.warps : 1;
-  const compute = (k.matrix * matrix + k.shared * shared + k.vector * vector) / filled;
-  // A ring with few slots makes its consumers wait for the producer.
-  const sync = (c.producers > 0 ? k.syncProducersNs / Math.max(1, c.ahead) ** 1.5 : k.syncNs) * 1e-9;
-  const flying = blocks * units * work.streamBytes * (c.ahead > 0 ? c.ahead : 0.5);
-  const bandwidth = Math.min(
-    figureOf(d, 'bandwidth'),
-    flying / (figureOf(d, 'latencyNs') * 1e-9) || Infinity,
-  );
+  return { ...stepOf(c, d, k, 1), ...fixedOf(c, d, k) };
+}
+
+function fixedOf(
+  c: Configuration,
+  d: DeviceDescription,
+  k: Coefficients,
+): Pick<ModelTerms, 'blocksPerUnit' | 'startUs' | 'pack' | 'piece' | 'pieceBusy'> {
   return {
-    matrix,
-    shared,
-    vector,
-    compute,
-    wait: sync / blocks,
-    blocksPerUnit: blocks,
-    bandwidth,
+    blocksPerUnit: Math.max(1, residency(c, d).blocks),
     startUs: k.startUs,
     pack: k.packNs * 1e-9,
+    piece: k.pieceNs * 1e-9,
+    pieceBusy: k.pieceBusyNs * 1e-9,
   };
 }
 
-/** Seconds of a unit for one block. */
-function busyTime(
+/** `share`: of the rows that take part in the step. */
+function stepOf(
   c: Configuration,
-  terms: ModelTerms,
-  { tokens, active }: Pick<BlockWork, 'tokens' | 'active'>,
+  d: DeviceDescription,
+  k: Coefficients,
+  share: number,
+): Pick<ModelTerms, 'issue' | 'matrix' | 'busy' | 'chain'> {
+  const units = figureOf(d, 'units');
+  const warpSize = figureOf(d, 'warpSize');
+  const clock = figureOf(d, 'clockMHz') * 1e6;
+  const { always, partaking } = c.issue;
+  const warps = c.threads / warpSize;
+  const workers = Math.max(1, warps - c.producers);
+  const lacking = 1 + k.lacking * Math.max(0, c.pressure / c.registers.perThread - slack);
+  // An instruction of a warp keeps as many lanes as the warp has; a lane's multiply-add counts twice.
+  const issueRate = figureOf(d, 'vectorFlops') / units / 2 / warpSize;
+  const instructions = warps * always.instructions + share * workers * partaking.instructions;
+  const issue = (k.issue * lacking * instructions) / issueRate;
+  const matrix =
+    c.matrix === 'none'
+      ? 0
+      : ((c.matrix === 'mma' ? k.matrix : k.groupMatrix) * lacking * share * c.work.matrixFlops) /
+        (matrixRate(d, c.matrix) / units);
+  const latency = (k.latency * figureOf(d, 'latencyNs') * 1e-9) / Math.max(0.5, c.ahead);
+  const serial =
+    k.syncNs * 1e-9 + (k.chain * lacking * (always.instructions + partaking.instructions)) / clock;
+  return { issue, matrix, busy: issue + matrix, chain: Math.max(serial, latency) };
+}
+
+function combined(k: Coefficients, limits: readonly number[]): number {
+  const most = Math.max(...limits);
+  if (!(most > 0)) return 0;
+  return most * limits.reduce((sum, x) => sum + (x / most) ** k.sharpness, 0) ** (1 / k.sharpness);
+}
+
+/** Seconds that a step takes while `running` blocks of a unit take steps, `share` of whose rows take part, and data is no limit. */
+export function stepTime(
+  c: Configuration,
+  d: DeviceDescription,
+  k: Coefficients,
+  { share, running }: { share: number; running: number },
 ): number {
-  const steps = Math.ceil(tokens / c.work.step);
-  const share = active === undefined ? 1 : Math.min(1, active / c.work.rows);
-  return terms.pack + steps * (terms.compute * share + terms.wait);
+  const { chain, busy } = stepOf(c, d, k, share);
+  return combined(k, [chain, running * busy]);
+}
+
+/** Bytes per step of one block that must come from memory, and that any cache may give. */
+interface Draw {
+  readonly memory: number;
+  readonly cache: number;
+}
+
+function machineOf(c: Configuration, d: DeviceDescription, k: Coefficients, draw: Draw): Machine {
+  const bandwidth = k.bandwidth * figureOf(d, 'bandwidth');
+  const wanted = figureOf(d, 'bandwidth') * figureOf(d, 'latencyNs') * 1e-9;
+  const flying = c.work.streamBytes * Math.max(0.5, c.ahead);
+  return {
+    units: figureOf(d, 'units'),
+    blocksPerUnit: Math.max(1, residency(c, d).blocks),
+    traffic: (running) => {
+      const crowd = Math.max(1, (running * flying) / wanted) ** k.crowd;
+      return running * Math.max((draw.memory * crowd) / bandwidth, draw.cache / (k.cache * bandwidth));
+    },
+    combine: (...limits) => combined(k, limits),
+  };
+}
+
+function flowOf(c: Configuration, d: DeviceDescription, k: Coefficients, b: BlockWork, from = 0): Flow {
+  const steps = Math.max(1, Math.ceil(b.tokens / c.work.step));
+  const pieces = b.pieces ?? 1;
+  const share = b.active === undefined ? 1 : Math.min(1, b.active / c.work.rows);
+  const { chain, busy } = stepOf(c, d, k, share);
+  return {
+    from,
+    count: b.count,
+    steps,
+    delay: k.packNs * 1e-9,
+    chain: chain + (pieces * k.pieceNs * 1e-9) / steps,
+    busy: busy + (pieces * k.pieceBusyNs * 1e-9) / steps,
+  };
 }
 
 /** Seconds that a unit spends on blocks of `rows` rows and `tokens` tokens, per block, with enough of them to fill the machine. */
@@ -87,21 +149,19 @@ export function blockTime(
   d: DeviceDescription,
   k: Coefficients,
   { rows, tokens }: { rows: number; tokens: number },
-  terms = termsOf(c, d, k),
 ): number {
-  const { work } = c;
-  const parts = Math.max(1, Math.ceil(rows / work.rows));
-  const steps = Math.ceil(tokens / work.step);
-  const busy = busyTime(c, terms, { tokens }) * parts;
-  const units = figureOf(d, 'units');
+  const parts = Math.max(1, Math.ceil(rows / c.work.rows));
   // Rows beyond the first tile read the same bytes again, from the cache.
-  const perStep = work.streamBytes / units;
-  const memory = steps * perStep * (1 / terms.bandwidth + (parts - 1) / (k.cache * figureOf(d, 'bandwidth')));
-  return Math.max(busy, memory) + k.overlap * Math.min(busy, memory);
+  const machine = machineOf(c, d, k, { memory: c.work.streamBytes / parts, cache: c.work.streamBytes });
+  const flow = flowOf(c, d, k, { rows, tokens, count: 1 });
+  const { units, blocksPerUnit } = machine;
+  const step = machine.combine(flow.chain, blocksPerUnit * flow.busy, machine.traffic(units * blocksPerUnit));
+  return (parts * (flow.steps * step + flow.delay)) / blocksPerUnit;
 }
 
 export interface LaunchPrediction {
   readonly us: number;
+  /** What it would take if only the units were limited, only the memory, only the cache. */
   readonly busyUs: number;
   readonly memoryUs: number;
   readonly cacheUs: number;
@@ -114,69 +174,46 @@ export function launchTime(
   c: Configuration,
   d: DeviceDescription,
   k: Coefficients,
+  drawn?: Stretch[],
 ): LaunchPrediction {
-  const terms = termsOf(c, d, k);
-  const units = figureOf(d, 'units');
   const blocks = launch.blocks.reduce((sum, b) => sum + b.count, 0);
-  const stepsOf = (b: BlockWork): number => Math.ceil(b.tokens / c.work.step);
   if (c.work.matrixFlops === 0) {
-    // Nothing but traffic: scattered small accesses get a share of the bandwidth.
-    const waves = (blocks / (units * terms.blocksPerUnit)) * terms.pack;
-    const us = (launch.bytes / (k.scatter * figureOf(d, 'bandwidth')) + waves) * 1e6;
-    return {
-      us: k.startUs + us,
-      busyUs: 0,
-      memoryUs: us,
-      cacheUs: 0,
-      blocks,
-      bound: us > k.startUs ? 'memory' : 'launch',
-    };
+    const us = launchUs(launch, c, d, k);
+    const bound = us > 2 * k.startUs ? 'memory' : 'launch';
+    return { us, busyUs: 0, memoryUs: us - k.startUs, cacheUs: 0, blocks, bound };
   }
-  const loaded = launch.blocks.reduce((sum, b) => sum + stepsOf(b) * c.work.streamBytes * b.count, 0);
-  const busyUs = heaviestUnit(launch.blocks, units, (b) => busyTime(c, terms, b)) * 1e6;
-  const cached = launch.bytes < 0.85 * figureOf(d, 'cacheBytes') ? 0.6 : 1;
-  const memoryUs = (launch.bytes / terms.bandwidth) * cached * 1e6;
-  const cacheUs = (loaded / (k.cache * figureOf(d, 'bandwidth'))) * 1e6;
-  const traffic = Math.max(memoryUs, cacheUs);
-  const us = k.startUs + Math.max(busyUs, traffic) + k.overlap * Math.min(busyUs, traffic);
-  const bound = busyUs >= traffic ? 'compute' : memoryUs >= cacheUs ? 'memory' : 'cache';
-  return { us, busyUs, memoryUs, cacheUs, blocks, bound };
+  const bandwidth = k.bandwidth * figureOf(d, 'bandwidth');
+  const { flows, steps, draw } = launchFlows(launch, c, d, k);
+  const busyUs = flowTime(flows, { ...machineOf(c, d, k, draw), traffic: () => 0 }) * 1e6;
+  const memoryUs = ((steps * draw.memory) / bandwidth) * 1e6;
+  const cacheUs = ((steps * draw.cache) / (k.cache * bandwidth)) * 1e6;
+  const bound = busyUs >= Math.max(memoryUs, cacheUs) ? 'compute' : memoryUs >= cacheUs ? 'memory' : 'cache';
+  return { us: launchUs(launch, c, d, k, drawn), busyUs, memoryUs, cacheUs, blocks, bound };
 }
 
-/** Longest first, each block to the unit that is free first; above a few thousand blocks the mean and the largest decide. */
-export function heaviestUnit(
-  blocks: readonly BlockWork[],
-  units: number,
-  weight: (b: BlockWork) => number,
+/** The prediction alone. */
+export function launchUs(
+  launch: LaunchWork,
+  c: Configuration,
+  d: DeviceDescription,
+  k: Coefficients,
+  drawn?: Stretch[],
 ): number {
-  const sorted = blocks.map((b) => ({ count: b.count, w: weight(b) })).sort((a, b) => b.w - a.w);
-  const total = sorted.reduce((sum, b) => sum + b.w * b.count, 0);
-  const count = sorted.reduce((sum, b) => sum + b.count, 0);
-  const largest = sorted[0]?.w ?? 0;
-  if (count <= units) return largest;
-  if (count > 24 * units) return Math.max(largest, total / units) + largest / 2;
-  const free = new Float64Array(units);
-  let most = 0;
-  for (const { w, count } of sorted) {
-    for (let i = 0; i < count; i++) {
-      const end = free[0]! + w;
-      if (end > most) most = end;
-      siftDown(free, end);
-    }
-  }
-  return most;
+  // Nothing but traffic: scattered small accesses get a share of the bandwidth.
+  if (c.work.matrixFlops === 0)
+    return k.startUs + (launch.bytes / (k.scatter * figureOf(d, 'bandwidth'))) * 1e6;
+  const { flows, draw } = launchFlows(launch, c, d, k);
+  return k.startUs + flowTime(flows, machineOf(c, d, k, draw), drawn) * 1e6;
 }
 
-/** Replaces the least of a binary heap. */
-function siftDown(heap: Float64Array, value: number): void {
-  let i = 0;
-  for (;;) {
-    let child = 2 * i + 1;
-    if (child >= heap.length) break;
-    if (child + 1 < heap.length && heap[child + 1]! < heap[child]!) child++;
-    if (heap[child]! >= value) break;
-    heap[i] = heap[child]!;
-    i = child;
-  }
-  heap[i] = value;
+function launchFlows(
+  { blocks, bytes }: LaunchWork,
+  c: Configuration,
+  d: DeviceDescription,
+  k: Coefficients,
+): { flows: readonly Flow[]; steps: number; draw: Draw } {
+  const flows = blocks.map((b, i) => flowOf(c, d, k, b, i));
+  const steps = flows.reduce((sum, f) => sum + f.steps * f.count, 0);
+  const compulsory = bytes * (bytes < cacheable * figureOf(d, 'cacheBytes') ? k.cached : 1);
+  return { flows, steps, draw: { memory: compulsory / Math.max(1, steps), cache: c.work.streamBytes } };
 }

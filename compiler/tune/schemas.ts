@@ -137,7 +137,7 @@ export const tune = z.object({
   ),
   timeline: z.array(
     z.object({
-      unit: z.number().int(),
+      unit: z.number().int().describe('a row of the drawing: one of the places that blocks can have'),
       begin: z.number(),
       end: z.number(),
       rows: z.number(),
@@ -152,6 +152,8 @@ export const tune = z.object({
     heldOutRmsPercent: z.number(),
     spearman: z.number(),
     regretPercent: z.number(),
+    heldOutSpearman: z.number(),
+    heldOutRegretPercent: z.number(),
     here: z
       .object({ runs: z.number().int(), rmsPercent: z.number(), spearman: z.number().nullable() })
       .optional()

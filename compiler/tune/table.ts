@@ -1,9 +1,9 @@
 /** The winning shape of every (rows, tokens) region: computed, looked up, and given to a planner as the few shapes it needs. */
 import type { Spec, Tile } from '../program.ts';
 import type { Configuration } from './configuration.ts';
-import type { DeviceDescription } from './devices.ts';
+import { figureOf, type DeviceDescription } from './devices.ts';
 import { fitOf } from './fits.ts';
-import { blockTime, termsOf } from './model.ts';
+import { launchUs } from './model.ts';
 import type { TunedTable, TuneJson } from './schemas.ts';
 
 /** Upper ends of the regions. */
@@ -16,28 +16,37 @@ const margin = 0.03;
 export interface CellTimes {
   readonly rows: number;
   readonly tokens: number;
-  /** Seconds of a unit for one block, by configuration. */
+  /** Seconds of the cell's launch, by configuration. */
   readonly times: readonly number[];
 }
 
+/** Packs that a cell has for each unit: about what a batch gives a device that its plan fills. Measured cells have as many. */
+export const packsPerUnit = 2;
+
+/** Seconds of as many packs of `rows` rows and `tokens` tokens; rows beyond the tile are further blocks over the same data. */
+export function cellTime(c: Configuration, device: DeviceDescription, rows: number, tokens: number): number {
+  const { work } = c;
+  const packs = packsPerUnit * figureOf(device, 'units');
+  const parts = Math.max(1, Math.ceil(rows / work.rows));
+  const block = { rows: Math.min(rows, work.rows), tokens, count: packs * parts };
+  const bytes = (packs * tokens * work.streamBytes) / work.step;
+  const launch = { template: c.template, tile: c.tile, blocks: [block], bytes };
+  return launchUs(launch, c, device, fitOf(device.family).coefficients) * 1e-6;
+}
+
 /** `factor` is measured over predicted of each configuration, 1 where nothing was measured. */
-export function cellTimes(
+export const cellTimes = (
   configurations: readonly Configuration[],
   device: DeviceDescription,
   factor: (i: number) => number,
-): CellTimes[] {
-  const { coefficients } = fitOf(device.family);
-  const terms = configurations.map((c) => termsOf(c, device, coefficients));
-  return rowEnds.flatMap((rows) =>
+): CellTimes[] =>
+  rowEnds.flatMap((rows) =>
     tokenEnds.map((tokens) => ({
       rows,
       tokens,
-      times: configurations.map(
-        (c, i) => blockTime(c, device, coefficients, { rows, tokens }, terms[i]) * factor(i),
-      ),
+      times: configurations.map((c, i) => cellTime(c, device, rows, tokens) * factor(i)),
     })),
   );
-}
 
 /** Greedy: the shape that is within the margin of the best in most cells, then of those left, and so on. */
 export function winners(cells: readonly CellTimes[]): number[] {

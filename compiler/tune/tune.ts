@@ -74,7 +74,7 @@ export async function tuneProgram(o: TuneOptions): Promise<TuneJson> {
     most: mostShapes,
     until: seconds(share),
   });
-  if (o.nvcc && o.device.family === 'cuda') await refine(candidates, o, predict, seconds(share + 0.2));
+  if (o.nvcc && o.device.family === 'cuda') await refine(candidates, o, predict, seconds(share + 0.1));
   if (o.on !== 'model') await run(candidates, o, template, spec, seconds(1));
   const fitting = usable(candidates);
   if (fitting.length === 0) {

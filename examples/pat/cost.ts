@@ -2,16 +2,16 @@
  * What things cost on a device, as the planner counts them: integers in picoseconds, so that every implementation takes the
  * same decisions bit for bit.
  *
- * The kernel figures of 16 to 64 rows with n = 32 and 64 are fitted to patc's own pipelined kernels on an H100
- * (scripts/fit-planner.ts on bench/results/cuda-h100-tile-sweep.json). Those of n = 16 are an earlier fit scaled by what the
- * others gained, those of n = 128 estimates; 128 rows are raised above their fit, whose form flatters them. For one launch in
- * one shape:
+ * The kernel figures with n = 32 and 64 are what scripts/fit-planner.ts prints for bench/results/cuda-h100-tile-sweep.json:
+ * patc's own pipelined kernels on an H100. Those of n = 16 are an earlier fit scaled by what the others gained, those of
+ * n = 128 estimates. For one launch in one shape:
  *
  *   t = start + wMax * max(H, M, A, T) + wMin * min(H, M) + partial * rows
  *
  * with H = unique KV bytes / memory bandwidth, T = bytes loaded by all packs / L2 bandwidth, M = the heaviest unit's load, its
- * tokens at `token` each and its packs at `pack` each, while all blocks that fit the unit run; and A = the largest pack's
- * tokens at `alone` each: a block takes that long however idle the rest of its unit is.
+ * work at `token` each and its packs at `pack` each, while all blocks that fit the unit run; and A = the largest pack's
+ * work at `alone` each: a block takes that long however idle the rest of its unit is. Work is tokens, one for the first 16 rows
+ * that read it and `warp` / 256 for every 16 more: warps skip what none of their rows reads.
  */
 import { fail } from '../../compiler/diagnostics/error.ts';
 import { tokenBytes, type Heads } from './heads.ts';
@@ -21,13 +21,32 @@ export interface TileShape {
   readonly m: number;
   readonly n: number;
   readonly stages: number;
+  /** Which of the device's kernels of these numbers (see variantOf); 0 where there is one. */
+  readonly variant?: number;
 }
+
+/** A device's tile record as a shape. */
+export const tileShape = (t: Readonly<Record<string, number>>): TileShape =>
+  shapeOf({ m: t.m!, n: t.n!, stages: t.stages ?? 1, variant: variantOf(t) });
+
+/** How a kernel is built, as a number for tables and hosts: 0 all warps copy and multiply; 1 a warp copies; 2 and wgmma multiplies. */
+export const variantOf = (tile: { readonly producers?: number; readonly wgmma?: number }): number =>
+  tile.wgmma ? 2 : tile.producers ? 1 : 0;
+
+export const sameShape = (a: TileShape, b: TileShape): boolean =>
+  a.m === b.m && a.n === b.n && a.stages === b.stages && (a.variant ?? 0) === (b.variant ?? 0);
+
+/** The shape alone, of a tile that may carry more. */
+export const shapeOf = ({ m, n, stages, variant = 0 }: TileShape): TileShape =>
+  variant === 0 ? { m, n, stages } : { m, n, stages, variant };
 
 /** Costs of one tile shape, in picoseconds for one KV head; weights in 1/256. */
 export interface TileCost extends TileShape {
   readonly token: number;
   /** A token of a pack whose unit runs nothing else; at least `token`. */
   readonly alone: number;
+  /** What a token costs again for every 16 rows more that read it, in 1/256 of a token. */
+  readonly warp: number;
   readonly pack: number;
   readonly start: number;
   readonly wMax: number;
@@ -61,17 +80,20 @@ export interface DeviceFigures {
   readonly launchNs: number;
   /** One f32 partial row of 128 values, written and read. */
   readonly partialRowNs: number;
-  /** Fitted figures, ascending by m, then n; a tile takes the first with neither below its own, else the last. */
+  /** Fitted figures, ascending by m, then n; a tile takes the first of its variant with neither below its own, else the last. */
   readonly kernels: readonly KernelFigures[];
 }
 
 export interface KernelFigures {
   readonly m: number;
   readonly n: number;
+  readonly variant?: number;
   /** One unit's time for a token of 512 B (K and V of one head), with all blocks that fit it running. */
   readonly tokenNs: number;
   /** The same for a block alone on its unit. */
   readonly aloneNs: number;
+  /** The same token for every 16 rows more that read it, added to `tokenNs`. */
+  readonly warpNs: number;
   /** Fixed work per pack. */
   readonly packNs: number;
   readonly startNs: number;
@@ -87,22 +109,102 @@ const h100: DeviceFigures = {
   launchNs: 2500,
   partialRowNs: 0.85,
   kernels: [
-    { m: 16, n: 16, tokenNs: 11.8, aloneNs: 46, packNs: 800, startNs: 6500, wMax: 1, wMin: 0.1 },
-    { m: 16, n: 32, tokenNs: 8.2, aloneNs: 25.5, packNs: 540, startNs: 6500, wMax: 1, wMin: 0.1 },
-    { m: 16, n: 64, tokenNs: 11.9, aloneNs: 20, packNs: 2170, startNs: 6500, wMax: 1, wMin: 0.1 },
-    { m: 16, n: 128, tokenNs: 30, aloneNs: 30, packNs: 2170, startNs: 6500, wMax: 1, wMin: 0.1 },
-    { m: 32, n: 16, tokenNs: 14.5, aloneNs: 45, packNs: 580, startNs: 6500, wMax: 1, wMin: 0.1 },
-    { m: 32, n: 32, tokenNs: 10.4, aloneNs: 24.3, packNs: 300, startNs: 6500, wMax: 1, wMin: 0.1 },
-    { m: 32, n: 64, tokenNs: 12.1, aloneNs: 17.8, packNs: 650, startNs: 6500, wMax: 1, wMin: 0.1 },
-    { m: 32, n: 128, tokenNs: 22, aloneNs: 22, packNs: 650, startNs: 6500, wMax: 1, wMin: 0.1 },
-    { m: 64, n: 16, tokenNs: 21.9, aloneNs: 40, packNs: 300, startNs: 6500, wMax: 1, wMin: 0.1 },
-    { m: 64, n: 32, tokenNs: 17.3, aloneNs: 26.7, packNs: 300, startNs: 6500, wMax: 1, wMin: 0.1 },
-    { m: 64, n: 64, tokenNs: 16.9, aloneNs: 25.1, packNs: 300, startNs: 6500, wMax: 1, wMin: 0.1 },
-    { m: 64, n: 128, tokenNs: 30, aloneNs: 30, packNs: 300, startNs: 6500, wMax: 1, wMin: 0.1 },
-    { m: 128, n: 16, tokenNs: 37, aloneNs: 37, packNs: 300, startNs: 6500, wMax: 1, wMin: 0.1 },
-    { m: 128, n: 32, tokenNs: 36, aloneNs: 36, packNs: 1520, startNs: 6500, wMax: 1, wMin: 0.1 },
-    { m: 128, n: 64, tokenNs: 35, aloneNs: 35, packNs: 1360, startNs: 6500, wMax: 1, wMin: 0.1 },
-    { m: 128, n: 128, tokenNs: 40, aloneNs: 40, packNs: 1360, startNs: 6500, wMax: 1, wMin: 0.1 },
+    { m: 16, n: 16, tokenNs: 11.8, aloneNs: 46, warpNs: 0, packNs: 800, startNs: 6500, wMax: 1, wMin: 0.1 },
+    { m: 16, n: 32, tokenNs: 8.1, aloneNs: 25.3, warpNs: 0, packNs: 692, startNs: 6500, wMax: 1, wMin: 0.1 },
+    {
+      m: 16,
+      n: 64,
+      tokenNs: 11.9,
+      aloneNs: 15.8,
+      warpNs: 0,
+      packNs: 2180,
+      startNs: 6500,
+      wMax: 1,
+      wMin: 0.1,
+    },
+    { m: 16, n: 128, tokenNs: 30, aloneNs: 30, warpNs: 0, packNs: 2170, startNs: 6500, wMax: 1, wMin: 0.1 },
+    { m: 32, n: 16, tokenNs: 14.5, aloneNs: 45, warpNs: 0, packNs: 580, startNs: 6500, wMax: 1, wMin: 0.1 },
+    {
+      m: 32,
+      n: 32,
+      tokenNs: 8.9,
+      aloneNs: 22.5,
+      warpNs: 1.1,
+      packNs: 517,
+      startNs: 6500,
+      wMax: 1,
+      wMin: 0.1,
+    },
+    {
+      m: 32,
+      n: 64,
+      tokenNs: 11.8,
+      aloneNs: 15.8,
+      warpNs: 0,
+      packNs: 1297,
+      startNs: 6500,
+      wMax: 1,
+      wMin: 0.1,
+    },
+    { m: 32, n: 128, tokenNs: 22, aloneNs: 22, warpNs: 0, packNs: 650, startNs: 6500, wMax: 1, wMin: 0.1 },
+    { m: 64, n: 16, tokenNs: 21.9, aloneNs: 40, warpNs: 0, packNs: 300, startNs: 6500, wMax: 1, wMin: 0.1 },
+    {
+      m: 64,
+      n: 32,
+      tokenNs: 13.5,
+      aloneNs: 17.8,
+      warpNs: 1.7,
+      packNs: 467,
+      startNs: 6500,
+      wMax: 1,
+      wMin: 0.1,
+    },
+    {
+      m: 64,
+      n: 64,
+      tokenNs: 16.8,
+      aloneNs: 22.1,
+      warpNs: 0,
+      packNs: 1099,
+      startNs: 6500,
+      wMax: 1,
+      wMin: 0.1,
+    },
+    { m: 64, n: 128, tokenNs: 30, aloneNs: 30, warpNs: 0, packNs: 300, startNs: 6500, wMax: 1, wMin: 0.1 },
+    { m: 128, n: 16, tokenNs: 22, aloneNs: 22, warpNs: 2.7, packNs: 1490, startNs: 6500, wMax: 1, wMin: 0.1 },
+    {
+      m: 128,
+      n: 32,
+      tokenNs: 20.1,
+      aloneNs: 20.1,
+      warpNs: 2.7,
+      packNs: 1491,
+      startNs: 6500,
+      wMax: 1,
+      wMin: 0.1,
+    },
+    {
+      m: 128,
+      n: 64,
+      tokenNs: 20.8,
+      aloneNs: 20.8,
+      warpNs: 2.7,
+      packNs: 3573,
+      startNs: 6500,
+      wMax: 1,
+      wMin: 0.1,
+    },
+    {
+      m: 128,
+      n: 128,
+      tokenNs: 30,
+      aloneNs: 30,
+      warpNs: 2.7,
+      packNs: 3570,
+      startNs: 6500,
+      wMax: 1,
+      wMin: 0.1,
+    },
   ],
 };
 
@@ -115,10 +217,50 @@ const webgpu: DeviceFigures = {
   launchNs: 8000,
   partialRowNs: 4,
   kernels: [
-    { m: 16, n: 1024, tokenNs: 106, aloneNs: 106, packNs: 3200, startNs: 20000, wMax: 1, wMin: 0.1 },
-    { m: 32, n: 1024, tokenNs: 162, aloneNs: 162, packNs: 5000, startNs: 20000, wMax: 1, wMin: 0.1 },
-    { m: 64, n: 1024, tokenNs: 275, aloneNs: 275, packNs: 8600, startNs: 20000, wMax: 1, wMin: 0.1 },
-    { m: 128, n: 1024, tokenNs: 506, aloneNs: 506, packNs: 16000, startNs: 20000, wMax: 1, wMin: 0.1 },
+    {
+      m: 16,
+      n: 1024,
+      tokenNs: 106,
+      aloneNs: 106,
+      warpNs: 0,
+      packNs: 3200,
+      startNs: 20000,
+      wMax: 1,
+      wMin: 0.1,
+    },
+    {
+      m: 32,
+      n: 1024,
+      tokenNs: 162,
+      aloneNs: 162,
+      warpNs: 0,
+      packNs: 5000,
+      startNs: 20000,
+      wMax: 1,
+      wMin: 0.1,
+    },
+    {
+      m: 64,
+      n: 1024,
+      tokenNs: 275,
+      aloneNs: 275,
+      warpNs: 0,
+      packNs: 8600,
+      startNs: 20000,
+      wMax: 1,
+      wMin: 0.1,
+    },
+    {
+      m: 128,
+      n: 1024,
+      tokenNs: 506,
+      aloneNs: 506,
+      warpNs: 0,
+      packNs: 16000,
+      startNs: 20000,
+      wMax: 1,
+      wMin: 0.1,
+    },
   ],
 };
 
@@ -145,7 +287,7 @@ export function planCosts(
     units: Math.max(1, units),
     tiles: usable
       .map((t) => tileCost(figures, t, bytes))
-      .sort((a, b) => a.m - b.m || a.n - b.n || a.stages - b.stages),
+      .sort((a, b) => a.m - b.m || a.n - b.n || a.stages - b.stages || (a.variant ?? 0) - (b.variant ?? 0)),
     memoryToken: ps(bytes / figures.memoryGBs),
     cacheToken: ps(bytes / figures.cacheGBs),
     partialRow: ps((figures.partialRowNs * heads.headDim) / 128),
@@ -155,15 +297,17 @@ export function planCosts(
 }
 
 function tileCost(figures: DeviceFigures, tile: TileShape, bytes: number): TileCost {
-  const kernel = figures.kernels.find((k) => k.m >= tile.m && k.n >= tile.n) ?? figures.kernels.at(-1)!;
+  const { variant = 0 } = tile;
+  const own = figures.kernels.filter((k) => (k.variant ?? 0) === variant);
+  const kernels = own.length > 0 ? own : figures.kernels;
+  const kernel = kernels.find((k) => k.m >= tile.m && k.n >= tile.n) ?? kernels.at(-1)!;
   const scale = Math.max(1, tile.m / kernel.m);
   const token = Math.max(1, Math.round((kernel.tokenNs * 1000 * scale * bytes) / 512));
   return {
-    m: tile.m,
-    n: tile.n,
-    stages: tile.stages,
+    ...shapeOf(tile),
     token,
     alone: Math.max(token, Math.round((kernel.aloneNs * 1000 * scale * bytes) / 512)),
+    warp: Math.round((256 * kernel.warpNs) / kernel.tokenNs),
     pack: Math.round(kernel.packNs * 1000),
     start: Math.round(kernel.startNs * 1000),
     wMax: Math.round(kernel.wMax * 256),

@@ -4,7 +4,7 @@
  * use are zero rows (no sequences, no entries) and merges that it does not use have slotCount 0.
  */
 import { fail } from '../../compiler/diagnostics/error.ts';
-import type { TileShape } from './cost.ts';
+import { sameShape, shapeOf, type TileShape } from './cost.ts';
 import { entryInts } from './packlist.ts';
 import type { Plan } from './plan.ts';
 import { mergeInts, packInts, type ShapeRun } from './tables.ts';
@@ -35,8 +35,8 @@ export interface FixedTables {
 export function makeFixed(capacity: Capacity, tiles: readonly TileShape[]): FixedTables {
   return {
     capacity,
-    shapes: tiles.map(({ m, n, stages }, i) => ({
-      tile: { m, n, stages },
+    shapes: tiles.map((tile, i) => ({
+      tile: shapeOf(tile),
       packBase: i * capacity.packs,
       packCount: capacity.packs,
     })),
@@ -66,7 +66,7 @@ export function writeFixed({ tables }: Plan, fixed: FixedTables): void {
     );
   fixed.packs.fill(0);
   for (const run of tables.shapes) {
-    const region = fixed.shapes.find((s) => sameTile(s.tile, run.tile));
+    const region = fixed.shapes.find((s) => sameShape(s.tile, run.tile));
     if (!region)
       return fail('PAT0509', `the tables have no region for tiles of ${run.tile.m} x ${run.tile.n}`);
     const rows = tables.packs.subarray(run.packBase * packInts, (run.packBase + run.packCount) * packInts);
@@ -77,8 +77,6 @@ export function writeFixed({ tables }: Plan, fixed: FixedTables): void {
   copy(tables.entries, fixed.entries, 0);
   copy(tables.merges, fixed.merges, 0);
 }
-
-const sameTile = (a: TileShape, b: TileShape): boolean => a.m === b.m && a.n === b.n && a.stages === b.stages;
 
 function copy(from: Int32Array, to: Int32Array, rest: number): void {
   to.set(from);

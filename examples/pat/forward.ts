@@ -13,7 +13,16 @@ export const forward = kernel(
     tile: {
       m: tune(64, 16, 32, 128, 8),
       n: tune(64, 32, 16, 128, 8),
-      stages: tune(3, 2),
+      stages: tune(3, 2, 5),
+      producers: tune(0, 1),
+      wgmma: tune(0, 1),
+    },
+    // A ring is as deep as two blocks an SM (64 rows) or one (128) leave room for at head dim 128. The instructions of
+    // warpgroups take 64 rows at least, and leave no time to the copies when a step is short.
+    where: ({ m, n, stages, producers, wgmma }) => {
+      if (producers === 0) return wgmma === 0 && stages <= 3;
+      if (m < 64 || n < 32 || n > 64) return false;
+      return stages === (m === n ? 3 : 5) && (wgmma === 1 || (m === 64 && n === 32));
     },
   },
   (k, { headDim, group, kvHeads, page, dtype, m, n }) => {

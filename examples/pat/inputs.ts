@@ -19,10 +19,11 @@ export function makeInputs(batch: Batch, seed: number, source?: InputSource): At
   const random = new Random(seed);
   const row = batch.page * batch.kvHeads * batch.headDim;
   const elements = batch.pageCount * row;
-  const given = (name: string) => source?.take(name, batch.dtype, elements);
+  const queries = batch.lengths.length * batch.qHeads * batch.headDim;
+  const given = (name: string, length = elements) => source?.take(name, batch.dtype, length);
   const shared = { k: given('k'), v: given('v') };
   if (shared.k && shared.v) {
-    const q = random.normals(batch.dtype, batch.lengths.length * batch.qHeads * batch.headDim);
+    const q = given('q', queries) ?? random.normals(batch.dtype, queries);
     return { q, k: shared.k, v: shared.v };
   }
   if (elements > maxElements)
@@ -37,7 +38,7 @@ export function makeInputs(batch: Batch, seed: number, source?: InputSource): At
         ],
       },
     );
-  const q = random.normals(batch.dtype, batch.lengths.length * batch.qHeads * batch.headDim);
+  const q = random.normals(batch.dtype, queries);
   const k = random.normals(batch.dtype, elements);
   const v = random.normals(batch.dtype, elements);
   const used = usedTokens(batch);

@@ -1,4 +1,5 @@
 /** Plan tables to buffers and launches: one forward launch per tile shape, then one merge where there are partials. */
+import type { TileShape } from './cost.ts';
 import type { HostBuffer } from '../../compiler/backend.ts';
 import { allocate, poisoned, type HostElement } from '../../compiler/ir/numeric.ts';
 import type { KernelTemplate, ProgramLaunch, Spec, Tile } from '../../compiler/program.ts';
@@ -96,13 +97,13 @@ export function planLaunches(
   spec: Spec,
   buffers: readonly ShapedBuffer[],
   scalars: Readonly<Record<string, number>>,
-  tiles: { forward(m: number, n: number, stages: number): Tile; merge: Tile },
+  tiles: { forward(shape: TileShape): Tile; merge: Tile },
 ): ProgramLaunch[] {
   const { batch, tables } = plan;
   const launches = tables.shapes.map(({ tile, packBase, packCount }) => {
     const total = packCount * batch.kvHeads;
     const known = { ...scalars, packBase, total, sentinel: packRows(tables) };
-    return launch(kernels.forward, spec, tiles.forward(tile.m, tile.n, tile.stages), total, buffers, known);
+    return launch(kernels.forward, spec, tiles.forward(tile), total, buffers, known);
   });
   const rows = mergeRows(tables) * batch.qHeads;
   if (rows > 0)

@@ -43,8 +43,10 @@ export class PackList {
   readonly entryBegin = new IntList();
   /** entryInts values each. */
   readonly entries = new IntList(1024);
-  /** Tokens loaded, page tails included: what longest-first means. Does not change while no page is added. */
+  /** Tokens loaded, page tails included. Does not change while no page is added. */
   readonly load = new IntList();
+  /** The same tokens, each counted for every sequence of the pack that reads it. */
+  readonly reads: number[] = [];
   /** The tile the packer asks for, an index into the costs' tiles; -1 lets the tables choose. */
   readonly tile = new IntList();
 
@@ -70,10 +72,11 @@ export class PackList {
   }
 
   /** Ends the pack whose sequences and entries were added since the last `close`. */
-  close(load: number, tile = -1): void {
+  close(load: number, reads: number, tile = -1): void {
     this.sequenceBegin.push(this.sequences.length);
     this.entryBegin.push(this.entries.length / entryInts);
     this.load.push(load);
+    this.reads.push(reads);
     this.tile.push(tile);
   }
 }

@@ -16,7 +16,8 @@ import { figuresOf, planCosts, type PlanCosts, type TileShape } from './cost.ts'
 import { buildForest, type Forest } from './forest.ts';
 import { PackList } from './packlist.ts';
 import { packNodes, packPaper, packSingles } from './packers/baselines.ts';
-import { fewSequences, PathPacker, type Choice } from './packers/path.ts';
+import { fewSequences, type Choice } from './packers/candidate.ts';
+import { PathPacker } from './packers/path.ts';
 import { assignTiles } from './packers/tiles.ts';
 import { measure, type Work } from './packers/work.ts';
 import { buildTables, type PlanTables } from './tables.ts';
@@ -92,9 +93,9 @@ function cheapest(batch: Batch, costs: PlanCosts): { packer: PathPacker; choice:
   const folded = rising.map((_, i) => rising[i % 2 === 0 ? i >> 1 : n - 1 - (i >> 1)]!);
   for (const order of [rising, rising.toReversed(), folded]) {
     // Next to nothing left to gain, and more to search.
-    if (n > 5 && packer.ideal >= best.choice.time - Math.floor(best.choice.time / 64)) break;
+    if (n > 5 && packer.lowest >= best.choice.time - Math.floor(best.choice.time / 64)) break;
     const other = new PathPacker(measure(batch, buildForest(batch, order)), costs);
-    const choice = other.choose();
+    const choice = other.choose(true, best.choice);
     if (choice.time < best.choice.time) best = { packer: other, choice };
   }
   return best;
@@ -132,6 +133,7 @@ function finish(work: Work, costs: PlanCosts, list: PackList, choice?: Choice) {
     costs,
     assignTiles(list, costs, work, choice?.fixed ? choice.tile : -1),
     work.length.length,
+    work.group,
   );
   return { tables, ...(choice ? { choice } : {}) };
 }

@@ -2,9 +2,11 @@
  * The predicted time of finished tables, and which unit does what when: packs in launch order, each to the unit that is free
  * first, launches one after another. The same cost model as the packers', on real tokens.
  */
+import { sameShape } from './cost.ts';
 import { packLoad, packInts, type PlanTables } from './tables.ts';
 import type { Plan } from './plan.ts';
 import { launchTime, overheadTokens } from './packers/score.ts';
+import { rereadCost, workOf } from './packers/work.ts';
 
 /** One pack of one KV head on one unit; times in picoseconds of load (see `Prediction.time` for the whole). */
 export interface Job {
@@ -26,26 +28,26 @@ export interface Prediction {
 export function predict(plan: Plan): Prediction {
   const { batch, costs, tables, work } = plan;
   const unique = work.before[work.length.length] ?? 0;
-  const loads = packLoads(tables);
-  const total = loads.reduce((a, b) => a + b, 0);
+  const packs = packLoads(tables);
+  const total = packs.reduce((sum, { load }) => sum + load, 0);
   const load = new Float64Array(costs.units);
   const jobs: Job[] = [];
   let time = Math.max(0, tables.shapes.length - 1) * costs.launch;
   for (const shape of tables.shapes) {
-    const tile = costs.tiles.find(
-      (t) => t.m === shape.tile.m && t.n === shape.tile.n && t.stages === shape.tile.stages,
-    )!;
+    const tile = costs.tiles.find((t) => sameShape(t, shape.tile))!;
     const overhead = overheadTokens(tile);
+    const reread = rereadCost(tile, work.group);
     const start = load.reduce((a, b) => Math.max(a, b), 0);
     const queue = new UnitQueue(costs.units);
     let heaviest = 0;
     let largest = 0;
     let loaded = 0;
     for (let p = shape.packBase; p < shape.packBase + shape.packCount; p++) {
-      loaded += loads[p]!;
-      largest = Math.max(largest, loads[p]!);
+      const size = workOf(packs[p]!.load, packs[p]!.reads, reread);
+      loaded += packs[p]!.load;
+      largest = Math.max(largest, size);
       for (let head = 0; head < batch.kvHeads; head++) {
-        const tokens = loads[p]! + overhead;
+        const tokens = size + overhead;
         const { unit, from } = queue.take(tokens);
         heaviest = Math.max(heaviest, from + tokens);
         load[unit] = start + (from + tokens) * tile.token;
@@ -59,10 +61,9 @@ export function predict(plan: Plan): Prediction {
   return { time, load, jobs };
 }
 
-/** [packs] tokens that each pack loads. */
-export function packLoads(tables: PlanTables): Float64Array {
-  return Float64Array.from({ length: tables.packs.length / packInts - 1 }, (_, p) => packLoad(tables, p));
-}
+/** [packs] what each pack loads and how often that is read. */
+export const packLoads = (tables: PlanTables) =>
+  Array.from({ length: tables.packs.length / packInts - 1 }, (_, p) => packLoad(tables, p));
 
 /** Units by the time they are free: a binary heap, ties to the lower unit. */
 class UnitQueue {

@@ -5,7 +5,7 @@
 import { fail } from '../../compiler/diagnostics/error.ts';
 import type { Instance, PlanReport, Program, RunOptions, Spec, Tile } from '../../compiler/program.ts';
 import type { Batch } from './batch.ts';
-import { figuresOf, planCosts, type PlanCosts } from './cost.ts';
+import { figuresOf, planCosts, sameShape, tileShape, type PlanCosts } from './cost.ts';
 import { checkCoverage } from './coverage.ts';
 import { planPage } from './draw/page.ts';
 import type { PlanJson } from './draw/picture.ts';
@@ -112,8 +112,7 @@ function planOptionsOf({ flags }: RunOptions): PlanOptions {
 }
 
 function costsOf({ device }: RunOptions, batch: Batch, tiles: readonly Tile[]): PlanCosts {
-  const shapes = tiles.map((t) => ({ m: t.m!, n: t.n!, stages: t.stages ?? 1 }));
-  return planCosts(figuresOf(device.family), device.units, shapes, batch);
+  return planCosts(figuresOf(device.family), device.units, tiles.map(tileShape), batch);
 }
 
 function instantiate(kernels: Kernels, variant: VariantOptions, options: RunOptions): Instance {
@@ -131,8 +130,7 @@ function instantiate(kernels: Kernels, variant: VariantOptions, options: RunOpti
     buffers,
     { scale, ...variant.scalars?.(batch) },
     {
-      forward: (m, n, stages) =>
-        forwardTiles.find((t) => t.m === m && t.n === n && (t.stages ?? 1) === stages)!,
+      forward: (shape) => forwardTiles.find((t) => sameShape(tileShape(t), shape))!,
       merge: merging ? mergeTile(kernels, options, spec) : {},
     },
   );

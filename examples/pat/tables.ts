@@ -2,8 +2,9 @@
  * Plan tables: what the kernels read. Compact, offsets only. From the packs of a packer: a tile shape for each, packs sorted
  * by shape and then longest first, partial slots for sequences with several parts, and the merges that read them.
  */
-import type { PlanCosts, TileShape } from './cost.ts';
+import { shapeOf, type PlanCosts, type TileShape } from './cost.ts';
 import { entryInts, type PackList } from './packlist.ts';
+import { rereadCost, workOf } from './packers/work.ts';
 
 export interface ShapeRun {
   readonly tile: TileShape;
@@ -38,8 +39,9 @@ export function buildTables(
   costs: PlanCosts,
   tileOf: Int32Array,
   sequences: number,
+  group: number,
 ): PlanTables {
-  const { packs, shapes } = sortPacks(list, costs, tileOf);
+  const { packs, shapes } = sortPacks(list, costs, tileOf, group);
   const packSequences = list.sequences.view();
   const parts = new Int32Array(sequences);
   for (const s of packSequences) parts[s] = parts[s]! + 1;
@@ -69,17 +71,24 @@ function sortPacks(
   list: PackList,
   costs: PlanCosts,
   tileOf: Int32Array,
+  group: number,
 ): { packs: Int32Array; shapes: ShapeRun[] } {
   const n = list.count;
   const packs = new Int32Array((n + 1) * packInts);
   const shapes: ShapeRun[] = [];
   const keys = new Float64Array(n);
   const load = list.load.data;
+  const mostWork = 0x7fffffff;
   let done = 0;
   for (let t = costs.tiles.length - 1; t >= 0; t--) {
     let count = 0;
-    // Longest first, then in the packer's order: 31 bits of load above 21 bits of index are exact in a double.
-    for (let p = 0; p < n; p++) if (tileOf[p] === t) keys[count++] = (0x7fffffff - load[p]!) * 0x200000 + p;
+    const reread = rereadCost(costs.tiles[t]!, group);
+    // Longest first, then in the packer's order: 31 bits of work above 21 bits of index are exact in a double.
+    for (let p = 0; p < n; p++)
+      if (tileOf[p] === t) {
+        const work = Math.min(mostWork, workOf(load[p]!, list.reads[p]!, reread));
+        keys[count++] = (mostWork - work) * 0x200000 + p;
+      }
     if (count === 0) continue;
     const sorted = keys.subarray(0, count).sort();
     for (let i = 0; i < count; i++) {
@@ -91,8 +100,7 @@ function sortPacks(
       packs[row + 2] = list.entryBegin.data[p]!;
       packs[row + 3] = list.entryBegin.data[p + 1]!;
     }
-    const { m, n: step, stages } = costs.tiles[t]!;
-    shapes.push({ tile: { m, n: step, stages }, packBase: done, packCount: count });
+    shapes.push({ tile: shapeOf(costs.tiles[t]!), packBase: done, packCount: count });
     done += count;
   }
   return { packs, shapes };
@@ -102,10 +110,14 @@ export const packRows = (t: PlanTables): number => t.packs.length / packInts - 1
 export const entryRows = (t: PlanTables): number => t.entries.length / entryInts;
 export const mergeRows = (t: PlanTables): number => t.merges.length / mergeInts;
 
-/** Tokens that a pack loads. */
-export function packLoad(t: PlanTables, pack: number): number {
-  let tokens = 0;
-  for (let e = t.packs[pack * packInts + 2]!; e < t.packs[pack * packInts + 3]!; e++)
-    tokens += t.entries[e * entryInts + 2]! - t.entries[e * entryInts + 1]!;
-  return tokens;
+/** Tokens that a pack loads, and the same counted for every sequence of the pack that reads them. */
+export function packLoad(t: PlanTables, pack: number): { load: number; reads: number } {
+  let load = 0;
+  let reads = 0;
+  for (let e = t.packs[pack * packInts + 2]!; e < t.packs[pack * packInts + 3]!; e++) {
+    const tokens = t.entries[e * entryInts + 2]! - t.entries[e * entryInts + 1]!;
+    load += tokens;
+    reads += tokens * t.entries[e * entryInts + 4]!;
+  }
+  return { load, reads };
 }

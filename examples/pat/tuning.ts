@@ -1,4 +1,5 @@
 /** A plan as the tuner's cost model sees it, and workloads of equal packs to measure tile shapes with. */
+import { sameShape, tileShape } from './cost.ts';
 import { fail } from '../../compiler/diagnostics/error.ts';
 import type { Spec, Tile } from '../../compiler/program.ts';
 import type { BlockWork, CellWorkload, LaunchWork } from '../../compiler/work.ts';
@@ -24,12 +25,15 @@ export function planWork(
   const { batch, tables } = plan;
   const group = batch.qHeads / batch.kvHeads;
   const loads = packLoads(tables);
-  const loaded = loads.reduce((a, b) => a + b, 0);
+  const loaded = loads.reduce((total, { load }) => total + load, 0);
   const rowBytes = batch.headDim * (batch.dtype === 'f32' ? 4 : 2);
   const unique = sum(usedTokens(batch)) * batch.kvHeads * tokenBytes(batch);
   const ends = 2 * batch.lengths.length * batch.qHeads * rowBytes;
   const launches = tables.shapes.map(({ tile, packBase, packCount }): LaunchWork => {
-    const blocks = new Map<string, { rows: number; tokens: number; active: number; count: number }>();
+    const blocks = new Map<
+      string,
+      { rows: number; tokens: number; active: number; pieces: number; count: number }
+    >();
     let share = 0;
     for (let p = packBase; p < packBase + packCount; p++) {
       const rows = tables.packs[p * packInts + 1]! * group;
@@ -41,14 +45,15 @@ export function planWork(
         tokens += stepped;
         busy += stepped * warpRows(sequences! * group);
       }
+      const pieces = tables.packs[p * packInts + 3]! - tables.packs[p * packInts + 2]!;
       const active = tokens > 0 ? Math.round(busy / tokens) : 0;
-      const key = `${rows} ${tokens} ${active}`;
+      const key = `${rows} ${tokens} ${active} ${pieces}`;
       const block = blocks.get(key);
       if (block) block.count += batch.kvHeads;
-      else blocks.set(key, { rows, tokens, active, count: batch.kvHeads });
-      share += loads[p]!;
+      else blocks.set(key, { rows, tokens, active, pieces, count: batch.kvHeads });
+      share += loads[p]!.load;
     }
-    const found = tiles.find((t) => t.m === tile.m && t.n === tile.n && (t.stages ?? 1) === tile.stages)!;
+    const found = tiles.find((t) => sameShape(tileShape(t), tile))!;
     const bytes = loaded > 0 ? ((unique + ends) * share) / loaded : 0;
     return { template: kernels.forward, tile: found, blocks: [...blocks.values()], bytes };
   });
@@ -62,24 +67,16 @@ export function planWork(
   return launches;
 }
 
-/** Roots of `tokens` tokens with as many sequences each as fill `rows` rows; every sequence ends in one page of its own. */
+/** Roots of `tokens` tokens, each read by as many sequences as fill `rows` rows and have nothing of their own. */
 export function cellWorkload(spec: Spec, rows: number, tokens: number, blocks: number): CellWorkload {
-  const [group, kvHeads, page] = [spec.group, spec.kvHeads, spec.page].map(Number) as [
-    number,
-    number,
-    number,
-  ];
-  if (!(group > 0 && kvHeads > 0 && page > 0)) fail('PAT0106', 'a cell needs group, kvHeads and page');
+  const [group, kvHeads] = [spec.group, spec.kvHeads].map(Number) as [number, number];
+  if (!(group > 0 && kvHeads > 0)) fail('PAT0106', 'a cell needs group and kvHeads');
   const sequences = Math.max(1, Math.floor(rows / group));
   const roots = Math.max(1, Math.ceil(blocks / kvHeads));
-  const shared = Math.max(page, Math.ceil(tokens / page) * page);
-  const count = roots * kvHeads;
-  return sequences === 1
-    ? { workload: `${roots}_${shared}`, rows: group, tokens: shared, count }
-    : {
-        workload: `${roots},${roots * sequences}_${shared},${page}`,
-        rows: sequences * group,
-        tokens: shared + sequences * page,
-        count,
-      };
+  return {
+    workload: sequences === 1 ? `${roots}_${tokens}` : `${roots},${roots * sequences}_${tokens},0`,
+    rows: sequences * group,
+    tokens,
+    count: roots * kvHeads,
+  };
 }

@@ -46,7 +46,8 @@ describe('the input pool', () => {
     const pool = new InputPool(3);
     const [k, v] = [pool.take('k', 'f16', 1 << 20)!, pool.take('v', 'f16', 1 << 20)!];
     expect(k.length).toBe(1 << 20);
-    expect(pool.take('q', 'f16', 8)).toBeUndefined();
+    expect(pool.take('q', 'f16', 8)).not.toEqual(k.subarray(0, 8));
+    expect(pool.take('lengths', 'f16', 8)).toBeUndefined();
     const page = 1 << 12;
     const starts = new Set<string>();
     for (const data of [k, v])

@@ -6,6 +6,7 @@ import {
   deviceSchema,
   figureOf,
   findDevice,
+  matrixRate,
   targetOn,
   usualDevice,
 } from '../../compiler/tune/devices.ts';
@@ -17,7 +18,7 @@ describe('hardware descriptions', () => {
       expect(ids).toContain(id);
     for (const d of devices)
       for (const f of Object.values(d.figures))
-        expect(f.source.length, `${d.id}: ${f.source}`).toBeGreaterThan(15);
+        expect(f!.source.length, `${d.id}: ${f!.source}`).toBeGreaterThan(15);
   });
 
   it('refuses a figure without a source, and a figure that is none', () => {
@@ -35,6 +36,15 @@ describe('hardware descriptions', () => {
       expect(f('threadsPerUnit'), d.id).toBeGreaterThanOrEqual(f('threadsPerBlock'));
       for (const name of d.targets) expect(findTarget(name)?.family, d.id).toBe(d.family);
       expect(new RegExp(d.match, 'i').test(d.name), d.id).toBe(true);
+    }
+  });
+
+  it('fits together: f32 operations are lanes times clock, on every card', () => {
+    for (const d of devices.filter((d) => d.family === 'cuda')) {
+      const lanes = d.id === 'a100' ? 64 : 128;
+      const of = figureOf(d, 'units') * lanes * 2 * figureOf(d, 'clockMHz') * 1e6;
+      expect(Math.abs(of / figureOf(d, 'vectorFlops') - 1), d.id).toBeLessThan(0.01);
+      expect(matrixRate(d, 'mma'), d.id).toBeLessThanOrEqual(matrixRate(d, 'wgmma'));
     }
   });
 

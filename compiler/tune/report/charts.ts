@@ -88,11 +88,11 @@ function winnerMap({ table: t }: TuneJson): Drawing | undefined {
   return {
     id: 'winners',
     title: 'Which shape wins where',
-    caption: `For packs of so many query rows and so many tokens, the tile shape that takes a unit the least time (${t.from}). A shape must win by 3 % to be listed.`,
+    caption: `For packs of so many rows and so many tokens, two a unit: the tile shape that takes the least time (${t.from}). A shape must win by 3 % to be listed.`,
     rows,
     spec: {
-      width: 480,
-      height: 230,
+      width: 420,
+      height: 250,
       encoding: {
         x: { field: 'tokens', type: 'ordinal', title: 'tokens, up to', axis: { labelAngle: 0 } },
         y: { field: 'rows', type: 'ordinal', title: 'rows, up to', sort: 'descending' },
@@ -166,7 +166,7 @@ function occupancy(d: TuneJson): Drawing | undefined {
       'Every shape that fits: the whole workload in that one shape. More bytes on their way help until the memory is busy; after that something else decides.',
     rows,
     spec: {
-      width: 360,
+      width: 430,
       height: 260,
       mark: { type: 'circle', size: 60, opacity: 0.8 },
       encoding: {
@@ -196,8 +196,8 @@ function roofline(d: TuneJson): Drawing {
     caption: `${intensity.toFixed(1)} operations per byte that must move; the roof is ${(bandwidth / 1e12).toPrecision(3)} TB/s and ${tera(matrixFlops).toPrecision(3)} TFLOP/s. The floor is where the workload meets the roof.`,
     rows: rows.length > 0 ? rows : [{ x: intensity, y: 1e-6, what: 'no products' }],
     spec: {
-      width: 360,
-      height: 260,
+      width: 480,
+      height: 240,
       layer: [
         {
           data: { values: roof },
@@ -212,7 +212,13 @@ function roofline(d: TuneJson): Drawing {
           encoding: {
             x: { field: 'x', type: 'quantitative', scale: log, title: 'operations per byte' },
             y: { field: 'y', type: 'quantitative', scale: log, title: 'TFLOP/s' },
-            color: { field: 'what', type: 'nominal', title: null, sort: null },
+            color: {
+              field: 'what',
+              type: 'nominal',
+              title: null,
+              sort: null,
+              legend: { orient: 'bottom', columns: 2 },
+            },
           },
         },
       ],
@@ -225,10 +231,10 @@ function timeline(d: TuneJson): Drawing | undefined {
   return {
     id: 'timeline',
     title: 'Who does what when',
-    caption: `Predicted: one line per unit (at most 64 of ${d.device.units}), one bar per block, longest first, each to the unit that is free first.`,
+    caption: `Predicted: one line for each place that a block can have on the ${d.device.units} units (an even sample of at most 64), one bar a block, longest first. What stands before the first bar is the launch.`,
     rows: d.timeline,
     spec: {
-      width: 760,
+      width: 1000,
       height: 300,
       mark: { type: 'bar', stroke: 'white', strokeWidth: 0.4 },
       encoding: {
@@ -261,7 +267,7 @@ function sensitivity(d: TuneJson): Drawing | undefined {
     spec: {
       facet: { column: { field: 'parameter', type: 'nominal', title: null } },
       spec: {
-        width: 150,
+        width: 220,
         height: 160,
         mark: { type: 'line', point: { size: 50 } },
         encoding: {
@@ -291,16 +297,30 @@ function comparisons(d: TuneJson): Drawing {
     caption: 'The whole workload. The floor is what the bytes and the products need on this device.',
     rows,
     spec: {
-      width: 260,
+      width: 270,
       height: { step: 34 },
       encoding: {
         y: { field: 'name', type: 'nominal', sort: null, title: null, axis: { labelLimit: 0 } },
-        x: { field: 'us', type: 'quantitative', title: 'us' },
+        x: {
+          field: 'us',
+          type: 'quantitative',
+          title: 'us',
+          // Room for the number at the end of the longest bar.
+          scale: { domainMax: 1.15 * Math.max(...rows.map((r) => r.us)) },
+        },
       },
       layer: [
         {
           mark: { type: 'bar', cornerRadiusEnd: 3 },
-          encoding: { color: { field: 'what', type: 'nominal', title: null, sort: null } },
+          encoding: {
+            color: {
+              field: 'what',
+              type: 'nominal',
+              title: null,
+              sort: null,
+              legend: { orient: 'bottom' },
+            },
+          },
         },
         {
           mark: { type: 'text', align: 'left', dx: 4, color: ink },

@@ -18,11 +18,18 @@ constexpr int32_t none = -1;
 constexpr int few_sequences = 8;
 constexpr int64_t smallest_piece = 32;
 constexpr int limits[] = {24, 12, 8, 6, 4, 3};
-constexpr int few_limits[] = {60, 36, 24, 16, 12, 8, 5, 4, 3};
-constexpr int few_parts[] = {2, 3, 4, 5, 6, 7, 8};
-constexpr int finer_limits[] = {96, 48, 42, 33, 30, 27, 22, 20, 18, 17, 15, 14, 13, 11, 10, 9, 7, 6, 4, 3, 2, 1};
+constexpr int closer[] = {13, 14, 15, 17, 18, 20};
+constexpr int fills[] = {12, 6, 24, 9, 18, 4, 8, 36, 10, 3, 48};
+constexpr int more[] = {1, 2, 3};
+constexpr int64_t most_work = 0x3fffffff;
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+/** a / b of numbers that are not negative: on many processors 32 bits divide several times faster than 64. */
+int64_t quotient(int64_t a, int64_t b) {
+  if (((a | b) >> 32) == 0) return static_cast<uint32_t>(a) / static_cast<uint32_t>(b);
+  return a / b;
+}
+
+int64_t ceil_div(int64_t a, int64_t b) { return quotient(a + b - 1, b); }
 
 /** The page size: most are powers of two, and a shift is several times faster than a division. */
 struct Page {
@@ -41,7 +48,8 @@ struct Page {
 
 struct Node {
   int32_t from, to, table, key, first_child, last_child, next, previous, parent, first_end, last_end;
-  int32_t unused;
+  // Pages that it ends in or before.
+  int32_t pages;
 };
 
 struct Trie {
@@ -67,7 +75,7 @@ struct Trie {
   }
 
   int32_t create(int32_t from, int32_t to, int32_t table, int32_t key) {
-    nodes[count] = {from, to, table, key, none, none, none, none, none, none, none, 0};
+    nodes[count] = {from, to, table, key, none, none, none, none, none, none, none, page.count(to)};
     return count++;
   }
 
@@ -114,11 +122,10 @@ struct Trie {
 
   /** Returns how many pages of the sequence were looked at. */
   int32_t insert(const patc_batch &b, int32_t s) {
-    int32_t base = b.table_begin[s], length = b.lengths[s], node = 0, depth = 0, seen = 0;
+    const int32_t base = b.table_begin[s], length = b.lengths[s], *mine = b.pages + base;
+    int32_t node = 0, depth = 0, index = 0;
     while (depth < length) {
-      int32_t index = page.of(depth);
-      seen = index;
-      int32_t key = b.pages[base + index];
+      int32_t key = mine[index];
       // Most often the first child, a prompt that all share: no need to hash.
       int32_t child = nodes[node].first_child;
       if (child == none || nodes[child].key != key) {
@@ -128,27 +135,31 @@ struct Trie {
           int32_t leaf = create(depth, length, base, key);
           append(node, leaf);
           slots[slot] = leaf;
-          node = leaf;
-          break;
+          nodes[leaf].first_end = nodes[leaf].last_end = s;
+          return index;
         }
       }
       const Node &c = nodes[child];
-      int32_t stop = std::min(c.to, length);
-      int32_t last = page.count(stop);
-      int32_t i = index + 1;
-      const int32_t *mine = b.pages + base, *other = b.pages + c.table;
+      int32_t last = length >= c.to ? c.pages : page.count(length), i = index + 1;
+      const int32_t *other = b.pages + c.table;
       // Whole runs of pages are mostly equal; memcmp reads them fastest.
       if (i < last && std::memcmp(mine + i, other + i, sizeof(int32_t) * (last - i)) == 0) i = last;
       while (i < last && mine[i] == other[i]) i++;
-      int32_t matched = i < last ? i * b.page : stop;
-      node = matched == c.to ? child : split(b, find(node, key), child, matched);
-      depth = matched;
+      if (i >= last && length >= c.to) {
+        node = child;
+        depth = c.to;
+        index = page.of(depth);
+        continue;
+      }
+      depth = i < last ? i * page.size : length;
+      index = page.of(depth);
+      node = split(b, find(node, key), child, depth);
     }
     Node &end = nodes[node];
     if (end.last_end == none) end.first_end = s;
     else next_end[end.last_end] = s;
     end.last_end = s;
-    return seen;
+    return index;
   }
 
   void depth_first(Ints &order, Ints &lcp) const {
@@ -174,7 +185,7 @@ struct Trie {
 struct Work {
   const patc_batch *batch = nullptr;
   Ints order, lcp, length, shared;
-  std::vector<int64_t> before;
+  std::vector<int64_t> before, reads;
   std::vector<std::pair<int32_t, int64_t>> steps;
   int32_t group = 1, align = 1;
   Page page;
@@ -189,19 +200,30 @@ struct Work {
     length.resize(n);
     shared.resize(n);
     before.resize(n + 1);
-    int64_t sum = 0;
-    before[0] = 0;
+    reads.resize(n + 1);
+    // A power of two most often, and then one branch for all rather than two for each.
+    if (page.shift >= 0) sum_up([mask = b.page - 1](int32_t x) { return (x + mask) & ~mask; });
+    else sum_up([this](int32_t x) { return page.up(x); });
+  }
+
+  template <class Up>
+  void sum_up(Up up) {
+    const int32_t n = batch->sequences, *lengths = batch->lengths, *at = order.data(), *common = lcp.data();
+    int32_t *l = length.data(), *s = shared.data();
+    int64_t *own = before.data(), *all = reads.data(), sum = 0, sum_all = 0;
+    own[0] = all[0] = 0;
     for (int32_t i = 0; i < n; i++) {
-      length[i] = page.up(b.lengths[order[i]]);
-      shared[i] = page.up(lcp[i]);
-      sum += length[i] - shared[i];
-      before[i + 1] = sum;
+      l[i] = up(lengths[at[i]]);
+      s[i] = up(common[i]);
+      own[i + 1] = sum += l[i] - s[i];
+      all[i + 1] = sum_all += l[i];
     }
   }
 
   int32_t size() const { return static_cast<int32_t>(length.size()); }
   int64_t unique() const { return before[size()]; }
   int64_t load(int32_t b, int32_t e) const { return shared[b] + before[e] - before[b]; }
+  int64_t read(int32_t b, int32_t e) const { return reads[e] - reads[b]; }
 
   /** Steps of n tokens that the sequences' own tokens take; counted once per n. */
   int64_t steps_of(int32_t n) {
@@ -214,11 +236,18 @@ struct Work {
   }
 };
 
+/** What a token costs again for every sequence more that reads it, in 1/256 of a token. */
+int64_t reread_cost(const patc_tile &t, int64_t group) { return t.warp * group / 16; }
+
+/** Tokens loaded, and the reads of them beyond each one's first at `reread` / 256. */
+int64_t work_of(int64_t loaded, int64_t reads, int64_t reread) { return reread == 0 ? loaded : loaded + reread * (reads - loaded) / 256; }
+
 // ---------------------------------------------------------------- packs
 
 /** What a packer writes; columns of packs, rows and entries. */
 struct PackList {
   Ints sequence_begin, entry_begin, load;
+  std::vector<int64_t> reads;
   // Storage that only grows; `rows` and `entry_count` say how much of it is in use.
   Ints sequences, entries;
   int32_t rows = 0, entry_count = 0;
@@ -229,6 +258,7 @@ struct PackList {
     sequence_begin.assign(1, 0);
     entry_begin.assign(1, 0);
     load.clear();
+    reads.clear();
     rows = entry_count = 0;
     tail.assign(n, none);
   }
@@ -238,10 +268,11 @@ struct PackList {
   int32_t *more_rows(int32_t n) { return room(sequences, static_cast<size_t>(rows), static_cast<size_t>(n)); }
   int32_t *more_entries(int32_t n) { return room(entries, 5 * static_cast<size_t>(entry_count), 5 * static_cast<size_t>(n)); }
 
-  void close(int64_t tokens) {
+  void close(int64_t tokens, int64_t read) {
     sequence_begin.push_back(rows);
     entry_begin.push_back(entry_count);
     load.push_back(static_cast<int32_t>(tokens));
+    reads.push_back(read);
   }
 
  private:
@@ -252,28 +283,32 @@ struct PackList {
 };
 
 /** Runs of sequences in depth-first order, one path pack each: packers/chunk.ts. */
-int32_t chunk(const Work &w, int32_t cap, int64_t limit, int64_t overhead, Ints &ends) {
-  int32_t n = w.size(), runs = 0, b = 0;
+int32_t chunk(const Work &w, int32_t cap, int64_t limit, int64_t overhead, int64_t reread, Ints &ends) {
+  const int32_t n = w.size(), *shared = w.shared.data();
+  int32_t runs = 0, b = 0, *end = ends.data();
   // Whether the limit ended a run.
-  ends[n] = 0;
+  end[n] = 0;
   while (b < n) {
     int32_t e = std::min(n, b + cap);
     if (limit > 0) {
-      int64_t start = w.shared[b] - w.before[b];
+      int64_t start = shared[b] - w.before[b];
       for (int32_t i = b + 1; i < e; i++)
-        if (start + w.before[i + 1] > limit && int64_t{w.shared[i]} * 4 <= limit) {
+        if (work_of(start + w.before[i + 1], w.read(b, i + 1), reread) > limit && int64_t{shared[i]} * 4 <= limit) {
           e = i;
-          ends[n] = 1;
+          end[n] = 1;
           break;
         }
     }
     if (e < n) {
-      int32_t best = e;
-      for (int32_t x = e - 1; x >= b + ((e - b + 1) >> 1) && x > b; x--)
-        if (w.shared[x] < w.shared[best] && (w.shared[x] + overhead) * (best - b) < (w.shared[best] + overhead) * (x - b)) best = x;
+      int32_t low = std::max(b + 1, b + ((e - b + 1) >> 1)), best = e, least = shared[e];
+      for (int32_t x = e - 1; x >= low; x--)
+        if (shared[x] < least && (shared[x] + overhead) * (best - b) < (least + overhead) * (x - b)) {
+          best = x;
+          least = shared[x];
+        }
       e = best;
     }
-    ends[runs++] = e;
+    end[runs++] = e;
     b = e;
   }
   return runs;
@@ -295,41 +330,60 @@ struct Stream {
   }
 
   void fill(const Work &w, int32_t b, int32_t e) {
-    int32_t top = 0;
+    walk(w, b, e, [this](int32_t row, int32_t from, int32_t to) {
+      if (to > 0) items[size++] = {from, to, row, 1};
+    });
+  }
+
+  /** `tail(row, from, to)` for each sequence: the tokens that it alone reads, to 0 where there are none. */
+  template <class Tail>
+  void walk(const Work &w, int32_t b, int32_t e, Tail tail) {
+    const int32_t *lcp = w.lcp.data(), *order = w.order.data(), *lengths = w.batch->lengths;
+    std::pair<int32_t, int32_t> *node = stack.data();
+    int32_t top = 0, shared = 0, own = 0;
     size = 0;
-    for (int32_t i = b; i <= e; i++) {
-      int32_t shared = i == b || i == e ? 0 : w.lcp[i], left = i - b;
-      while (top > 0 && stack[top - 1].first > shared) {
-        top--;
-        left = stack[top].second;
-        int32_t below = top > 0 ? stack[top - 1].first : 0;
-        items[size++] = {std::max(below, shared), stack[top].first, left, i - b - left};
+    auto pop = [&](int32_t common, int32_t at) {
+      top--;
+      int32_t left = node[top].second, below = top > 0 ? node[top - 1].first : 0;
+      items[size++] = {std::max(below, common), node[top].first, left, at - left};
+      return left;
+    };
+    for (int32_t i = b; i < e; i++) {
+      int32_t at = i - b, left = at - own;
+      while (top > 0 && node[top - 1].first > shared) left = pop(shared, at);
+      if (shared > 0 && (top == 0 || node[top - 1].first < shared)) node[top++] = {shared, left};
+      int32_t length = lengths[order[i]], next = i + 1 < e ? lcp[i + 1] : 0;
+      own = length > shared && length > next;
+      if (own) tail(at, std::max(shared, next), length);
+      else {
+        tail(at, 0, 0);
+        if (length > shared) node[top++] = {length, at};
       }
-      if (i == e) break;
-      if (shared > 0 && (top == 0 || stack[top - 1].first < shared)) stack[top++] = {shared, left};
-      int32_t length = w.batch->lengths[w.order[i]];
-      if (length > shared) stack[top++] = {length, i - b};
+      shared = next;
     }
+    while (top > 0) pop(0, e - b);
   }
 };
 
-int64_t piece_count(int64_t load, int64_t limit, int64_t align) {
-  if (limit == 0 || load <= limit + limit / 8) return 1;
-  return std::max<int64_t>(1, std::min(ceil_div(load, limit), load / std::max(align, smallest_piece)));
+/** Pieces that a pack of that work is cut into; but for few sequences, none unless it is an eighth above the limit. */
+int64_t piece_count(int64_t work, int64_t limit, int64_t align, bool few) {
+  if (limit == 0 || work <= limit + (few ? 0 : limit / 8)) return 1;
+  return std::max<int64_t>(1, std::min(ceil_div(work, limit), quotient(work, std::max(align, smallest_piece))));
 }
 
-/** Pieces of about equal load; `sink.add` for parts of entries, `sink.next` between pieces: packers/cut.ts. */
+/** Pieces of about equal work; `sink.add` for parts of entries, `sink.next` between pieces: packers/cut.ts. */
 template <class Sink>
-void equal_pieces(const Stream &s, Page page, int32_t align, int64_t load, int64_t k, Sink &sink) {
-  int64_t slack = load / (8 * k), done = 0, j = 1;
+void equal_pieces(const Stream &s, Page page, int32_t align, int64_t work, int64_t k, int64_t reread, Sink &sink) {
+  int64_t slack = quotient(work, 8 * k), done = 0, j = 1;
   bool filled = false;
   for (int32_t i = s.size - 1; i >= 0; i--) {
     int32_t from = s.items[i].from, to = s.items[i].to, left = s.items[i].left, count = s.items[i].count;
-    int32_t begin = page.up(from), size = page.up(to) - begin;
+    int32_t begin = page.up(from);
+    int64_t weight = 256 + reread * (count - 1), size = (page.up(to) - begin) * weight / 256;
     for (; j < k; j++) {
-      int64_t target = load * j / k;
+      int64_t target = quotient(work * j, k);
       if (target >= done + size - slack && target - done > slack) break;
-      int32_t at = target - done <= slack ? from : static_cast<int32_t>((begin + target - done) / align * align);
+      int32_t at = target - done <= slack ? from : static_cast<int32_t>(quotient(begin + quotient((target - done) * 256, weight), align) * align);
       if (at > from) {
         sink.add(from, at, left, count, at - page.up(from));
         filled = true;
@@ -361,54 +415,57 @@ void fixed_pieces(const Stream &s, Page page, int64_t span, Sink &sink) {
 
 /** One pack: local rows, shared entries, then private ones round-robin over 16-row groups: packers/piece.ts. */
 struct PieceWriter {
+  struct Tail {
+    int32_t from, to;
+  };
   const Work *w = nullptr;
   PackList *out = nullptr;
-  Ints local, private_from, private_to;
+  Ints local;
+  // Of each row: the tokens that it alone reads, to 0 where there are none.
+  std::vector<Tail> tails;
   std::vector<unsigned char> touched;
   std::vector<Rectangle> items;
   int32_t per_group = 1, chunk_begin = 0, chunk_size = 0, size = 0;
-  int64_t load = 0;
+  int64_t load = 0, reads = 0;
 
   void prepare(const Work &work, PackList &list, int32_t cap) {
     w = &work;
     out = &list;
     per_group = std::max(1, 16 / work.group);
     local.resize(cap);
-    private_from.resize(cap);
-    private_to.resize(cap);
+    tails.resize(cap);
     touched.resize(cap);
     items.resize(2 * static_cast<size_t>(cap) + 2);
   }
-  void begin(int32_t b, int32_t e, bool all) {
+  void begin(int32_t b, int32_t e) {
     chunk_begin = b;
     chunk_size = e - b;
-    std::fill(touched.begin(), touched.begin() + chunk_size, all ? 1 : 0);
+    std::fill(touched.begin(), touched.begin() + chunk_size, 0);
     size = 0;
-    load = 0;
+    load = reads = 0;
   }
   void add(int32_t from, int32_t to, int32_t left, int32_t count, int64_t tokens) {
     items[size++] = {from, to, left, count};
     load += tokens;
+    reads += tokens * count;
     std::fill(touched.begin() + left, touched.begin() + left + count, 1);
   }
   /** A chunk in one piece: every sequence is a row, in order. */
-  void whole(const Stream &s, int32_t b, int32_t e, int64_t tokens) {
-    chunk_begin = b;
-    chunk_size = e - b;
+  void whole(Stream &s, int32_t b, int32_t e, int64_t tokens, int64_t read) {
+    Tail *tail = tails.data();
+    s.walk(*w, b, e, [tail](int32_t row, int32_t from, int32_t to) { tail[row] = {from, to}; });
     const int32_t *order = w->order.data() + b;
-    std::copy(order, order + chunk_size, out->more_rows(chunk_size));
-    std::fill(private_to.begin(), private_to.begin() + chunk_size, 0);
-    int32_t *entry = out->more_entries(s.size);
+    std::copy(order, order + (e - b), out->more_rows(e - b));
+    int32_t *entry = out->more_entries(s.size + e - b);
     for (int32_t k = s.size - 1; k >= 0; k--) {
       const Rectangle &r = s.items[k];
-      if (r.count > 1) entry = put(entry, order[r.left], r.from, r.to, r.left, r.count);
-      else private_from[r.left] = r.from, private_to[r.left] = r.to;
+      entry = put(entry, order[r.left], r.from, r.to, r.left, r.count);
     }
-    finish(entry, chunk_size, tokens);
+    finish(entry, s.size, e - b, tokens, read);
   }
   void next() {
     end();
-    begin(chunk_begin, chunk_begin + chunk_size, false);
+    begin(chunk_begin, chunk_begin + chunk_size);
   }
   void add_empty() {
     for (int32_t i = 0; i < chunk_size; i++)
@@ -416,21 +473,21 @@ struct PieceWriter {
   }
   void end() {
     const int32_t *order = w->order.data() + chunk_begin;
-    int32_t rows = 0, *row_of = out->more_rows(chunk_size);
+    int32_t rows = 0, shared = 0, *row_of = out->more_rows(chunk_size);
     for (int32_t i = 0; i < chunk_size; i++) {
       if (!touched[i]) continue;
       row_of[rows] = order[i];
-      private_to[rows] = 0;
+      tails[rows].to = 0;
       local[i] = rows++;
     }
     int32_t *entry = out->more_entries(size);
     for (int32_t k = 0; k < size; k++) {
       const Rectangle &r = items[k];
       int32_t row = local[r.left];
-      if (r.count > 1) entry = put(entry, order[r.left], r.from, r.to, row, r.count);
-      else private_from[row] = r.from, private_to[row] = r.to;
+      if (r.count > 1) entry = put(entry, order[r.left], r.from, r.to, row, r.count), shared++;
+      else tails[row] = {r.from, r.to};
     }
-    finish(entry, rows, load);
+    finish(entry, shared, rows, load, reads);
   }
 
  private:
@@ -439,60 +496,68 @@ struct PieceWriter {
     return entry + 5;
   }
 
-  /** Private entries round-robin over the row groups; then the pack is complete. */
-  void finish(int32_t *entry, int32_t rows, int64_t tokens) {
-    const int32_t *row_of = out->sequences.data() + out->rows, *lengths = w->batch->lengths;
-    int32_t index = out->entry_count + static_cast<int32_t>((entry - (out->entries.data() + 5 * static_cast<size_t>(out->entry_count))) / 5);
-    auto give = [&](int32_t row) {
-      if (private_to[row] == 0) return;
-      int32_t sequence = row_of[row];
-      if (private_to[row] == lengths[sequence]) out->tail[sequence] = index;
-      entry = put(entry, sequence, private_from[row], private_to[row], row, 1);
-      index++;
-    };
+  /** After its shared entries, private ones round-robin over the row groups; then the pack is complete. */
+  void finish(int32_t *entry, int32_t shared, int32_t rows, int64_t tokens, int64_t read) {
+    const int32_t *row_of = out->sequences.data() + out->rows, *lengths = w->batch->lengths, *begins = w->batch->table_begin;
+    const Tail *tail = tails.data();
+    int32_t index = out->entry_count + shared, *tail_of = out->tail.data();
     // One row group: nothing to take turns with.
-    if (rows <= per_group)
-      for (int32_t row = 0; row < rows; row++) give(row);
-    else
-      for (int32_t r = 0; r < per_group; r++)
-        for (int32_t row = r; row < rows; row += per_group) give(row);
+    const int32_t step = rows <= per_group ? 1 : per_group;
+    for (int32_t r = 0; r < step; r++)
+      for (int32_t row = r; row < rows; row += step) {
+        const Tail t = tail[row];
+        if (t.to == 0) continue;
+        int32_t sequence = row_of[row];
+        if (t.to == lengths[sequence]) tail_of[sequence] = index;
+        index++;
+        entry[0] = begins[sequence], entry[1] = t.from, entry[2] = t.to, entry[3] = row, entry[4] = 1;
+        entry += 5;
+      }
     out->entry_count = index;
     out->rows += rows;
-    out->close(tokens);
+    out->close(tokens, read);
   }
 };
 
 // ---------------------------------------------------------------- scores
 
-/** Loads of a launch's packs, and what the heaviest unit has to do: packers/score.ts. */
+/** Work of a launch's packs, and what the heaviest unit has to do: packers/score.ts. */
 struct Tally {
   struct Run {
     int64_t time, units;
   };
   Ints loads, sorted;
   std::vector<Run> runs;
-  int64_t exact_packs = 24;
-  int64_t tokens = 0, largest = 0;
+  int64_t exact_packs = 24, exact_jobs = 4;
+  int64_t tokens = 0, work = 0, largest = 0;
+  int32_t count = 0;
 
-  void reset() {
-    loads.clear();
-    tokens = largest = 0;
+  /** Room for so many packs. */
+  void reset(int64_t most) {
+    count = 0;
+    room(most);
+    tokens = work = largest = 0;
   }
-  void add(int64_t load) {
-    loads.push_back(static_cast<int32_t>(load));
+  void room(int64_t more) {
+    if (loads.size() < static_cast<size_t>(count + more)) loads.resize(2 * static_cast<size_t>(count + more));
+  }
+  void add(int64_t load, int64_t size) {
+    loads[count++] = static_cast<int32_t>(std::min(size, most_work));
     tokens += load;
-    largest = std::max(largest, load);
+    work += size;
+    largest = std::max(largest, size);
   }
-  int64_t packs() const { return static_cast<int64_t>(loads.size()); }
+  int64_t packs() const { return count; }
+  int64_t mean(int64_t units, int64_t kv_heads, int64_t overhead) const { return ceil_div((work + overhead * packs()) * kv_heads, units); }
 
   int64_t heaviest(int64_t units, int64_t kv_heads, int64_t overhead) {
     int64_t jobs = packs() * kv_heads;
     if (jobs <= units) return largest + overhead;
-    return jobs <= 4 * units && packs() <= exact_packs ? schedule(units, kv_heads, overhead) : bound(units, kv_heads, overhead);
+    return jobs <= exact_jobs * units && packs() <= exact_packs ? schedule(units, kv_heads, overhead) : bound(units, kv_heads, overhead);
   }
 
   int64_t schedule(int64_t units, int64_t kv_heads, int64_t overhead) {
-    sorted = loads;
+    sorted.assign(loads.begin(), loads.begin() + count);
     std::sort(sorted.begin(), sorted.end());
     // Units that are free at the same time are one run; runs ascend.
     runs.assign(1, {0, units});
@@ -515,12 +580,12 @@ struct Tally {
     int64_t counts[buckets] = {}, sums[buckets] = {};
     int shift = 0;
     while (largest >> shift >= buckets) shift++;
-    for (int32_t load : loads) {
-      int32_t bucket = load >> shift;
+    for (int32_t i = 0; i < count; i++) {
+      int32_t load = loads[i], bucket = load >> shift;
       counts[bucket]++;
       sums[bucket] += load;
     }
-    int64_t most = std::max(largest + overhead, ceil_div((tokens + overhead * packs()) * kv_heads, units));
+    int64_t most = std::max(largest + overhead, mean(units, kv_heads, overhead));
     int64_t above = 0;
     int bucket = buckets - 1;
     for (int64_t k = 1;; k++) {
@@ -546,7 +611,7 @@ int64_t launch_time(const Costs &costs, const patc_tile &tile, int64_t kv_heads,
   return tile.start + (tile.w_max * std::max({h, m, t}) + tile.w_min * std::min(h, m)) / 256;
 }
 
-int64_t overhead_tokens(const patc_tile &t) { return t.pack / t.token; }
+int64_t overhead_tokens(const patc_tile &t) { return quotient(t.pack, t.token); }
 
 /** The smallest m for that many rows; of its shapes the one whose tokens cost least: packers/tiles.ts. */
 int32_t tile_for(const Costs &costs, int64_t rows, Work &w) {
@@ -584,16 +649,19 @@ struct Choice {
 struct Partials {
   Tally *tally = nullptr;
   Ints parts, mark;
-  int32_t piece = 0;
-  int64_t load = 0;
+  int32_t piece = 0, sequences = 0;
+  int64_t load = 0, reads = 0, reread = 0;
 
-  void begin() {
-    std::fill(parts.begin(), parts.end(), 0);
-    load = 0;
+  void begin(int32_t rows, int64_t cost) {
+    sequences = rows;
+    reread = cost;
+    std::fill(parts.begin(), parts.begin() + rows, 0);
+    load = reads = 0;
     piece++;
   }
   void add(int32_t, int32_t, int32_t left, int32_t count, int64_t tokens) {
     load += tokens;
+    reads += tokens * count;
     for (int32_t i = left; i < left + count; i++)
       if (mark[i] != piece) {
         mark[i] = piece;
@@ -601,38 +669,50 @@ struct Partials {
       }
   }
   void next() {
-    tally->add(load);
-    load = 0;
+    tally->add(load, work_of(load, reads, reread));
+    load = reads = 0;
     piece++;
   }
   int64_t end() {
     next();
     int64_t rows = 0;
-    for (int32_t p : parts)
-      if (p > 1) rows += p;
+    for (int32_t i = 0; i < sequences; i++)
+      if (parts[i] > 1) rows += parts[i];
     return rows;
   }
 };
 
-struct Span {
-  const int *first, *last;
-  template <size_t n>
-  explicit Span(const int (&list)[n]) : first(list), last(list + n) {}
-  const int *begin() const { return first; }
-  const int *end() const { return last; }
-};
-
-/** A cap with packs uncut: what cutting them could gain at best. */
+/** Packs uncut, and what cutting them could reach at best. `works`: where the packs' work is, for few sequences. */
 struct Whole {
   int32_t cap, tile;
   bool fixed;
-  int64_t largest, mean, ideal;
+  int64_t tokens, work, mean, ideal;
+  int32_t packs;
+  int64_t works[few_sequences];
 };
+
+/** A pack size in a tile, and less time than it can take. */
+struct Kind {
+  int32_t cap, tile;
+  bool fixed;
+  int64_t least;
+};
+
+/** What is not worth a search: a 64th. */
+int64_t worth(int64_t time) { return time - time / 64; }
+
+/** Short lists; std::stable_sort would allocate. */
+template <class T, class Key>
+void sort_stable(std::vector<T> &list, Key key) {
+  for (size_t i = 1; i < list.size(); i++)
+    for (size_t j = i; j > 0 && key(list[j]) < key(list[j - 1]); j--) std::swap(list[j], list[j - 1]);
+}
 
 struct Packer {
   const Costs *costs = nullptr;
   Work *w = nullptr;
   Ints ends, caps;
+  std::vector<Kind> kinds;
   std::vector<Whole> whole;
   Tally tally;
   Stream stream;
@@ -647,13 +727,16 @@ struct Packer {
     costs = &device;
     largest_cap = std::max(1, std::min(work.size(), device.tiles.back().m / work.group));
     ends.resize(static_cast<size_t>(work.size()) + 1);
-    tally.exact_packs = work.size() <= few_sequences ? 200 : 24;
+    tally.exact_packs = few() ? 200 : 24;
+    tally.exact_jobs = few() ? 64 : 4;
     stream.reserve(largest_cap);
     partials.tally = &tally;
     partials.parts.assign(largest_cap, 0);
     partials.mark.assign(largest_cap, -1);
     partials.piece = 0;
   }
+
+  bool few() const { return w->size() <= few_sequences; }
 
   void list_caps() {
     int32_t n = w->size();
@@ -662,30 +745,47 @@ struct Packer {
       int32_t cap = std::min(n, t->m / w->group);
       if (caps.empty() || caps.back() != cap) caps.push_back(cap);
     }
-    if (n <= few_sequences) {
-      int32_t most = caps[0];
-      caps.clear();
-      for (int32_t cap = most; cap > 0; cap--) caps.push_back(cap);
-      return;
-    }
     int32_t cap = caps.back();
     while (cap > 1 && ceil_div(n, cap) * w->batch->kv_heads < 8 * int64_t{costs->c.units}) caps.push_back(cap >>= 1);
   }
 
+  void list_kinds() {
+    int64_t kv_heads = w->batch->kv_heads, units = costs->c.units, unique = w->unique();
+    list_caps();
+    kinds.clear();
+    for (int32_t cap : caps) {
+      int64_t packs = ceil_div(w->size(), cap);
+      int32_t smallest = tile_for(*costs, int64_t{cap} * w->group, *w);
+      auto add = [&](int32_t tile, bool fixed) {
+        const patc_tile &shape = costs->tiles[tile];
+        int64_t mean = ceil_div((unique + overhead_tokens(shape) * packs) * kv_heads, units);
+        kinds.push_back({cap, tile, fixed, launch_time(*costs, shape, kv_heads, unique, unique, mean, 0)});
+      };
+      add(smallest, false);
+      if (packs * kv_heads > units) continue;
+      // A block for each unit at most: more warps on the same rows may then be faster.
+      for (int32_t t = 0; t < static_cast<int32_t>(costs->tiles.size()); t++)
+        if (t != smallest && costs->tiles[t].m >= int64_t{cap} * w->group) add(t, true);
+    }
+    sort_stable(kinds, [](const Kind &k) { return k.least; });
+  }
+
   Choice score(int32_t cap, int64_t limit, bool early, int32_t tile, bool fixed) {
     const patc_tile &shape = costs->tiles[tile];
-    int64_t overhead = overhead_tokens(shape), rows = 0;
-    int32_t runs = chunk(*w, cap, early ? limit : 0, overhead, ends);
-    tally.reset();
+    int64_t overhead = overhead_tokens(shape), reread = reread_cost(shape, w->group), rows = 0;
+    int32_t runs = chunk(*w, cap, early ? limit : 0, overhead, reread, ends);
+    tally.reset(runs);
     for (int32_t r = 0, b = 0; r < runs; b = ends[r++]) {
-      int64_t load = w->load(b, ends[r]), k = piece_count(load, limit, w->align);
+      int64_t load = w->load(b, ends[r]), work = work_of(load, w->read(b, ends[r]), reread);
+      int64_t k = limit == 0 ? 1 : piece_count(work, limit, w->align, few());
       if (k == 1) {
-        tally.add(load);
+        tally.add(load, work);
         continue;
       }
+      tally.room(runs - r + k);
       stream.fill(*w, b, ends[r]);
-      partials.begin();
-      equal_pieces(stream, w->page, w->align, load, k, partials);
+      partials.begin(ends[r] - b, reread);
+      equal_pieces(stream, w->page, w->align, work, k, reread, partials);
       rows += partials.end();
     }
     int64_t heaviest = tally.heaviest(costs->c.units, w->batch->kv_heads, overhead);
@@ -694,78 +794,168 @@ struct Packer {
     return {cap, limit, early, tile, fixed, time};
   }
 
-  int64_t share(const Whole &c, int64_t twelfths) const {
-    return c.mean * twelfths / 12 - overhead_tokens(costs->tiles[c.tile]);
+  /** Scores packs uncut and notes them. */
+  void consider(int32_t cap, int32_t tile, bool fixed, Choice &best) {
+    const patc_tile &shape = costs->tiles[tile];
+    int64_t kv_heads = w->batch->kv_heads;
+    Choice uncut = score(cap, 0, true, tile, fixed);
+    if (best.cap == 0 || uncut.time < best.time) best = uncut;
+    int64_t mean = std::max<int64_t>(1, tally.mean(costs->c.units, kv_heads, overhead_tokens(shape)));
+    int64_t ideal = launch_time(*costs, shape, kv_heads, w->unique(), tally.tokens, mean, 0);
+    whole.push_back({cap, tile, fixed, tally.tokens, tally.work, mean, ideal, tally.count, {}});
+    if (few()) std::copy(tally.loads.begin(), tally.loads.begin() + tally.count, whole.back().works);
   }
 
-  void cut(const Whole &c, int64_t limit, bool few, Choice &best) {
-    limit = std::max<int64_t>(w->align, limit);
-    Choice early = score(c.cap, limit, true, c.tile, c.fixed);
-    if (early.time < best.time) best = early;
-    // Where no pack ended early, packs that are only cut are the same.
-    if (!few || !ends[w->size()]) return;
-    Choice late = score(c.cap, limit, false, c.tile, c.fixed);
-    if (late.time < best.time) best = late;
-  }
-
-  Choice choose(bool cuts) {
-    bool few = w->size() <= few_sequences;
-    int64_t units = costs->c.units, kv_heads = w->batch->kv_heads;
-    int64_t longest = 0;
-    for (int32_t length : w->length) longest = std::max<int64_t>(longest, length);
-    Choice best{};
-    list_caps();
+  /** `known`: the best plan of the same sequences in another order. */
+  Choice choose(bool cuts, const Choice &known = {}) {
+    Choice best = known;
     whole.clear();
-    auto consider = [&](int32_t cap, int32_t tile, bool fixed) {
-      const patc_tile &shape = costs->tiles[tile];
-      Choice uncut = score(cap, 0, true, tile, fixed);
-      if (whole.empty() || uncut.time < best.time) best = uncut;
-      int64_t overhead = overhead_tokens(shape);
-      int64_t mean = std::max<int64_t>(1, ceil_div((tally.tokens + overhead * tally.packs()) * kv_heads, units));
-      int64_t ideal = launch_time(*costs, shape, kv_heads, w->unique(), tally.tokens, mean, 0);
-      whole.push_back({cap, tile, fixed, tally.largest, mean, ideal});
-      if (whole.size() == 1 || ideal < lowest) lowest = ideal;
-    };
-    for (int32_t cap : caps) {
-      int32_t smallest = tile_for(*costs, int64_t{cap} * w->group, *w);
-      consider(cap, smallest, few);
-      if (!few && tally.packs() * kv_heads > units) continue;
-      // A block for each unit at most: more warps on the same rows may then be faster.
-      for (int32_t t = 0; t < static_cast<int32_t>(costs->tiles.size()); t++)
-        if (t != smallest && costs->tiles[t].m >= int64_t{cap} * w->group) consider(cap, t, true);
+    if (few() && cuts) return choose_few(best);
+    list_kinds();
+    for (const Kind &k : kinds) {
+      // Every unit as loaded as the mean, and nothing loaded twice: from here on no kind can be faster.
+      if (!whole.empty() && k.least >= best.time) break;
+      consider(k.cap, k.tile, k.fixed, best);
     }
     if (!cuts) return best;
-    for (const Whole &c : whole) {
-      // Even if cutting made every unit equal, it would gain too little.
-      if (c.ideal >= best.time - best.time / 64) continue;
-      for (int64_t limit : few ? Span{few_limits} : Span{limits}) cut(c, share(c, limit), few, best);
-      if (!few) continue;
-      cut(c, longest, few, best);
-      for (int64_t parts : few_parts) cut(c, ceil_div(c.largest, parts), few, best);
-    }
-    if (!few) return best;
-    const Whole found = *std::find_if(whole.begin(), whole.end(), [&](const Whole &c) { return c.cap == best.cap && c.tile == best.tile; });
-    if (found.ideal < best.time)
-      for (int64_t limit : finer_limits) cut(found, share(found, limit), few, best);
+    for (const Whole &c : whole)
+      for (int64_t twelfths : limits) {
+        // Even if cutting made every unit equal, it would gain too little.
+        if (c.ideal >= worth(best.time)) break;
+        int64_t limit = c.mean * twelfths / 12 - overhead_tokens(costs->tiles[c.tile]);
+        better(score(c.cap, std::max<int64_t>(w->align, limit), true, c.tile, c.fixed), best);
+      }
+    const Choice coarse = best;
+    if (coarse.limit > 0)
+      for (int64_t sixteenths : closer) {
+        int64_t limit = std::max<int64_t>(w->align, coarse.limit * sixteenths / 16);
+        better(score(coarse.cap, limit, true, coarse.tile, coarse.fixed), best);
+      }
     return best;
   }
 
+  static void better(const Choice &other, Choice &best) {
+    if (other.time < best.time) best = other;
+  }
+
+  /** packers/few.ts */
+  Choice choose_few(Choice best) {
+    for (int32_t cap = largest_cap; cap > 0; cap--)
+      for (int32_t t = 0; t < static_cast<int32_t>(costs->tiles.size()); t++)
+        if (costs->tiles[t].m >= cap * w->group) consider(cap, t, true, best);
+    const int64_t known = best.time;
+    sort_stable(whole, [](const Whole &c) { return c.ideal; });
+    lowest = whole[0].ideal;
+    for (const Whole &c : whole) {
+      if (c.ideal >= worth(best.time)) break;
+      part(c, c.packs, best);
+      for (int m : more) part(c, c.packs + m, best);
+      int64_t targets[std::size(fills) + std::size(more)], count = 0;
+      auto target = [&](int64_t pieces) {
+        if (std::find(targets, targets + count, pieces) != targets + count) return;
+        targets[count++] = pieces;
+        cut(c, pieces, best);
+      };
+      for (int64_t f : fills) target(costs->c.units * f / (12 * int64_t{w->batch->kv_heads}));
+      for (int m : more) target(c.packs + m);
+    }
+    if (best.time == known || best.limit == 0) return best;
+    const Whole found = *std::find_if(whole.begin(), whole.end(), [&](const Whole &c) { return c.cap == best.cap && c.tile == best.tile; });
+    int64_t pieces = 0;
+    for (int32_t p = 0; p < found.packs; p++) pieces += ceil_div(found.works[p], best.limit);
+    for (int by : {-1, 1, -2, 2, 3}) cut(found, pieces + by, best);
+    return best;
+  }
+
+  void cut(const Whole &c, int64_t pieces, Choice &best) {
+    if (pieces <= c.packs) return;
+    // Before the even limit is known: no piece is smaller than the mean one.
+    int64_t smallest = ceil_div(c.work, pieces) - 1, overhead = overhead_tokens(costs->tiles[c.tile]);
+    int64_t time = launch_time(*costs, costs->tiles[c.tile], w->batch->kv_heads, w->unique(), c.tokens, std::max(c.mean, smallest + overhead), smallest);
+    if (time + costs->c.launch >= worth(best.time)) return;
+    int64_t even = even_limit(c, pieces);
+    if (at_least(c, even) >= worth(best.time)) return;
+    int64_t limit = std::max<int64_t>(w->align, even);
+    better(score(c.cap, limit, true, c.tile, true), best);
+    // Where no pack ended early, packs that are only cut are the same.
+    if (ends[w->size()]) better(score(c.cap, limit, false, c.tile, true), best);
+  }
+
+  void part(const Whole &c, int64_t packs, Choice &best) {
+    if (c.cap == 1 || packs > w->size()) return;
+    const patc_tile &shape = costs->tiles[c.tile];
+    int64_t unique = w->unique(), least = ceil_div(unique, packs), overhead = overhead_tokens(shape);
+    for (int32_t length : w->length) least = std::max<int64_t>(least, length);
+    auto slower = [&](int64_t limit) {
+      return launch_time(*costs, shape, w->batch->kv_heads, unique, unique, limit + overhead, limit) >= best.time;
+    };
+    if (slower(least)) return;
+    int64_t limit = even_runs(c.cap, reread_cost(shape, w->group), packs, least);
+    if (!slower(limit)) better(score(c.cap, limit, true, c.tile, true), best);
+  }
+
+  int64_t even_runs(int32_t cap, int64_t reread, int64_t packs, int64_t least) const {
+    int32_t n = w->size();
+    auto load = [&](int32_t b, int32_t e) { return work_of(w->load(b, e), w->read(b, e), reread); };
+    for (int64_t limit = least;;) {
+      int64_t runs = 0, next = 0;
+      for (int32_t b = 0; b < n; runs++) {
+        int32_t e = b + 1;
+        while (e < n && e - b < cap && load(b, e + 1) <= limit) e++;
+        if (e < n && e - b < cap && (next == 0 || load(b, e + 1) < next)) next = load(b, e + 1);
+        b = e;
+      }
+      if (runs <= packs || next == 0) return limit;
+      limit = next;
+    }
+  }
+
+  int64_t at_least(const Whole &c, int64_t limit) const {
+    const patc_tile &shape = costs->tiles[c.tile];
+    int64_t overhead = overhead_tokens(shape), kv_heads = w->batch->kv_heads, all = 0, partial = 0;
+    for (int32_t p = 0; p < c.packs; p++) {
+      int64_t parts = std::max<int64_t>(1, ceil_div(c.works[p], limit));
+      all += parts;
+      if (parts > 1) partial += parts;
+    }
+    int64_t mean = ceil_div((c.work + overhead * all) * kv_heads, costs->c.units), heaviest = std::max(mean, limit - 1 + overhead);
+    int64_t time = launch_time(*costs, shape, kv_heads, w->unique(), c.tokens, heaviest, limit - 1);
+    return time + costs->c.launch + partial * w->batch->q_heads * costs->c.partial_row;
+  }
+
+  static int64_t even_limit(const Whole &c, int64_t pieces) {
+    for (int64_t limit = std::max<int64_t>(1, ceil_div(c.work, pieces));;) {
+      int64_t count = 0, next = 0;
+      for (int32_t p = 0; p < c.packs; p++) {
+        int64_t parts = std::max<int64_t>(1, ceil_div(c.works[p], limit));
+        count += parts;
+        if (parts < 2) continue;
+        int64_t other = ceil_div(c.works[p], parts - 1);
+        if (next == 0 || other < next) next = other;
+      }
+      if (count <= pieces) return limit;
+      limit = next;
+    }
+  }
+
   void write(const Choice &choice, int64_t span, PackList &out) {
-    int64_t overhead = overhead_tokens(costs->tiles[choice.tile]);
-    int32_t runs = chunk(*w, choice.cap, choice.early ? choice.limit : 0, overhead, ends);
+    const patc_tile &shape = costs->tiles[choice.tile];
+    int64_t overhead = overhead_tokens(shape), reread = reread_cost(shape, w->group);
+    int32_t runs = chunk(*w, choice.cap, choice.early ? choice.limit : 0, overhead, reread, ends);
     out.reset(w->size());
     writer.prepare(*w, out, largest_cap);
     for (int32_t r = 0, b = 0; r < runs; b = ends[r++]) {
-      int64_t load = w->load(b, ends[r]), k = span > 0 ? 0 : piece_count(load, choice.limit, w->align);
-      stream.fill(*w, b, ends[r]);
+      int64_t load = w->load(b, ends[r]), reads = w->read(b, ends[r]), work = work_of(load, reads, reread);
+      int64_t k = span > 0 ? 0 : piece_count(work, choice.limit, w->align, few());
       if (k == 1) {
-        writer.whole(stream, b, ends[r], load);
+        writer.whole(stream, b, ends[r], load, reads);
         continue;
       }
-      writer.begin(b, ends[r], false);
+      stream.fill(*w, b, ends[r]);
+      writer.begin(b, ends[r]);
       writer.add_empty();
       if (span > 0) fixed_pieces(stream, w->page, span, writer);
-      else equal_pieces(stream, w->page, w->align, load, k, writer);
+      else equal_pieces(stream, w->page, w->align, work, k, reread, writer);
       writer.end();
     }
   }
@@ -779,6 +969,7 @@ void assign_tiles(const PackList &list, const Costs &costs, Work &w, Tally &tall
   std::vector<char> used(tiles, 0);
   int64_t total = 0;
   tally.exact_packs = 24;
+  tally.exact_jobs = 4;
   if (every >= 0) return tile_of.assign(list.count(), every);
   tile_of.resize(list.count());
   int32_t last_rows = none, last_tile = none;
@@ -791,11 +982,12 @@ void assign_tiles(const PackList &list, const Costs &costs, Work &w, Tally &tall
     total += list.load[p];
   }
   auto time = [&](int32_t tile, int32_t first, int32_t second) {
-    tally.reset();
-    for (int32_t p = 0; p < list.count(); p++)
-      if (tile_of[p] == first || tile_of[p] == second) tally.add(list.load[p]);
-    int64_t share = total > 0 ? w.unique() * tally.tokens / total : 0;
     const patc_tile &shape = costs.tiles[tile];
+    int64_t reread = reread_cost(shape, w.group);
+    tally.reset(list.count());
+    for (int32_t p = 0; p < list.count(); p++)
+      if (tile_of[p] == first || tile_of[p] == second) tally.add(list.load[p], work_of(list.load[p], list.reads[p], reread));
+    int64_t share = total > 0 ? w.unique() * tally.tokens / total : 0;
     int64_t heaviest = tally.heaviest(costs.c.units, kv_heads, overhead_tokens(shape));
     return launch_time(costs, shape, kv_heads, share, tally.tokens, heaviest, tally.largest);
   };
@@ -816,15 +1008,19 @@ struct Tables {
   std::vector<uint64_t> keys;
   int32_t slot_count = 0;
 
-  void build(const PackList &list, const Costs &costs, const Ints &tile_of, int32_t sequences) {
+  void build(const PackList &list, const Costs &costs, const Ints &tile_of, int32_t sequences, int64_t group) {
     int32_t n = list.count(), done = 0;
     packs.assign(4 * (static_cast<size_t>(n) + 1), 0);
     shapes.clear();
     for (int32_t t = static_cast<int32_t>(costs.tiles.size()) - 1; t >= 0; t--) {
       keys.clear();
+      int64_t reread = reread_cost(costs.tiles[t], group);
       // Longest first, then in the order they were made.
       for (int32_t p = 0; p < n; p++)
-        if (tile_of[p] == t) keys.push_back(static_cast<uint64_t>(0x7fffffff - list.load[p]) << 21 | static_cast<uint64_t>(p));
+        if (tile_of[p] == t) {
+          int64_t work = std::min<int64_t>(0x7fffffff, work_of(list.load[p], list.reads[p], reread));
+          keys.push_back(static_cast<uint64_t>(0x7fffffff - work) << 21 | static_cast<uint64_t>(p));
+        }
       if (keys.empty()) continue;
       std::sort(keys.begin(), keys.end());
       int32_t count = static_cast<int32_t>(keys.size());
@@ -836,7 +1032,7 @@ struct Tables {
         row[3] = list.entry_begin[p + 1];
       }
       const patc_tile &tile = costs.tiles[t];
-      shapes.push_back({tile.m, tile.n, tile.stages, done, count});
+      shapes.push_back({tile.m, tile.n, tile.stages, tile.variant, done, count});
       done += count;
     }
     merges.clear();
@@ -943,7 +1139,7 @@ struct patc_planner {
       if (choice.fixed) every = choice.tile;
     }
     if (n > 0) assign_tiles(list, costs, work[best], packer.tally, every, tile_of);
-    tables.build(list, costs, tile_of, n);
+    tables.build(list, costs, tile_of, n, b.q_heads / b.kv_heads);
     if (span == 0) exact = work[best].lcp;
     remember(b, work[best]);
   }
@@ -966,7 +1162,7 @@ struct patc_planner {
       forest(b, sequence.data(), other);
       other.measure(b);
       packer.prepare(other, costs);
-      Choice second = packer.choose(true);
+      Choice second = packer.choose(true, choice);
       if (second.time >= choice.time) continue;
       choice = second;
       best = 1 - best;
@@ -1034,7 +1230,7 @@ struct patc_planner {
       return PATC_NO_ROOM;
     std::fill(f.pack_table, f.pack_table + 4 * (given.tiles.size() * f.packs + 1), 0);
     for (const patc_shape &s : tables.shapes) {
-      auto same = [&](const patc_tile &t) { return t.m == s.m && t.n == s.n && t.stages == s.stages; };
+      auto same = [&](const patc_tile &t) { return t.m == s.m && t.n == s.n && t.stages == s.stages && t.variant == s.variant; };
       std::ptrdiff_t region = std::find_if(given.tiles.begin(), given.tiles.end(), same) - given.tiles.begin();
       const int32_t *first = &tables.packs[4 * static_cast<size_t>(s.pack_base)];
       std::copy(first, first + 4 * static_cast<size_t>(s.pack_count), f.pack_table + 4 * region * f.packs);
@@ -1084,30 +1280,30 @@ bool valid(const patc_batch *b) {
 namespace {
 
 struct Kernel {
-  int32_t m, n;
-  double token_ns, alone_ns, pack_ns, start_ns, w_max, w_min;
+  int32_t m, n, variant;
+  double token_ns, alone_ns, warp_ns, pack_ns, start_ns, w_max, w_min;
 };
 
 // Written by scripts/host-figures.ts from cost.ts.
 // figures: memory GB/s, L2 GB/s, L2 bytes, launch ns, partial row ns; then the kernels, ascending by m, then n.
 constexpr double h100_device[] = {3000, 8000, 45000000, 2500, 0.85};
 constexpr Kernel h100_kernels[] = {
-    {16, 16, 11.8, 46, 800, 6500, 1, 0.1},
-    {16, 32, 8.2, 25.5, 540, 6500, 1, 0.1},
-    {16, 64, 11.9, 20, 2170, 6500, 1, 0.1},
-    {16, 128, 30, 30, 2170, 6500, 1, 0.1},
-    {32, 16, 14.5, 45, 580, 6500, 1, 0.1},
-    {32, 32, 10.4, 24.3, 300, 6500, 1, 0.1},
-    {32, 64, 12.1, 17.8, 650, 6500, 1, 0.1},
-    {32, 128, 22, 22, 650, 6500, 1, 0.1},
-    {64, 16, 21.9, 40, 300, 6500, 1, 0.1},
-    {64, 32, 17.3, 26.7, 300, 6500, 1, 0.1},
-    {64, 64, 16.9, 25.1, 300, 6500, 1, 0.1},
-    {64, 128, 30, 30, 300, 6500, 1, 0.1},
-    {128, 16, 37, 37, 300, 6500, 1, 0.1},
-    {128, 32, 36, 36, 1520, 6500, 1, 0.1},
-    {128, 64, 35, 35, 1360, 6500, 1, 0.1},
-    {128, 128, 40, 40, 1360, 6500, 1, 0.1},
+    {16, 16, 0, 11.8, 46, 0, 800, 6500, 1, 0.1},
+    {16, 32, 0, 8.1, 25.3, 0, 692, 6500, 1, 0.1},
+    {16, 64, 0, 11.9, 15.8, 0, 2180, 6500, 1, 0.1},
+    {16, 128, 0, 30, 30, 0, 2170, 6500, 1, 0.1},
+    {32, 16, 0, 14.5, 45, 0, 580, 6500, 1, 0.1},
+    {32, 32, 0, 8.9, 22.5, 1.1, 517, 6500, 1, 0.1},
+    {32, 64, 0, 11.8, 15.8, 0, 1297, 6500, 1, 0.1},
+    {32, 128, 0, 22, 22, 0, 650, 6500, 1, 0.1},
+    {64, 16, 0, 21.9, 40, 0, 300, 6500, 1, 0.1},
+    {64, 32, 0, 13.5, 17.8, 1.7, 467, 6500, 1, 0.1},
+    {64, 64, 0, 16.8, 22.1, 0, 1099, 6500, 1, 0.1},
+    {64, 128, 0, 30, 30, 0, 300, 6500, 1, 0.1},
+    {128, 16, 0, 22, 22, 2.7, 1490, 6500, 1, 0.1},
+    {128, 32, 0, 20.1, 20.1, 2.7, 1491, 6500, 1, 0.1},
+    {128, 64, 0, 20.8, 20.8, 2.7, 3573, 6500, 1, 0.1},
+    {128, 128, 0, 30, 30, 2.7, 3570, 6500, 1, 0.1},
 };
 // end of figures
 
@@ -1157,18 +1353,24 @@ int patc_write_fixed(const patc_planner *planner, const patc_fixed *fixed) {
   return planner->planned ? planner->write_fixed(*fixed) : PATC_NO_PLAN;
 }
 
-void patc_costs_h100(int32_t units, int32_t head_dim, int32_t element_bytes, const int32_t (*shapes)[3], int32_t tile_count,
+void patc_costs_h100(int32_t units, int32_t head_dim, int32_t element_bytes, const int32_t (*shapes)[4], int32_t tile_count,
                      patc_tile *tiles, patc_costs *costs) {
   auto round = [](double x) { return static_cast<int64_t>(std::floor(x + 0.5)); };
   auto ps = [&](double ns) { return std::max<int64_t>(1, round(ns * 1000)); };
   double bytes = 2.0 * head_dim * element_bytes;
   for (int32_t i = 0; i < tile_count; i++) {
-    const Kernel *last = std::end(h100_kernels) - 1;
-    const Kernel *k = std::find_if(std::begin(h100_kernels), last, [&](const Kernel &c) { return c.m >= shapes[i][0] && c.n >= shapes[i][1]; });
+    auto own = [&](const Kernel &c) { return c.variant == shapes[i][3]; };
+    bool any = std::any_of(std::begin(h100_kernels), std::end(h100_kernels), own);
+    const Kernel *k = nullptr;
+    for (const Kernel &c : h100_kernels) {
+      if (any && !own(c)) continue;
+      k = &c;  // the last of them where none is large enough
+      if (c.m >= shapes[i][0] && c.n >= shapes[i][1]) break;
+    }
     double scale = std::max(1.0, static_cast<double>(shapes[i][0]) / k->m);
     int64_t token = std::max<int64_t>(1, round(k->token_ns * 1000 * scale * bytes / 512));
     int64_t alone = std::max(token, round(k->alone_ns * 1000 * scale * bytes / 512));
-    tiles[i] = {shapes[i][0], shapes[i][1], shapes[i][2], token, alone, round(k->pack_ns * 1000), round(k->start_ns * 1000),
+    tiles[i] = {shapes[i][0], shapes[i][1], shapes[i][2], shapes[i][3], token, alone, round(256 * k->warp_ns / k->token_ns), round(k->pack_ns * 1000), round(k->start_ns * 1000),
                 round(k->w_max * 256), round(k->w_min * 256)};
   }
   const double *d = h100_device;

@@ -29,14 +29,16 @@ enum {
 /* A compiled tile shape and its costs: picoseconds for one KV head, weights in 1/256. */
 typedef struct patc_tile {
   int32_t m, n, stages;
+  int32_t variant; /* of kernels with these numbers: 0 all warps copy and multiply, 1 a warp copies, 2 and wgmma multiplies */
   int64_t token; /* one token on one unit */
   int64_t alone; /* one token of a pack whose unit runs nothing else; at least token */
+  int64_t warp;  /* a token again for every 16 rows more that read it, in 1/256 of a token */
   int64_t pack;  /* fixed work of a pack */
   int64_t start; /* fixed time of a launch */
   int64_t w_max, w_min;
 } patc_tile;
 
-/* Device numbers. Tiles ascend by m, then n, then stages. */
+/* Device numbers. Tiles ascend by m, then n, then stages, then variant. */
 typedef struct patc_costs {
   int32_t units; /* SMs or compute units */
   int32_t tile_count;
@@ -57,7 +59,7 @@ typedef struct patc_batch {
 } patc_batch;
 
 typedef struct patc_shape {
-  int32_t m, n, stages, pack_base, pack_count;
+  int32_t m, n, stages, variant, pack_base, pack_count;
 } patc_shape;
 
 /* Plan tables. They belong to the planner and are valid until its next call. */
@@ -103,8 +105,8 @@ typedef struct patc_fixed {
 /* Writes the planner's current tables into `fixed`. */
 int patc_write_fixed(const patc_planner *planner, const patc_fixed *fixed);
 
-/* Costs of an NVIDIA H100 for tiles of (m, n, stages); what `patc plan` assumes. Writes `tile_count` costs to `tiles`. */
-void patc_costs_h100(int32_t units, int32_t head_dim, int32_t element_bytes, const int32_t (*shapes)[3], int32_t tile_count,
+/* Costs of an NVIDIA H100 for tiles of (m, n, stages, variant); what `patc plan` assumes. Writes `tile_count` costs to `tiles`. */
+void patc_costs_h100(int32_t units, int32_t head_dim, int32_t element_bytes, const int32_t (*shapes)[4], int32_t tile_count,
                      patc_tile *tiles, patc_costs *costs);
 
 const char *patc_message(int result);

@@ -116,7 +116,7 @@ function writeTasks(
       for (const row of t.rows) out.sequences.push(order[row]!);
       out.entry(tableBegin[order[t.rows[0]!]!]!, from, to, 0, t.rows.length);
       const tokens = up(to) - up(from);
-      out.close(tokens, tileOf?.(costs, t.rows.length * w.group, tokens) ?? -1);
+      out.close(tokens, tokens * t.rows.length, tileOf?.(costs, t.rows.length * w.group, tokens) ?? -1);
       from = to;
     }
   }
@@ -131,7 +131,7 @@ function packEmpty(w: Work, costs: PlanCosts, out: PackList): void {
     const sequence = w.forest.order[i]!;
     if (w.batch.lengths[sequence] !== 0) return;
     out.sequences.push(sequence);
-    if (++rows % cap === 0) out.close(0);
+    if (++rows % cap === 0) out.close(0, 0);
   });
-  if (rows % cap !== 0) out.close(0);
+  if (rows % cap !== 0) out.close(0, 0);
 }

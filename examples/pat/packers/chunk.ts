@@ -2,15 +2,22 @@
  * Cuts the depth-first order into runs of sequences, one path pack each. A run holds at most `cap` sequences; where a run
  * ends, the tokens shared across the boundary are loaded once more. Each boundary is put where (tokens loaded again + the
  * fixed work of a pack) per sequence packed is least, looking back over the last half of the run. With a limit, a run also
- * ends before its load passes it, where what is loaded again is at most a quarter of the limit.
+ * ends before its work passes it, where what is loaded again is at most a quarter of the limit.
  */
-import type { Work } from './work.ts';
+import { workOf, type Work } from './work.ts';
 
 /**
  * Writes the run ends into `ends` ([sequences + 1]; the last tells whether the limit ended a run); returns how many runs there are.
- * `overhead`: a pack's fixed work in tokens.
+ * `overhead`: a pack's fixed work in tokens; `reread`: see `rereadCost`.
  */
-export function chunk(w: Work, cap: number, limit: number, overhead: number, ends: Int32Array): number {
+export function chunk(
+  w: Work,
+  cap: number,
+  limit: number,
+  overhead: number,
+  reread: number,
+  ends: Int32Array,
+): number {
   const { shared } = w;
   const n = w.length.length;
   let runs = 0;
@@ -19,18 +26,19 @@ export function chunk(w: Work, cap: number, limit: number, overhead: number, end
   while (b < n) {
     let e = Math.min(n, b + cap);
     if (limit > 0) {
-      const within = withinLimit(w, b, e, limit);
+      const within = withinLimit(w, b, e, limit, reread);
       if (within < e) ends[n] = 1;
       e = within;
     }
     if (e < n) {
+      const low = Math.max(b + 1, b + ((e - b + 1) >> 1));
       let best = e;
-      for (let x = e - 1; x >= b + ((e - b + 1) >> 1) && x > b; x--)
-        if (
-          shared[x]! < shared[best]! &&
-          (shared[x]! + overhead) * (best - b) < (shared[best]! + overhead) * (x - b)
-        )
+      let least = shared[e]!;
+      for (let x = e - 1; x >= low; x--)
+        if (shared[x]! < least && (shared[x]! + overhead) * (best - b) < (least + overhead) * (x - b)) {
           best = x;
+          least = shared[x]!;
+        }
       e = best;
     }
     ends[runs++] = e;
@@ -39,8 +47,12 @@ export function chunk(w: Work, cap: number, limit: number, overhead: number, end
   return runs;
 }
 
-function withinLimit(w: Work, b: number, e: number, limit: number): number {
-  const start = w.shared[b]! - w.before[b]!;
-  for (let i = b + 1; i < e; i++) if (start + w.before[i + 1]! > limit && w.shared[i]! * 4 <= limit) return i;
+function withinLimit(w: Work, b: number, e: number, limit: number, reread: number): number {
+  const { before, reads, shared } = w;
+  const start = shared[b]! - before[b]!;
+  for (let i = b + 1; i < e; i++) {
+    const loaded = start + before[i + 1]!;
+    if (workOf(loaded, reads[i + 1]! - reads[b]!, reread) > limit && shared[i]! * 4 <= limit) return i;
+  }
   return e;
 }

@@ -1,5 +1,5 @@
 /**
- * Cuts the entries of a chunk into pieces of about equal load, one pack each. A cut falls on a node boundary where one is
+ * Cuts the entries of a chunk into pieces of about equal work, one pack each. A cut falls on a node boundary where one is
  * within an eighth of a piece, else on an aligned token. `pieces` calls `add` for every (part of an) entry, and `next`
  * between pieces; it is used dry, to score, and to write.
  */
@@ -12,15 +12,17 @@ export interface PieceSink {
 
 const roundUp = (x: number, page: number): number => Math.ceil(x / page) * page;
 
+/** `work`: of all entries, tokens counting `reread` / 256 for every sequence after the first that reads them. */
 export function equalPieces(
   stream: Stream,
   page: number,
   align: number,
-  load: number,
+  work: number,
   k: number,
+  reread: number,
   sink: PieceSink,
 ): void {
-  const slack = Math.floor(load / (8 * k));
+  const slack = Math.floor(work / (8 * k));
   let done = 0;
   let j = 1;
   let filled = false;
@@ -30,12 +32,15 @@ export function equalPieces(
     const left = stream.left[i]!;
     const count = stream.count[i]!;
     const begin = roundUp(from, page);
-    const size = roundUp(to, page) - begin;
+    // Of a token of this entry, in 1/256.
+    const weight = 256 + reread * (count - 1);
+    const size = Math.floor(((roundUp(to, page) - begin) * weight) / 256);
     for (; j < k; j++) {
-      const target = Math.floor((load * j) / k);
+      const target = Math.floor((work * j) / k);
       // A target near this entry's end is taken at the start of the next.
       if (target >= done + size - slack && target - done > slack) break;
-      const at = target - done <= slack ? from : Math.floor((begin + target - done) / align) * align;
+      const tokens = Math.floor(((target - done) * 256) / weight);
+      const at = target - done <= slack ? from : Math.floor((begin + tokens) / align) * align;
       if (at > from) {
         sink.add(from, at, left, count, at - roundUp(from, page));
         filled = true;

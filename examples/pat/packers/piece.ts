@@ -3,15 +3,16 @@
  * first (ancestors before descendants), then each sequence's private entry, round-robin over the 16-row groups of the tile
  * so that consecutive entries keep different warps busy. A row sees its tokens in ascending order.
  */
-import type { PackList } from '../packlist.ts';
+import { entryInts, type PackList } from '../packlist.ts';
+import type { Stream } from './stream.ts';
 import type { Work } from './work.ts';
 
 export class PieceWriter {
   /** [cap] local row of each sequence of the chunk in this piece; -1 outside. */
   private readonly local: Int32Array;
   private readonly touched: Uint8Array;
-  private readonly privateFrom: Int32Array;
-  private readonly privateTo: Int32Array;
+  /** [cap, 2] each row's private tokens; to 0 where it has none. */
+  private readonly tails: Int32Array;
   private readonly w: Work;
   private readonly out: PackList;
   /** Sequences per 16 rows. */
@@ -25,6 +26,7 @@ export class PieceWriter {
   private readonly count: Int32Array;
   private size = 0;
   private load = 0;
+  private reads = 0;
 
   constructor(w: Work, out: PackList, cap: number) {
     this.w = w;
@@ -32,8 +34,7 @@ export class PieceWriter {
     this.perGroup = Math.max(1, Math.floor(16 / w.group));
     this.local = new Int32Array(cap);
     this.touched = new Uint8Array(cap);
-    this.privateFrom = new Int32Array(cap);
-    this.privateTo = new Int32Array(cap);
+    this.tails = new Int32Array(2 * cap);
     const column = () => new Int32Array(2 * cap + 2);
     this.from = column();
     this.to = column();
@@ -41,13 +42,14 @@ export class PieceWriter {
     this.count = column();
   }
 
-  /** `all`: every sequence of the chunk is a row, whether or not an entry touches it. */
-  begin(b: number, e: number, all: boolean): void {
+  /** Sequences become rows when an entry touches them. */
+  begin(b: number, e: number): void {
     this.chunkBegin = b;
     this.chunkSize = e - b;
-    this.touched.fill(all ? 1 : 0, 0, this.chunkSize);
+    this.touched.fill(0, 0, this.chunkSize);
     this.size = 0;
     this.load = 0;
+    this.reads = 0;
   }
 
   add(from: number, to: number, left: number, count: number, load: number): void {
@@ -57,6 +59,7 @@ export class PieceWriter {
     this.left[k] = left;
     this.count[k] = count;
     this.load += load;
+    this.reads += load * count;
     this.touched.fill(1, left, left + count);
   }
 
@@ -71,34 +74,56 @@ export class PieceWriter {
     return this.size === 0;
   }
 
-  end(tile: number): void {
-    const { w, out, local, chunkBegin } = this;
+  /** A chunk in one piece: every sequence is a row, in order. */
+  whole(stream: Stream, b: number, e: number, load: number, reads: number): void {
+    const { w, out, tails } = this;
+    const { order } = w.forest;
+    const { tableBegin } = w.batch;
+    stream.fill(w, b, e, tails);
+    for (let i = b; i < e; i++) out.sequences.push(order[i]!);
+    for (let k = stream.size - 1; k >= 0; k--) {
+      const left = stream.left[k]!;
+      out.entry(tableBegin[order[b + left]!]!, stream.from[k]!, stream.to[k]!, left, stream.count[k]!);
+    }
+    this.writeTails(e - b);
+    out.close(load, reads);
+  }
+
+  end(): void {
+    const { w, out, local, tails, chunkBegin } = this;
     const { order } = w.forest;
     const { tableBegin } = w.batch;
     let rows = 0;
     for (let i = 0; i < this.chunkSize; i++) {
       if (!this.touched[i]) continue;
       out.sequences.push(order[chunkBegin + i]!);
-      this.privateTo[rows] = 0;
+      tails[2 * rows + 1] = 0;
       local[i] = rows++;
     }
-    const base = (left: number) => tableBegin[order[chunkBegin + left]!]!;
-    for (let k = 0; k < this.size; k++) {
-      const left = this.left[k]!;
+    for (let i = 0; i < this.size; i++) {
+      const left = this.left[i]!;
       const row = local[left]!;
-      if (this.count[k]! > 1) out.entry(base(left), this.from[k]!, this.to[k]!, row, this.count[k]!);
-      else {
-        this.privateFrom[row] = this.from[k]!;
-        this.privateTo[row] = this.to[k]!;
+      if (this.count[i]! > 1) {
+        const base = tableBegin[order[chunkBegin + left]!]!;
+        out.entry(base, this.from[i]!, this.to[i]!, row, this.count[i]!);
+      } else {
+        tails[2 * row] = this.from[i]!;
+        tails[2 * row + 1] = this.to[i]!;
       }
     }
+    this.writeTails(rows);
+    out.close(this.load, this.reads);
+  }
+
+  private writeTails(rows: number): void {
+    const { w, out, tails, perGroup } = this;
+    const { tableBegin } = w.batch;
+    const sequences = out.sequences.data;
     const first = out.sequenceBegin.data[out.count]!;
-    for (let r = 0; r < this.perGroup && r < rows; r++)
-      for (let row = r; row < rows; row += this.perGroup) {
-        if (this.privateTo[row] === 0) continue;
-        const pageBase = tableBegin[out.sequences.data[first + row]!]!;
-        out.entry(pageBase, this.privateFrom[row]!, this.privateTo[row]!, row, 1);
-      }
-    out.close(this.load, tile);
+    out.entries.reserve(entryInts * rows);
+    for (let r = 0; r < perGroup && r < rows; r++)
+      for (let row = r; row < rows; row += perGroup)
+        if (tails[2 * row + 1] !== 0)
+          out.entry(tableBegin[sequences[first + row]!]!, tails[2 * row]!, tails[2 * row + 1]!, row, 1);
   }
 }

@@ -8,12 +8,19 @@ import { IntList } from '../packlist.ts';
 
 const buckets = 64;
 
-/** Loads in tokens of one KV head; every pack runs once per KV head. */
+/** Work beyond this counts as this where packs are ranked: sums stay exact, columns stay 32 bits. */
+const mostWork = 0x3fffffff;
+
+/** Loads and work of packs, in tokens of one KV head; every pack runs once per KV head. */
 export class LoadTally {
+  /** Tokens loaded by all packs. */
   tokens = 0;
+  /** Work of all packs, and of the largest. */
+  work = 0;
   largest = 0;
-  /** Exact scheduling up to this many packs. */
+  /** Exact scheduling up to this many packs, and this many jobs for each unit. */
   exactPacks = 24;
+  exactJobs = 4;
   private readonly loads = new IntList(256);
   private readonly counts = new Int32Array(buckets);
   private readonly sums = new Float64Array(buckets);
@@ -25,20 +32,32 @@ export class LoadTally {
   reset(): void {
     this.loads.length = 0;
     this.tokens = 0;
+    this.work = 0;
     this.largest = 0;
   }
 
-  add(load: number): void {
-    this.loads.push(load);
-    this.tokens += load;
-    if (load > this.largest) this.largest = load;
+  add(tokens: number, work: number): void {
+    this.loads.push(work < mostWork ? work : mostWork);
+    this.tokens += tokens;
+    this.work += work;
+    if (work > this.largest) this.largest = work;
   }
 
-  /** Tokens of the heaviest unit; `overhead` is a pack's fixed work in tokens. */
+  /** Work of each pack. */
+  works(): number[] {
+    return [...this.loads.view()];
+  }
+
+  /** Work of the mean unit; `overhead` is a pack's fixed work in tokens. */
+  mean(units: number, kvHeads: number, overhead: number): number {
+    return Math.ceil(((this.work + overhead * this.packs) * kvHeads) / units);
+  }
+
+  /** Work of the heaviest unit. */
   heaviest(units: number, kvHeads: number, overhead: number): number {
     const jobs = this.packs * kvHeads;
     if (jobs <= units) return this.largest + overhead;
-    return jobs <= 4 * units && this.packs <= this.exactPacks
+    return jobs <= this.exactJobs * units && this.packs <= this.exactPacks
       ? this.schedule(units, kvHeads, overhead)
       : this.bound(units, kvHeads, overhead);
   }
@@ -81,10 +100,7 @@ export class LoadTally {
       counts[bucket] = counts[bucket]! + 1;
       sums[bucket] = sums[bucket]! + loads[i]!;
     }
-    let most = Math.max(
-      this.largest + overhead,
-      Math.ceil(((this.tokens + overhead * packs) * kvHeads) / units),
-    );
+    let most = Math.max(this.largest + overhead, this.mean(units, kvHeads, overhead));
     let above = 0;
     let bucket = buckets - 1;
     for (let k = 1; ; k++) {
@@ -97,7 +113,7 @@ export class LoadTally {
   }
 }
 
-/** Picoseconds of a launch. `unique`: tokens of the forest's nodes, each once; `largest`: tokens of the largest pack. */
+/** Picoseconds of a launch. `unique`: tokens of the forest's nodes, each once; `largest`: work of the largest pack. */
 export function launchTime(
   costs: PlanCosts,
   tile: TileCost,
@@ -122,5 +138,5 @@ export function memoryTime(costs: PlanCosts, kvHeads: number, unique: number): n
   return tokens <= costs.cachedTokens ? Math.floor((time * 3) / 5) : time;
 }
 
-/** A pack's fixed work as tokens of its tile. */
+/** A pack's fixed time as tokens of its tile. */
 export const overheadTokens = (tile: TileCost): number => Math.floor(tile.pack / tile.token);

@@ -5,7 +5,7 @@
 import type { PlanCosts, TileCost } from '../cost.ts';
 import type { PackList } from '../packlist.ts';
 import { launchTime, LoadTally, overheadTokens } from './score.ts';
-import type { Work } from './work.ts';
+import { rereadCost, workOf, type Work } from './work.ts';
 
 /**
  * Tile for that many rows: the smallest m that holds them, and of its shapes the one whose tokens cost least. Where they cost the
@@ -64,11 +64,15 @@ export function assignTiles(list: PackList, costs: PlanCosts, w: Work, every = -
   }
   const tally = new LoadTally();
   const time = (tile: number, first: number, second: number): number => {
+    const shape = tiles[tile]!;
+    const reread = rereadCost(shape, w.group);
     tally.reset();
     for (let p = 0; p < list.count; p++)
-      if (tileOf[p] === first || tileOf[p] === second) tally.add(list.load.data[p]!);
+      if (tileOf[p] === first || tileOf[p] === second) {
+        const load = list.load.data[p]!;
+        tally.add(load, workOf(load, list.reads[p]!, reread));
+      }
     const share = total > 0 ? Math.floor((unique * tally.tokens) / total) : 0;
-    const shape = tiles[tile]!;
     const heaviest = tally.heaviest(costs.units, w.batch.kvHeads, overheadTokens(shape));
     return launchTime(costs, shape, w.batch.kvHeads, share, tally.tokens, heaviest, tally.largest);
   };

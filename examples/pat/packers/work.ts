@@ -4,8 +4,11 @@
  *
  * A pack of sequences b..e-1 (positions in depth-first order) that holds everything on their paths loads
  * `shared[b] + own[b] + … + own[e-1]` tokens: what it shares inside is loaded once, what it shares with earlier packs again.
+ * Each of its sequences reads its whole length, so the loaded tokens are read `length[b] + … + length[e-1]` times: the
+ * difference is what rows after the first read, and it too takes two array look-ups.
  */
 import type { Batch } from '../batch.ts';
+import type { TileCost } from '../cost.ts';
 import type { Forest } from '../forest.ts';
 
 export interface Work {
@@ -19,6 +22,8 @@ export interface Work {
   readonly shared: Int32Array;
   /** [sequences + 1] sums of own tokens (length - shared) before each sequence. */
   readonly before: Float64Array;
+  /** [sequences + 1] sums of lengths before each sequence. */
+  readonly reads: Float64Array;
   /** Cuts fall on multiples of this many tokens: whole pages, at least 16 tokens. */
   readonly align: number;
   /** Steps by n, once counted. */
@@ -27,18 +32,22 @@ export interface Work {
 
 export function measure(batch: Batch, forest: Forest): Work {
   const { page, lengths } = batch;
+  const { order, lcp } = forest;
   const n = lengths.length;
   const length = new Int32Array(n);
   const shared = new Int32Array(n);
   const before = new Float64Array(n + 1);
+  const reads = new Float64Array(n + 1);
   let sum = 0;
+  let all = 0;
   for (let i = 0; i < n; i++) {
-    length[i] = Math.ceil(lengths[forest.order[i]!]! / page) * page;
-    shared[i] = Math.ceil(forest.lcp[i]! / page) * page;
-    sum += length[i]! - shared[i]!;
-    before[i + 1] = sum;
+    const whole = (((lengths[order[i]!]! + page - 1) / page) | 0) * page;
+    const common = (((lcp[i]! + page - 1) / page) | 0) * page;
+    length[i] = whole;
+    shared[i] = common;
+    before[i + 1] = sum += whole - common;
+    reads[i + 1] = all += whole;
   }
-  const align = page * Math.ceil(16 / page);
   return {
     batch,
     forest,
@@ -46,10 +55,19 @@ export function measure(batch: Batch, forest: Forest): Work {
     length,
     shared,
     before,
-    align,
+    reads,
+    align: page * Math.ceil(16 / page),
     steps: new Map(),
   };
 }
 
 /** Tokens that a path pack of sequences b..e-1 loads. */
 export const pathLoad = (w: Work, b: number, e: number): number => w.shared[b]! + w.before[e]! - w.before[b]!;
+
+/** What a token costs again for every sequence more that reads it, in 1/256 of a token. */
+export const rereadCost = (tile: Pick<TileCost, 'warp'>, group: number): number =>
+  Math.floor((tile.warp * group) / 16);
+
+/** Tokens loaded, and the reads of them beyond each one's first at `reread` / 256. */
+export const workOf = (loaded: number, reads: number, reread: number): number =>
+  reread === 0 ? loaded : loaded + Math.floor((reread * (reads - loaded)) / 256);

@@ -142,6 +142,7 @@ describe('two dots in a row', () => {
     { m: 64, n: 64, stages: 1, headDim: 128, producers: 0, dtype: 'bf16' },
     { m: 128, n: 64, stages: 4, headDim: 64, producers: 1, dtype: 'bf16' },
     { m: 64, n: 64, stages: 2, headDim: 256, producers: 1, dtype: 'bf16' },
+    { m: 128, n: 128, stages: 3, headDim: 128, producers: 1, dtype: 'f16' },
   ])('m=$m n=$n stages=$stages headDim=$headDim producers=$producers $dtype', (shape) => {
     const { m, n, stages, headDim, producers, dtype } = shape;
     const { instance, kernel, run } = request(

@@ -9,12 +9,17 @@ import { buildForest } from '../../../examples/pat/forest.ts';
 import { equalPieces, type PieceSink } from '../../../examples/pat/packers/cut.ts';
 import { launchTime, overheadTokens } from '../../../examples/pat/packers/score.ts';
 import { Stream } from '../../../examples/pat/packers/stream.ts';
-import { measure } from '../../../examples/pat/packers/work.ts';
+import { measure, rereadCost, workOf } from '../../../examples/pat/packers/work.ts';
 import { generateForest } from '../../../examples/pat/workload/generate.ts';
+
+interface Load {
+  readonly load: number;
+  readonly reads: number;
+}
 
 /** One way to run a group of sequences: loads of its packs and how many (sequence, part) pairs are partials. */
 interface Way {
-  readonly loads: readonly number[];
+  readonly loads: readonly Load[];
   readonly partials: number;
 }
 
@@ -33,7 +38,7 @@ export function bestTime(batch: Batch, costs: PlanCosts): number {
   let best = Infinity;
   for (const tile of costs.tiles) {
     const cap = Math.floor(tile.m / group);
-    const visit = (left: number, loads: readonly number[], partials: number): void => {
+    const visit = (left: number, loads: readonly Load[], partials: number): void => {
       if (left === 0) {
         best = Math.min(best, score(batch, costs, tile, unique, loads, partials));
         return;
@@ -67,7 +72,7 @@ function groupWays(batch: Batch, set: number): Way[] {
   stream.fill(w, 0, rows.length);
   const load = w.before[rows.length]!;
   const ways = [1, 2, 3, 4, 5, 6, 8].map((k) =>
-    collect(rows.length, (sink) => equalPieces(stream, batch.page, w.align, load, k, sink)),
+    collect(rows.length, (sink) => equalPieces(stream, batch.page, w.align, load, k, 0, sink)),
   );
   for (const cuts of [1, Infinity])
     ways.push(
@@ -87,20 +92,21 @@ function groupWays(batch: Batch, set: number): Way[] {
     );
   const seen = new Set<string>();
   return ways.filter((way) => {
-    const key = `${way.loads.join()}/${way.partials}`;
+    const key = `${way.loads.map((x) => `${x.load} ${x.reads}`).join()}/${way.partials}`;
     return !seen.has(key) && seen.add(key);
   });
 }
 
 function collect(rows: number, run: (sink: PieceSink) => void): Way {
-  const loads: number[] = [0];
+  const loads = [{ load: 0, reads: 0 }];
   const touched = Array.from({ length: rows }, () => new Set<number>());
   run({
     add(_from, _to, left, count, load) {
-      loads[loads.length - 1]! += load;
+      loads.at(-1)!.load += load;
+      loads.at(-1)!.reads += load * count;
       for (let i = left; i < left + count; i++) touched[i]!.add(loads.length);
     },
-    next: () => loads.push(0),
+    next: () => loads.push({ load: 0, reads: 0 }),
   });
   return { loads, partials: touched.reduce((sum, t) => sum + (t.size > 1 ? t.size : 0), 0) };
 }
@@ -110,19 +116,20 @@ function score(
   costs: PlanCosts,
   tile: TileCost,
   unique: number,
-  loads: readonly number[],
+  loads: readonly Load[],
   partials: number,
 ): number {
   const overhead = overheadTokens(tile);
+  const reread = rereadCost(tile, batch.qHeads / batch.kvHeads);
   const units = new Float64Array(costs.units);
-  const sorted = [...loads].sort((a, b) => b - a);
+  const sorted = loads.map((x) => workOf(x.load, x.reads, reread)).sort((a, b) => b - a);
   for (const load of sorted)
     for (let head = 0; head < batch.kvHeads; head++) {
       let least = 0;
       for (let u = 1; u < units.length; u++) if (units[u]! < units[least]!) least = u;
       units[least]! += load + overhead;
     }
-  const total = loads.reduce((a, b) => a + b, 0);
+  const total = loads.reduce((sum, { load }) => sum + load, 0);
   const time = launchTime(costs, tile, batch.kvHeads, unique, total, Math.max(...units), sorted[0] ?? 0);
   return partials > 0 ? time + costs.launch + partials * batch.qHeads * costs.partialRow : time;
 }

@@ -141,6 +141,9 @@ linear_gelu(const f16 *__restrict__ x, const f16 *__restrict__ w, const f16 *__r
   }
   int stage = 0;
   int fill_stage = 2;
+  // kernel.ts:35
+  int lane_offset = (thread / 32 % 2 * 64 + (thread % 32 / 8 % 2 * 8 + thread % 32 % 8)) * 64 + ((thread % 32 / 16) ^ (thread % 32 % 8 / 2)) * 16;
+  // kernel.ts:30
   while (from < 1024) {
     cp_async_wait<1>();
     __syncthreads();
@@ -190,12 +193,12 @@ linear_gelu(const f16 *__restrict__ x, const f16 *__restrict__ w, const f16 *__r
       unsigned a[16];
       #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        ldmatrix_x4(a[i * 4], a[i * 4 + 1], a[i * 4 + 2], a[i * 4 + 3], left_address + (stage * 8192 + (thread / 32 % 2 * 64 + i * 16 + thread % 32 / 8 % 2 * 8 + thread % 32 % 8) * 64 + ((kk * 2 + thread % 32 / 16) ^ (thread % 32 % 8 / 2)) * 16));
+        ldmatrix_x4(a[i * 4], a[i * 4 + 1], a[i * 4 + 2], a[i * 4 + 3], left_address + (stage * 8192 + i * 1024 + (lane_offset ^ (kk * 32))));
       }
       #pragma unroll
       for (int jj = 0; jj < 2; ++jj) {
         unsigned b[4];
-        ldmatrix_x4_trans(b[0], b[1], b[2], b[3], right_address + (stage * 8192 + (kk * 16 + thread % 32 / 8 % 2 * 8 + thread % 32 % 8) * 256 + ((thread / 64 * 4 + jj * 2 + thread % 32 / 16) ^ (thread % 32 % 8)) * 16));
+        ldmatrix_x4_trans(b[0], b[1], b[2], b[3], right_address + (stage * 8192 + (thread % 32 / 8 % 2 * 8 + thread % 32 % 8 + kk * 16) * 256 + ((thread / 64 * 4 + thread % 32 / 16 + jj * 2) ^ (thread % 32 % 8)) * 16));
         #pragma unroll
         for (int i = 0; i < 4; ++i) {
           mma_m16n8k16_f16(acc_2[(i * 4 + jj * 2) * 4], acc_2[(i * 4 + jj * 2) * 4 + 1], acc_2[(i * 4 + jj * 2) * 4 + 2], acc_2[(i * 4 + jj * 2) * 4 + 3], a[i * 4], a[i * 4 + 1], a[i * 4 + 2], a[i * 4 + 3], b[0], b[1]);

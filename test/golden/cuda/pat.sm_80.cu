@@ -76,15 +76,15 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   const unsigned keys_address = arena_address + 0u;
   const unsigned values_address = arena_address + 49152u;
   const unsigned queries_address = arena_address + 98304u;
-  // forward.ts:36
-  int pid = block_y * 32768 + block_x;
   // forward.ts:38
+  int pid = block_y * 32768 + block_x;
+  // forward.ts:40
   int pack = pid < total ? packBase + pid / 8 : sentinel;
-  // forward.ts:51
-  int entryBegin = packs[(long long)pack * 4 + 2];
-  // forward.ts:52
-  int entryEnd = packs[(long long)pack * 4 + 3];
   // forward.ts:53
+  int entryBegin = packs[(long long)pack * 4 + 2];
+  // forward.ts:54
+  int entryEnd = packs[(long long)pack * 4 + 3];
+  // forward.ts:55
   int next_e = entryBegin - 1;
   int next_step = 0;
   int next_trips = 0;
@@ -95,13 +95,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   int next_from_ahead = 0;
   int next_to_ahead = 0;
   if (entryBegin < entryEnd) {
-    // forward.ts:68
+    // forward.ts:70
     int pageList = entries[(long long)entryBegin * 5];
-    // forward.ts:64
+    // forward.ts:66
     int from = entries[(long long)entryBegin * 5 + 1];
-    // forward.ts:65
+    // forward.ts:67
     int to = entries[(long long)entryBegin * 5 + 2];
-    // forward.ts:53
+    // forward.ts:55
     next_pageList_ahead = pageList;
     next_from_ahead = from;
     next_to_ahead = to;
@@ -119,13 +119,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     }
     while (next_step >= next_trips && next_e < entryEnd) {
       if (next_e + 1 < entryEnd) {
-        // forward.ts:68
+        // forward.ts:70
         int pageList = entries[(long long)next_e * 5 + 5];
-        // forward.ts:64
+        // forward.ts:66
         int from = entries[(long long)next_e * 5 + 6];
-        // forward.ts:65
+        // forward.ts:67
         int to = entries[(long long)next_e * 5 + 7];
-        // forward.ts:53
+        // forward.ts:55
         next_pageList_ahead = pageList;
         next_from_ahead = from;
         next_to_ahead = to;
@@ -151,28 +151,28 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   int from = 0;
   int to = 0;
   if (e < entryEnd) {
-    // forward.ts:73
+    // forward.ts:75
     int entries_at_3 = entries[(long long)e * 5 + 3];
-    // forward.ts:74
+    // forward.ts:76
     int entries_at_4 = entries[(long long)e * 5 + 4];
-    // forward.ts:64
+    // forward.ts:66
     int from_2 = entries[(long long)e * 5 + 1];
-    // forward.ts:65
+    // forward.ts:67
     int to_2 = entries[(long long)e * 5 + 2];
-    // forward.ts:53
+    // forward.ts:55
     entries_at = entries_at_3;
     entries_at_2 = entries_at_4;
     from = from_2;
     to = to_2;
   }
   if (next_step == 0 && next_e + 1 < entryEnd) {
-    // forward.ts:68
+    // forward.ts:70
     int pageList = entries[(long long)next_e * 5 + 5];
-    // forward.ts:64
+    // forward.ts:66
     int from_2 = entries[(long long)next_e * 5 + 6];
-    // forward.ts:65
+    // forward.ts:67
     int to_2 = entries[(long long)next_e * 5 + 7];
-    // forward.ts:53
+    // forward.ts:55
     next_pageList_ahead = pageList;
     next_from_ahead = from_2;
     next_to_ahead = to_2;
@@ -188,13 +188,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       pageId[c] = pageId_2;
     }
   }
-  // forward.ts:49
+  // forward.ts:51
   int sequence[4];
-  // forward.ts:40
+  // forward.ts:42
   int sequenceBegin = packs[(long long)pack * 4];
-  // forward.ts:41
+  // forward.ts:43
   int sequenceCount = packs[(long long)pack * 4 + 1];
-  // forward.ts:49
+  // forward.ts:51
   #pragma unroll
   for (int c = 0; c < 4; ++c) {
     int local = c * 4 + copy_row / 4;
@@ -204,9 +204,9 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   }
   int column = thread % 8 * 8;
   int copy_offset = copy_row * 256 + ((column / 8) ^ (copy_row % 8)) * 16;
-  // forward.ts:39
+  // forward.ts:41
   int kvHead = pid % 8;
-  // forward.ts:49
+  // forward.ts:51
   int remainder = copy_row % 4;
   int head = kvHead * 4 + remainder;
   #pragma unroll
@@ -218,27 +218,27 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       cp_async_16_zfill(queries_address + (c * 4096 + b * 128 + copy_offset), q + head * 128 + column + (long long)sequence[c] * 4096 + b * 64, live);
     }
   }
-  // forward.ts:53
+  // forward.ts:55
   cp_async_commit();
   if (next_e < entryEnd) {
-    // forward.ts:72
+    // forward.ts:74
     #pragma unroll
     for (int c = 0; c < 4; ++c) {
-      // forward.ts:71
+      // forward.ts:73
       int token = next_from + next_step * 64 + (copy_row + c * 16);
       bool inside = token < next_to;
       int remainder_2 = token % 16;
-      // forward.ts:72
+      // forward.ts:74
       #pragma unroll
       for (int b = 0; b < 2; ++b) {
-        // forward.ts:71
+        // forward.ts:73
         cp_async_16_zfill(keys_address + (c * 4096 + b * 128 + copy_offset), k + kvHead * 128 + column + (long long)pageId[c] * 16384 + remainder_2 * 1024 + b * 64, inside);
-        // forward.ts:72
+        // forward.ts:74
         cp_async_16_zfill(values_address + (c * 4096 + b * 128 + copy_offset), v + kvHead * 128 + column + (long long)pageId[c] * 16384 + remainder_2 * 1024 + b * 64, inside);
       }
     }
   }
-  // forward.ts:53
+  // forward.ts:55
   cp_async_commit();
   next_step = next_step + 1;
   if (next_step >= next_trips && next_e < entryEnd) {
@@ -253,13 +253,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     }
     while (next_step >= next_trips && next_e < entryEnd) {
       if (next_e + 1 < entryEnd) {
-        // forward.ts:68
+        // forward.ts:70
         int pageList = entries[(long long)next_e * 5 + 5];
-        // forward.ts:64
+        // forward.ts:66
         int from_2 = entries[(long long)next_e * 5 + 6];
-        // forward.ts:65
+        // forward.ts:67
         int to_2 = entries[(long long)next_e * 5 + 7];
-        // forward.ts:53
+        // forward.ts:55
         next_pageList_ahead = pageList;
         next_from_ahead = from_2;
         next_to_ahead = to_2;
@@ -276,13 +276,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     }
   }
   if (next_step == 0 && next_e + 1 < entryEnd) {
-    // forward.ts:68
+    // forward.ts:70
     int pageList = entries[(long long)next_e * 5 + 5];
-    // forward.ts:64
+    // forward.ts:66
     int from_2 = entries[(long long)next_e * 5 + 6];
-    // forward.ts:65
+    // forward.ts:67
     int to_2 = entries[(long long)next_e * 5 + 7];
-    // forward.ts:53
+    // forward.ts:55
     next_pageList_ahead = pageList;
     next_from_ahead = from_2;
     next_to_ahead = to_2;
@@ -299,24 +299,24 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   }
   e_after_1 = next_e;
   if (next_e < entryEnd) {
-    // forward.ts:72
+    // forward.ts:74
     #pragma unroll
     for (int c = 0; c < 4; ++c) {
-      // forward.ts:71
+      // forward.ts:73
       int token = next_from + next_step * 64 + (copy_row + c * 16);
       bool inside = token < next_to;
       int remainder_2 = token % 16;
-      // forward.ts:72
+      // forward.ts:74
       #pragma unroll
       for (int b = 0; b < 2; ++b) {
-        // forward.ts:71
+        // forward.ts:73
         cp_async_16_zfill(keys_address + (c * 4096 + b * 128 + copy_offset + 16384), k + kvHead * 128 + column + (long long)pageId[c] * 16384 + remainder_2 * 1024 + b * 64, inside);
-        // forward.ts:72
+        // forward.ts:74
         cp_async_16_zfill(values_address + (c * 4096 + b * 128 + copy_offset + 16384), v + kvHead * 128 + column + (long long)pageId[c] * 16384 + remainder_2 * 1024 + b * 64, inside);
       }
     }
   }
-  // forward.ts:53
+  // forward.ts:55
   cp_async_commit();
   next_step = next_step + 1;
   if (next_step >= next_trips && next_e < entryEnd) {
@@ -331,13 +331,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     }
     while (next_step >= next_trips && next_e < entryEnd) {
       if (next_e + 1 < entryEnd) {
-        // forward.ts:68
+        // forward.ts:70
         int pageList = entries[(long long)next_e * 5 + 5];
-        // forward.ts:64
+        // forward.ts:66
         int from_2 = entries[(long long)next_e * 5 + 6];
-        // forward.ts:65
+        // forward.ts:67
         int to_2 = entries[(long long)next_e * 5 + 7];
-        // forward.ts:53
+        // forward.ts:55
         next_pageList_ahead = pageList;
         next_from_ahead = from_2;
         next_to_ahead = to_2;
@@ -354,13 +354,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     }
   }
   if (next_step == 0 && next_e + 1 < entryEnd) {
-    // forward.ts:68
+    // forward.ts:70
     int pageList = entries[(long long)next_e * 5 + 5];
-    // forward.ts:64
+    // forward.ts:66
     int from_2 = entries[(long long)next_e * 5 + 6];
-    // forward.ts:65
+    // forward.ts:67
     int to_2 = entries[(long long)next_e * 5 + 7];
-    // forward.ts:53
+    // forward.ts:55
     next_pageList_ahead = pageList;
     next_from_ahead = from_2;
     next_to_ahead = to_2;
@@ -402,38 +402,44 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   }
   int stage = 0;
   int fill_stage = 2;
-  // forward.ts:75
-  int warp_row = thread / 32 * 16;
   // forward.ts:77
+  int warp_row = thread / 32 * 16;
+  // forward.ts:79
   unsigned queries_fragments[32];
+  int lane_offset = (thread / 32 * 16 + (thread % 32 / 8 % 2 * 8 + thread % 32 % 8)) * 256 + ((thread % 32 / 16) ^ (thread % 32 % 8)) * 16;
   __syncthreads();
   #pragma unroll
   for (int kk = 0; kk < 8; ++kk) {
-    ldmatrix_x4(queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], queries_address + ((thread / 32 * 16 + thread % 32 / 8 % 2 * 8 + thread % 32 % 8) * 256 + ((kk * 2 + thread % 32 / 16) ^ (thread % 32 % 8)) * 16));
+    ldmatrix_x4(queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], queries_address + (kk * 2 / 8 * 128 + (lane_offset ^ (kk * 2 % 8 * 16))));
   }
-  // forward.ts:53
+  int lane_offset_2 = (thread % 32 / 16 * 8 + thread % 32 % 8) * 256 + ((thread % 32 / 8 % 2) ^ (thread % 32 % 8)) * 16;
+  // forward.ts:35
+  float toBase2 = scale * 1.442695f;
+  // forward.ts:90
+  int lane_offset_3 = (thread % 32 / 8 % 2 * 8 + thread % 32 % 8) * 256 + ((thread % 32 / 16) ^ (thread % 32 % 8)) * 16;
+  // forward.ts:55
   while (e < entryEnd) {
     cp_async_wait<1>();
     __syncthreads();
     if (next_e < entryEnd) {
-      // forward.ts:72
+      // forward.ts:74
       #pragma unroll
       for (int c = 0; c < 4; ++c) {
-        // forward.ts:71
+        // forward.ts:73
         int token = next_from + next_step * 64 + (copy_row + c * 16);
         bool inside = token < next_to;
         int remainder_2 = token % 16;
-        // forward.ts:72
+        // forward.ts:74
         #pragma unroll
         for (int b = 0; b < 2; ++b) {
-          // forward.ts:71
+          // forward.ts:73
           cp_async_16_zfill(keys_address + (fill_stage * 16384 + c * 4096 + b * 128 + copy_offset), k + kvHead * 128 + column + (long long)pageId[c] * 16384 + remainder_2 * 1024 + b * 64, inside);
-          // forward.ts:72
+          // forward.ts:74
           cp_async_16_zfill(values_address + (fill_stage * 16384 + c * 4096 + b * 128 + copy_offset), v + kvHead * 128 + column + (long long)pageId[c] * 16384 + remainder_2 * 1024 + b * 64, inside);
         }
       }
     }
-    // forward.ts:53
+    // forward.ts:55
     cp_async_commit();
     next_step = next_step + 1;
     if (next_step >= next_trips && next_e < entryEnd) {
@@ -448,13 +454,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       }
       while (next_step >= next_trips && next_e < entryEnd) {
         if (next_e + 1 < entryEnd) {
-          // forward.ts:68
+          // forward.ts:70
           int pageList = entries[(long long)next_e * 5 + 5];
-          // forward.ts:64
+          // forward.ts:66
           int from_2 = entries[(long long)next_e * 5 + 6];
-          // forward.ts:65
+          // forward.ts:67
           int to_2 = entries[(long long)next_e * 5 + 7];
-          // forward.ts:53
+          // forward.ts:55
           next_pageList_ahead = pageList;
           next_from_ahead = from_2;
           next_to_ahead = to_2;
@@ -470,13 +476,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
         }
       }
     }
-    // forward.ts:68
+    // forward.ts:70
     int pageList = entries[(long long)min(next_e + 1, entryEnd - 1) * 5];
-    // forward.ts:64
+    // forward.ts:66
     int from_2 = entries[(long long)min(next_e + 1, entryEnd - 1) * 5 + 1];
-    // forward.ts:65
+    // forward.ts:67
     int to_2 = entries[(long long)min(next_e + 1, entryEnd - 1) * 5 + 2];
-    // forward.ts:53
+    // forward.ts:55
     next_pageList_ahead = pageList;
     next_from_ahead = from_2;
     next_to_ahead = to_2;
@@ -491,16 +497,23 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       }
     }
     fill_stage = fill_stage == 2 ? 0 : fill_stage + 1;
-    // forward.ts:73
-    int firstRow = entries_at * 4;
-    // forward.ts:74
-    int endRow = firstRow + entries_at_2 * 4;
     // forward.ts:75
+    int firstRow = entries_at * 4;
+    // forward.ts:76
+    int endRow = firstRow + entries_at_2 * 4;
+    // forward.ts:77
     if (firstRow < warp_row + 16 && endRow > warp_row) {
-      // forward.ts:78
-      float newMax[2];
+      // forward.ts:82
       float max_3[2];
-      // forward.ts:77
+      #pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        max_3[i] = max_2[i];
+      }
+      bool inside[2];
+      // forward.ts:80
+      float top[2];
+      float max_4[2];
+      // forward.ts:79
       float scores[32];
       float dot[32];
       #pragma unroll
@@ -518,7 +531,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
         #pragma unroll
         for (int jj = 0; jj < 4; ++jj) {
           unsigned b[4];
-          ldmatrix_x4(b[0], b[1], b[2], b[3], keys_address + (stage * 16384 + (jj * 16 + thread % 32 / 16 * 8 + thread % 32 % 8) * 256 + ((kk * 2 + thread % 32 / 8 % 2) ^ (thread % 32 % 8)) * 16));
+          ldmatrix_x4(b[0], b[1], b[2], b[3], keys_address + (stage * 16384 + (jj * 4096 + kk * 2 / 8 * 128) + (lane_offset_2 ^ (kk * 2 % 8 * 16))));
           mma_m16n8k16_f16(dot[jj * 8], dot[jj * 8 + 1], dot[jj * 8 + 2], dot[jj * 8 + 3], queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], b[0], b[1]);
           mma_m16n8k16_f16(dot[jj * 8 + 4], dot[jj * 8 + 5], dot[jj * 8 + 6], dot[jj * 8 + 7], queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], b[2], b[3]);
         }
@@ -529,98 +542,142 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
         for (int j = 0; j < 8; ++j) {
           #pragma unroll
           for (int j_2 = 0; j_2 < 2; ++j_2) {
-            int token = from + step * 64 + (at1 + j_2 + j * 8);
-            bool inside = token < to;
-            scores[j_2 + i * 2 + j * 4] = inside ? dot[j_2 + i * 2 + j * 4] * (scale * 1.442695f) : -INF;
+            scores[j_2 + i * 2 + j * 4] = dot[j_2 + i * 2 + j * 4];
           }
         }
       }
-      // forward.ts:78
+      if (!(from + step * 64 + 63 < to)) {
+        #pragma unroll
+        for (int i = 0; i < 2; ++i) {
+          #pragma unroll
+          for (int j = 0; j < 8; ++j) {
+            #pragma unroll
+            for (int j_2 = 0; j_2 < 2; ++j_2) {
+              int token = from + step * 64 + (at1 + j_2 + j * 8);
+              bool inside_2 = token < to;
+              scores[j_2 + i * 2 + j * 4] = inside_2 ? scores[j_2 + i * 2 + j * 4] : -INF;
+            }
+          }
+        }
+      }
+      // forward.ts:80
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        max_3[i] = scores[i * 2];
+        max_4[i] = scores[i * 2];
       }
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        max_3[i] = fmaxf(max_3[i], scores[i * 2 + 1]);
-        max_3[i] = fmaxf(max_3[i], scores[i * 2 + 4]);
-        max_3[i] = fmaxf(max_3[i], scores[i * 2 + 5]);
-        max_3[i] = fmaxf(max_3[i], scores[i * 2 + 8]);
-        max_3[i] = fmaxf(max_3[i], scores[i * 2 + 9]);
-        max_3[i] = fmaxf(max_3[i], scores[i * 2 + 12]);
-        max_3[i] = fmaxf(max_3[i], scores[i * 2 + 13]);
-        max_3[i] = fmaxf(max_3[i], scores[i * 2 + 16]);
-        max_3[i] = fmaxf(max_3[i], scores[i * 2 + 17]);
-        max_3[i] = fmaxf(max_3[i], scores[i * 2 + 20]);
-        max_3[i] = fmaxf(max_3[i], scores[i * 2 + 21]);
-        max_3[i] = fmaxf(max_3[i], scores[i * 2 + 24]);
-        max_3[i] = fmaxf(max_3[i], scores[i * 2 + 25]);
-        max_3[i] = fmaxf(max_3[i], scores[i * 2 + 28]);
-        max_3[i] = fmaxf(max_3[i], scores[i * 2 + 29]);
+        max_4[i] = fmaxf(max_4[i], fmaxf(fmaxf(scores[i * 2 + 1], scores[i * 2 + 4]), fmaxf(scores[i * 2 + 5], scores[i * 2 + 8])));
+        max_4[i] = fmaxf(max_4[i], fmaxf(fmaxf(scores[i * 2 + 9], scores[i * 2 + 12]), fmaxf(scores[i * 2 + 13], scores[i * 2 + 16])));
+        max_4[i] = fmaxf(max_4[i], fmaxf(fmaxf(scores[i * 2 + 17], scores[i * 2 + 20]), fmaxf(scores[i * 2 + 21], scores[i * 2 + 24])));
+        max_4[i] = fmaxf(max_4[i], fmaxf(fmaxf(scores[i * 2 + 25], scores[i * 2 + 28]), scores[i * 2 + 29]));
       }
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         float other;
-        other = __shfl_xor_sync(0xffffffffu, max_3[i], 1);
-        max_3[i] = fmaxf(max_3[i], other);
+        other = __shfl_xor_sync(0xffffffffu, max_4[i], 1);
+        max_4[i] = fmaxf(max_4[i], other);
       }
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         float other;
-        other = __shfl_xor_sync(0xffffffffu, max_3[i], 2);
-        max_3[i] = fmaxf(max_3[i], other);
+        other = __shfl_xor_sync(0xffffffffu, max_4[i], 2);
+        max_4[i] = fmaxf(max_4[i], other);
       }
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        bool inside = at0 + i * 8 >= firstRow && at0 + i * 8 < endRow;
-        newMax[i] = fmaxf(max_2[i], inside ? max_3[i] : -INF);
+        top[i] = max_4[i] * toBase2;
       }
-      // forward.ts:83
+      // forward.ts:82
+      #pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        bool inside_2 = at0 + i * 8 >= firstRow && at0 + i * 8 < endRow;
+        inside[i] = top[i] > max_2[i] + 8.0f && inside_2;
+      }
+      bool mine = false;
+      #pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        mine = mine || inside[i];
+      }
+      bool any;
+      any = __any_sync(0xffffffffu, mine);
+      if (any) {
+        float top_2[2];
+        #pragma unroll
+        for (int i = 0; i < 2; ++i) {
+          top_2[i] = inside[i] ? top[i] : max_3[i];
+        }
+        // forward.ts:84
+        float sum_2[2];
+        // forward.ts:82
+        float rescale[2];
+        #pragma unroll
+        for (int i = 0; i < 2; ++i) {
+          rescale[i] = inside[i] ? exp2_approx(max_3[i] - top[i]) : 1.0f;
+        }
+        // forward.ts:84
+        #pragma unroll
+        for (int i = 0; i < 2; ++i) {
+          sum_2[i] = sum[i] * rescale[i];
+        }
+        float acc_2[64];
+        #pragma unroll
+        for (int i = 0; i < 2; ++i) {
+          #pragma unroll
+          for (int j = 0; j < 16; ++j) {
+            #pragma unroll
+            for (int j_2 = 0; j_2 < 2; ++j_2) {
+              acc_2[j_2 + i * 2 + j * 4] = acc[j_2 + i * 2 + j * 4] * rescale[i];
+            }
+          }
+        }
+        // forward.ts:82
+        #pragma unroll
+        for (int i = 0; i < 2; ++i) {
+          max_3[i] = top_2[i];
+        }
+        #pragma unroll
+        for (int i = 0; i < 2; ++i) {
+          sum[i] = sum_2[i];
+        }
+        #pragma unroll
+        for (int i = 0; i < 2; ++i) {
+          #pragma unroll
+          for (int j = 0; j < 16; ++j) {
+            #pragma unroll
+            for (int j_2 = 0; j_2 < 2; ++j_2) {
+              acc[j_2 + i * 2 + j * 4] = acc_2[j_2 + i * 2 + j * 4];
+            }
+          }
+        }
+      }
+      // forward.ts:89
       float sum_2[2];
-      // forward.ts:75
-      float rescale[2];
-      #pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        bool inside = at0 + i * 8 >= firstRow && at0 + i * 8 < endRow;
-        rescale[i] = inside ? exp2_approx(max_2[i] - newMax[i]) : 1.0f;
-      }
-      // forward.ts:83
       float sum_3[2];
-      // forward.ts:79
+      // forward.ts:86
       float weights[32];
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        bool inside = at0 + i * 8 >= firstRow && at0 + i * 8 < endRow;
+        bool inside_2 = at0 + i * 8 >= firstRow && at0 + i * 8 < endRow;
         #pragma unroll
         for (int j = 0; j < 8; ++j) {
           #pragma unroll
           for (int j_2 = 0; j_2 < 2; ++j_2) {
-            weights[j_2 + i * 2 + j * 4] = exp2_approx(scores[j_2 + i * 2 + j * 4] - (inside ? newMax[i] : INF));
+            weights[j_2 + i * 2 + j * 4] = exp2_approx(scores[j_2 + i * 2 + j * 4] * toBase2 - (inside_2 ? max_3[i] : INF));
           }
         }
       }
-      // forward.ts:83
+      // forward.ts:89
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         sum_3[i] = weights[i * 2];
       }
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        sum_3[i] = sum_3[i] + weights[i * 2 + 1];
-        sum_3[i] = sum_3[i] + weights[i * 2 + 4];
-        sum_3[i] = sum_3[i] + weights[i * 2 + 5];
-        sum_3[i] = sum_3[i] + weights[i * 2 + 8];
-        sum_3[i] = sum_3[i] + weights[i * 2 + 9];
-        sum_3[i] = sum_3[i] + weights[i * 2 + 12];
-        sum_3[i] = sum_3[i] + weights[i * 2 + 13];
-        sum_3[i] = sum_3[i] + weights[i * 2 + 16];
-        sum_3[i] = sum_3[i] + weights[i * 2 + 17];
-        sum_3[i] = sum_3[i] + weights[i * 2 + 20];
-        sum_3[i] = sum_3[i] + weights[i * 2 + 21];
-        sum_3[i] = sum_3[i] + weights[i * 2 + 24];
-        sum_3[i] = sum_3[i] + weights[i * 2 + 25];
-        sum_3[i] = sum_3[i] + weights[i * 2 + 28];
-        sum_3[i] = sum_3[i] + weights[i * 2 + 29];
+        sum_3[i] = sum_3[i] + (weights[i * 2 + 1] + weights[i * 2 + 4] + (weights[i * 2 + 5] + weights[i * 2 + 8]));
+        sum_3[i] = sum_3[i] + (weights[i * 2 + 9] + weights[i * 2 + 12] + (weights[i * 2 + 13] + weights[i * 2 + 16]));
+        sum_3[i] = sum_3[i] + (weights[i * 2 + 17] + weights[i * 2 + 20] + (weights[i * 2 + 21] + weights[i * 2 + 24]));
+        sum_3[i] = sum_3[i] + (weights[i * 2 + 25] + weights[i * 2 + 28] + weights[i * 2 + 29]);
       }
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
@@ -636,10 +693,10 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       }
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        bool inside = at0 + i * 8 >= firstRow && at0 + i * 8 < endRow;
-        sum_2[i] = sum[i] * rescale[i] + (inside ? sum_3[i] : 0.0f);
+        bool inside_2 = at0 + i * 8 >= firstRow && at0 + i * 8 < endRow;
+        sum_2[i] = sum[i] + (inside_2 ? sum_3[i] : 0.0f);
       }
-      // forward.ts:84
+      // forward.ts:90
       float acc_2[64];
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
@@ -647,7 +704,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
         for (int j = 0; j < 16; ++j) {
           #pragma unroll
           for (int j_2 = 0; j_2 < 2; ++j_2) {
-            acc_2[j_2 + i * 2 + j * 4] = acc[j_2 + i * 2 + j * 4] * rescale[i];
+            acc_2[j_2 + i * 2 + j * 4] = acc[j_2 + i * 2 + j * 4];
           }
         }
       }
@@ -661,14 +718,14 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
         #pragma unroll
         for (int jj = 0; jj < 8; ++jj) {
           unsigned b[4];
-          ldmatrix_x4_trans(b[0], b[1], b[2], b[3], values_address + (stage * 16384 + (kk * 16 + thread % 32 / 8 % 2 * 8 + thread % 32 % 8) * 256 + ((jj * 2 + thread % 32 / 16) ^ (thread % 32 % 8)) * 16));
+          ldmatrix_x4_trans(b[0], b[1], b[2], b[3], values_address + (stage * 16384 + (kk * 4096 + jj * 2 / 8 * 128) + (lane_offset_3 ^ (jj * 2 % 8 * 16))));
           mma_m16n8k16_f16(acc_2[jj * 8], acc_2[jj * 8 + 1], acc_2[jj * 8 + 2], acc_2[jj * 8 + 3], a[0], a[1], a[2], a[3], b[0], b[1]);
           mma_m16n8k16_f16(acc_2[jj * 8 + 4], acc_2[jj * 8 + 5], acc_2[jj * 8 + 6], acc_2[jj * 8 + 7], a[0], a[1], a[2], a[3], b[2], b[3]);
         }
       }
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        max_2[i] = newMax[i];
+        max_2[i] = max_3[i];
       }
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
@@ -685,18 +742,18 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
         }
       }
     }
-    // forward.ts:53
+    // forward.ts:55
     step = e_after_1 == e ? step + 1 : 0;
     if (!(e_after_1 == e) && e_after_1 < entryEnd) {
-      // forward.ts:73
+      // forward.ts:75
       int entries_at_3 = entries[(long long)e_after_1 * 5 + 3];
-      // forward.ts:74
+      // forward.ts:76
       int entries_at_4 = entries[(long long)e_after_1 * 5 + 4];
-      // forward.ts:64
+      // forward.ts:66
       int from_3 = entries[(long long)e_after_1 * 5 + 1];
-      // forward.ts:65
+      // forward.ts:67
       int to_3 = entries[(long long)e_after_1 * 5 + 2];
-      // forward.ts:53
+      // forward.ts:55
       entries_at = entries_at_3;
       entries_at_2 = entries_at_4;
       from = from_3;
@@ -708,15 +765,15 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     stage = stage == 2 ? 0 : stage + 1;
   }
   cp_async_wait<0>();
-  // forward.ts:92
+  // forward.ts:98
   float result[64];
-  // forward.ts:91
+  // forward.ts:97
   bool empty[2];
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     empty[i] = sum[i] <= 0.0f;
   }
-  // forward.ts:92
+  // forward.ts:98
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     #pragma unroll
@@ -727,7 +784,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       }
     }
   }
-  // forward.ts:98
+  // forward.ts:104
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int local = (at0 + i * 8) / 4;
@@ -742,13 +799,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       if (final) *(unsigned *)(out + (long long)sequence_2 * 4096 + head_2 * 128 + (at1 + j * 8)) = pack_f16(result[i * 2 + j * 4], result[i * 2 + j * 4 + 1]);
     }
   }
-  // forward.ts:93
+  // forward.ts:99
   float logSumExp[2];
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     logSumExp[i] = empty[i] ? -INF : (max_2[i] + log2f(sum[i])) * 0.6931472f;
   }
-  // forward.ts:99
+  // forward.ts:105
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int local = (at0 + i * 8) / 4;
@@ -760,7 +817,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     bool final = live && slot < 0;
     if (thread % 4 == 0 && final) lse[(long long)sequence_2 * 32 + head_2] = logSumExp[i];
   }
-  // forward.ts:100
+  // forward.ts:106
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int local = (at0 + i * 8) / 4;
@@ -774,7 +831,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       if (partial) *(uint2 *)(partialOut + (long long)slot * 4096 + head_2 * 128 + (at1 + j * 8)) = make_uint2(__float_as_uint(result[i * 2 + j * 4]), __float_as_uint(result[i * 2 + j * 4 + 1]));
     }
   }
-  // forward.ts:103
+  // forward.ts:109
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int local = (at0 + i * 8) / 4;
@@ -836,9 +893,7 @@ pat_merge(const float *__restrict__ partialOut, const float *__restrict__ partia
     }
     // merge.ts:38
     max_3[0] = lses[0];
-    max_3[0] = fmaxf(max_3[0], lses[1]);
-    max_3[0] = fmaxf(max_3[0], lses[2]);
-    max_3[0] = fmaxf(max_3[0], lses[3]);
+    max_3[0] = fmaxf(max_3[0], fmaxf(fmaxf(lses[1], lses[2]), lses[3]));
     float max_4[1];
     __syncthreads();
     if (thread == 0) *(float *)(max_partials) = max_3[0];
@@ -863,9 +918,7 @@ pat_merge(const float *__restrict__ partialOut, const float *__restrict__ partia
     }
     // merge.ts:46
     sum_2[0] = weights[0];
-    sum_2[0] = sum_2[0] + weights[1];
-    sum_2[0] = sum_2[0] + weights[2];
-    sum_2[0] = sum_2[0] + weights[3];
+    sum_2[0] = sum_2[0] + (weights[1] + weights[2] + weights[3]);
     float sum_3[1];
     __syncthreads();
     if (thread == 0) *(float *)(sum_partials) = sum_2[0];
@@ -899,9 +952,7 @@ pat_merge(const float *__restrict__ partialOut, const float *__restrict__ partia
     }
     #pragma unroll
     for (int j = 0; j < 4; ++j) {
-      sum_4[j] = sum_4[j] + outs[j + 4] * weights[1];
-      sum_4[j] = sum_4[j] + outs[j + 8] * weights[2];
-      sum_4[j] = sum_4[j] + outs[j + 12] * weights[3];
+      sum_4[j] = sum_4[j] + (outs[j + 4] * weights[1] + outs[j + 8] * weights[2] + outs[j + 12] * weights[3]);
     }
     #pragma unroll
     for (int i = 0; i < 4; ++i) {

@@ -80,22 +80,22 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
   const unsigned queries_address = arena_address + 98304u;
   const unsigned keys_address_2 = arena_address + 0u;
   const unsigned values_address_2 = arena_address + 49152u;
-  // kernel.ts:28
+  // kernel.ts:29
   int begin = tiles[(long long)block_x * 3];
-  // kernel.ts:39
+  // kernel.ts:40
   int next_at = begin;
-  // kernel.ts:30
+  // kernel.ts:31
   int first = tiles[(long long)block_x * 3 + 2];
-  // kernel.ts:60
+  // kernel.ts:65
   int whole = (first / 4 + 1) / 64 * 64 + begin;
-  // kernel.ts:39
+  // kernel.ts:40
   int at = begin;
-  // kernel.ts:36
+  // kernel.ts:37
   int copy_row = thread / 8;
   int column = thread % 8 * 8;
-  // kernel.ts:29
+  // kernel.ts:30
   int end = tiles[(long long)block_x * 3 + 1];
-  // kernel.ts:36
+  // kernel.ts:37
   int copy_offset = copy_row * 256 + ((column / 8) ^ (copy_row % 8)) * 16;
   #pragma unroll
   for (int c = 0; c < 4; ++c) {
@@ -108,38 +108,38 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
       cp_async_16_zfill(queries_address + (c * 8192 + b * 128 + copy_offset), q + column + (long long)(begin + quotient) * 1024 + ((long long)block_y * 4 + remainder) * 128 + b * 64, live);
     }
   }
-  // kernel.ts:39
+  // kernel.ts:40
   cp_async_commit();
   if (next_at < whole) {
-    // kernel.ts:44
+    // kernel.ts:45
     #pragma unroll
     for (int c = 0; c < 2; ++c) {
       #pragma unroll
       for (int b = 0; b < 2; ++b) {
-        // kernel.ts:43
-        cp_async_16(keys_address + (c * 8192 + b * 128 + copy_offset), k + (long long)block_y * 128 + column + (long long)(next_at + (copy_row + c * 32)) * 256 + b * 64);
         // kernel.ts:44
+        cp_async_16(keys_address + (c * 8192 + b * 128 + copy_offset), k + (long long)block_y * 128 + column + (long long)(next_at + (copy_row + c * 32)) * 256 + b * 64);
+        // kernel.ts:45
         cp_async_16(values_address + (c * 8192 + b * 128 + copy_offset), v + (long long)block_y * 128 + column + (long long)(next_at + (copy_row + c * 32)) * 256 + b * 64);
       }
     }
   }
-  // kernel.ts:39
+  // kernel.ts:40
   cp_async_commit();
   next_at = next_at + 64;
   if (next_at < whole) {
-    // kernel.ts:44
+    // kernel.ts:45
     #pragma unroll
     for (int c = 0; c < 2; ++c) {
       #pragma unroll
       for (int b = 0; b < 2; ++b) {
-        // kernel.ts:43
-        cp_async_16(keys_address + (c * 8192 + b * 128 + copy_offset + 16384), k + (long long)block_y * 128 + column + (long long)(next_at + (copy_row + c * 32)) * 256 + b * 64);
         // kernel.ts:44
+        cp_async_16(keys_address + (c * 8192 + b * 128 + copy_offset + 16384), k + (long long)block_y * 128 + column + (long long)(next_at + (copy_row + c * 32)) * 256 + b * 64);
+        // kernel.ts:45
         cp_async_16(values_address + (c * 8192 + b * 128 + copy_offset + 16384), v + (long long)block_y * 128 + column + (long long)(next_at + (copy_row + c * 32)) * 256 + b * 64);
       }
     }
   }
-  // kernel.ts:39
+  // kernel.ts:40
   cp_async_commit();
   next_at = next_at + 64;
   cp_async_wait<2>();
@@ -170,45 +170,59 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
   int fill_stage = 2;
   // kernel.ts:46
   unsigned queries_fragments[32];
+  int lane_offset = (thread / 32 * 16 + (thread % 32 / 8 % 2 * 8 + thread % 32 % 8)) * 256 + ((thread % 32 / 16) ^ (thread % 32 % 8)) * 16;
   __syncthreads();
   #pragma unroll
   for (int kk = 0; kk < 8; ++kk) {
-    ldmatrix_x4(queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], queries_address + ((thread / 32 * 16 + thread % 32 / 8 % 2 * 8 + thread % 32 % 8) * 256 + ((kk * 2 + thread % 32 / 16) ^ (thread % 32 % 8)) * 16));
+    ldmatrix_x4(queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], queries_address + (kk * 2 / 8 * 128 + (lane_offset ^ (kk * 2 % 8 * 16))));
   }
-  // kernel.ts:39
+  int lane_offset_2 = (thread % 32 / 16 * 8 + thread % 32 % 8) * 256 + ((thread % 32 / 8 % 2) ^ (thread % 32 % 8)) * 16;
+  // kernel.ts:24
+  float toBase2 = scale * 1.442695f;
+  // kernel.ts:51
+  int warp_row = thread / 32 * 16;
+  // kernel.ts:59
+  int lane_offset_3 = (thread % 32 / 8 % 2 * 8 + thread % 32 % 8) * 256 + ((thread % 32 / 16) ^ (thread % 32 % 8)) * 16;
+  // kernel.ts:40
   while (at < whole) {
     cp_async_wait<1>();
     __syncthreads();
     if (next_at < whole) {
-      // kernel.ts:44
+      // kernel.ts:45
       #pragma unroll
       for (int c = 0; c < 2; ++c) {
         #pragma unroll
         for (int b = 0; b < 2; ++b) {
-          // kernel.ts:43
-          cp_async_16(keys_address + (fill_stage * 16384 + c * 8192 + b * 128 + copy_offset), k + (long long)block_y * 128 + column + (long long)(next_at + (copy_row + c * 32)) * 256 + b * 64);
           // kernel.ts:44
+          cp_async_16(keys_address + (fill_stage * 16384 + c * 8192 + b * 128 + copy_offset), k + (long long)block_y * 128 + column + (long long)(next_at + (copy_row + c * 32)) * 256 + b * 64);
+          // kernel.ts:45
           cp_async_16(values_address + (fill_stage * 16384 + c * 8192 + b * 128 + copy_offset), v + (long long)block_y * 128 + column + (long long)(next_at + (copy_row + c * 32)) * 256 + b * 64);
         }
       }
     }
-    // kernel.ts:39
+    // kernel.ts:40
     cp_async_commit();
     next_at = next_at + 64;
     fill_stage = fill_stage == 2 ? 0 : fill_stage + 1;
-    // kernel.ts:48
-    float newMax[2];
+    // kernel.ts:51
     float max_3[2];
+    #pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      max_3[i] = max_2[i];
+    }
+    bool gt[2];
+    // kernel.ts:49
+    float top[2];
+    float max_4[2];
     // kernel.ts:46
     float products[32];
-    float dot[32];
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
       #pragma unroll
       for (int j = 0; j < 8; ++j) {
         #pragma unroll
         for (int j_2 = 0; j_2 < 2; ++j_2) {
-          dot[j_2 + i * 2 + j * 4] = 0.0f;
+          products[j_2 + i * 2 + j * 4] = 0.0f;
         }
       }
     }
@@ -217,71 +231,105 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
       #pragma unroll
       for (int jj = 0; jj < 4; ++jj) {
         unsigned b[4];
-        ldmatrix_x4(b[0], b[1], b[2], b[3], keys_address + (stage * 16384 + (jj * 16 + thread % 32 / 16 * 8 + thread % 32 % 8) * 256 + ((kk * 2 + thread % 32 / 8 % 2) ^ (thread % 32 % 8)) * 16));
-        mma_m16n8k16_f16(dot[jj * 8], dot[jj * 8 + 1], dot[jj * 8 + 2], dot[jj * 8 + 3], queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], b[0], b[1]);
-        mma_m16n8k16_f16(dot[jj * 8 + 4], dot[jj * 8 + 5], dot[jj * 8 + 6], dot[jj * 8 + 7], queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], b[2], b[3]);
+        ldmatrix_x4(b[0], b[1], b[2], b[3], keys_address + (stage * 16384 + (jj * 4096 + kk * 2 / 8 * 128) + (lane_offset_2 ^ (kk * 2 % 8 * 16))));
+        mma_m16n8k16_f16(products[jj * 8], products[jj * 8 + 1], products[jj * 8 + 2], products[jj * 8 + 3], queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], b[0], b[1]);
+        mma_m16n8k16_f16(products[jj * 8 + 4], products[jj * 8 + 5], products[jj * 8 + 6], products[jj * 8 + 7], queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], b[2], b[3]);
       }
+    }
+    // kernel.ts:49
+    #pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      max_4[i] = products[i * 2];
     }
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
+      max_4[i] = fmaxf(max_4[i], fmaxf(fmaxf(products[i * 2 + 1], products[i * 2 + 4]), fmaxf(products[i * 2 + 5], products[i * 2 + 8])));
+      max_4[i] = fmaxf(max_4[i], fmaxf(fmaxf(products[i * 2 + 9], products[i * 2 + 12]), fmaxf(products[i * 2 + 13], products[i * 2 + 16])));
+      max_4[i] = fmaxf(max_4[i], fmaxf(fmaxf(products[i * 2 + 17], products[i * 2 + 20]), fmaxf(products[i * 2 + 21], products[i * 2 + 24])));
+      max_4[i] = fmaxf(max_4[i], fmaxf(fmaxf(products[i * 2 + 25], products[i * 2 + 28]), products[i * 2 + 29]));
+    }
+    #pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      float other;
+      other = __shfl_xor_sync(0xffffffffu, max_4[i], 1);
+      max_4[i] = fmaxf(max_4[i], other);
+    }
+    #pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      float other;
+      other = __shfl_xor_sync(0xffffffffu, max_4[i], 2);
+      max_4[i] = fmaxf(max_4[i], other);
+    }
+    #pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      top[i] = max_4[i] * toBase2;
+    }
+    // kernel.ts:51
+    #pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      gt[i] = top[i] > max_2[i] + 8.0f;
+    }
+    bool mine = false;
+    #pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      mine = mine || gt[i];
+    }
+    bool any;
+    any = __any_sync(0xffffffffu, mine);
+    if (any) {
+      float top_2[2];
       #pragma unroll
-      for (int j = 0; j < 8; ++j) {
+      for (int i = 0; i < 2; ++i) {
+        top_2[i] = gt[i] ? top[i] : max_3[i];
+      }
+      // kernel.ts:53
+      float sum_2[2];
+      // kernel.ts:51
+      float rescale[2];
+      #pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        rescale[i] = gt[i] ? exp2_approx(max_3[i] - top[i]) : 1.0f;
+      }
+      // kernel.ts:53
+      #pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        sum_2[i] = sum[i] * rescale[i];
+      }
+      float acc_2[64];
+      #pragma unroll
+      for (int i = 0; i < 2; ++i) {
         #pragma unroll
-        for (int j_2 = 0; j_2 < 2; ++j_2) {
-          products[j_2 + i * 2 + j * 4] = dot[j_2 + i * 2 + j * 4] * (scale * 1.442695f);
+        for (int j = 0; j < 16; ++j) {
+          #pragma unroll
+          for (int j_2 = 0; j_2 < 2; ++j_2) {
+            acc_2[j_2 + i * 2 + j * 4] = acc[j_2 + i * 2 + j * 4] * rescale[i];
+          }
+        }
+      }
+      // kernel.ts:51
+      #pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        max_3[i] = top_2[i];
+      }
+      #pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        sum[i] = sum_2[i];
+      }
+      #pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        #pragma unroll
+        for (int j = 0; j < 16; ++j) {
+          #pragma unroll
+          for (int j_2 = 0; j_2 < 2; ++j_2) {
+            acc[j_2 + i * 2 + j * 4] = acc_2[j_2 + i * 2 + j * 4];
+          }
         }
       }
     }
-    // kernel.ts:48
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      max_3[i] = products[i * 2];
-    }
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      max_3[i] = fmaxf(max_3[i], products[i * 2 + 1]);
-      max_3[i] = fmaxf(max_3[i], products[i * 2 + 4]);
-      max_3[i] = fmaxf(max_3[i], products[i * 2 + 5]);
-      max_3[i] = fmaxf(max_3[i], products[i * 2 + 8]);
-      max_3[i] = fmaxf(max_3[i], products[i * 2 + 9]);
-      max_3[i] = fmaxf(max_3[i], products[i * 2 + 12]);
-      max_3[i] = fmaxf(max_3[i], products[i * 2 + 13]);
-      max_3[i] = fmaxf(max_3[i], products[i * 2 + 16]);
-      max_3[i] = fmaxf(max_3[i], products[i * 2 + 17]);
-      max_3[i] = fmaxf(max_3[i], products[i * 2 + 20]);
-      max_3[i] = fmaxf(max_3[i], products[i * 2 + 21]);
-      max_3[i] = fmaxf(max_3[i], products[i * 2 + 24]);
-      max_3[i] = fmaxf(max_3[i], products[i * 2 + 25]);
-      max_3[i] = fmaxf(max_3[i], products[i * 2 + 28]);
-      max_3[i] = fmaxf(max_3[i], products[i * 2 + 29]);
-    }
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      float other;
-      other = __shfl_xor_sync(0xffffffffu, max_3[i], 1);
-      max_3[i] = fmaxf(max_3[i], other);
-    }
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      float other;
-      other = __shfl_xor_sync(0xffffffffu, max_3[i], 2);
-      max_3[i] = fmaxf(max_3[i], other);
-    }
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      newMax[i] = fmaxf(max_2[i], max_3[i]);
-    }
-    // kernel.ts:53
+    // kernel.ts:58
     float sum_2[2];
-    // kernel.ts:50
-    float rescale[2];
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      rescale[i] = exp2_approx(max_2[i] - newMax[i]);
-    }
-    // kernel.ts:53
     float sum_3[2];
-    // kernel.ts:49
+    // kernel.ts:55
     float weights[32];
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
@@ -289,32 +337,21 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
       for (int j = 0; j < 8; ++j) {
         #pragma unroll
         for (int j_2 = 0; j_2 < 2; ++j_2) {
-          weights[j_2 + i * 2 + j * 4] = exp2_approx(products[j_2 + i * 2 + j * 4] - newMax[i]);
+          weights[j_2 + i * 2 + j * 4] = exp2_approx(products[j_2 + i * 2 + j * 4] * toBase2 - max_3[i]);
         }
       }
     }
-    // kernel.ts:53
+    // kernel.ts:58
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
       sum_3[i] = weights[i * 2];
     }
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      sum_3[i] = sum_3[i] + weights[i * 2 + 1];
-      sum_3[i] = sum_3[i] + weights[i * 2 + 4];
-      sum_3[i] = sum_3[i] + weights[i * 2 + 5];
-      sum_3[i] = sum_3[i] + weights[i * 2 + 8];
-      sum_3[i] = sum_3[i] + weights[i * 2 + 9];
-      sum_3[i] = sum_3[i] + weights[i * 2 + 12];
-      sum_3[i] = sum_3[i] + weights[i * 2 + 13];
-      sum_3[i] = sum_3[i] + weights[i * 2 + 16];
-      sum_3[i] = sum_3[i] + weights[i * 2 + 17];
-      sum_3[i] = sum_3[i] + weights[i * 2 + 20];
-      sum_3[i] = sum_3[i] + weights[i * 2 + 21];
-      sum_3[i] = sum_3[i] + weights[i * 2 + 24];
-      sum_3[i] = sum_3[i] + weights[i * 2 + 25];
-      sum_3[i] = sum_3[i] + weights[i * 2 + 28];
-      sum_3[i] = sum_3[i] + weights[i * 2 + 29];
+      sum_3[i] = sum_3[i] + (weights[i * 2 + 1] + weights[i * 2 + 4] + (weights[i * 2 + 5] + weights[i * 2 + 8]));
+      sum_3[i] = sum_3[i] + (weights[i * 2 + 9] + weights[i * 2 + 12] + (weights[i * 2 + 13] + weights[i * 2 + 16]));
+      sum_3[i] = sum_3[i] + (weights[i * 2 + 17] + weights[i * 2 + 20] + (weights[i * 2 + 21] + weights[i * 2 + 24]));
+      sum_3[i] = sum_3[i] + (weights[i * 2 + 25] + weights[i * 2 + 28] + weights[i * 2 + 29]);
     }
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
@@ -330,9 +367,9 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
     }
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      sum_2[i] = sum[i] * rescale[i] + sum_3[i];
+      sum_2[i] = sum[i] + sum_3[i];
     }
-    // kernel.ts:54
+    // kernel.ts:59
     float acc_2[64];
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
@@ -340,7 +377,7 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
       for (int j = 0; j < 16; ++j) {
         #pragma unroll
         for (int j_2 = 0; j_2 < 2; ++j_2) {
-          acc_2[j_2 + i * 2 + j * 4] = acc[j_2 + i * 2 + j * 4] * rescale[i];
+          acc_2[j_2 + i * 2 + j * 4] = acc[j_2 + i * 2 + j * 4];
         }
       }
     }
@@ -354,14 +391,14 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
       #pragma unroll
       for (int jj = 0; jj < 8; ++jj) {
         unsigned b[4];
-        ldmatrix_x4_trans(b[0], b[1], b[2], b[3], values_address + (stage * 16384 + (kk * 16 + thread % 32 / 8 % 2 * 8 + thread % 32 % 8) * 256 + ((jj * 2 + thread % 32 / 16) ^ (thread % 32 % 8)) * 16));
+        ldmatrix_x4_trans(b[0], b[1], b[2], b[3], values_address + (stage * 16384 + (kk * 4096 + jj * 2 / 8 * 128) + (lane_offset_3 ^ (jj * 2 % 8 * 16))));
         mma_m16n8k16_f16(acc_2[jj * 8], acc_2[jj * 8 + 1], acc_2[jj * 8 + 2], acc_2[jj * 8 + 3], a[0], a[1], a[2], a[3], b[0], b[1]);
         mma_m16n8k16_f16(acc_2[jj * 8 + 4], acc_2[jj * 8 + 5], acc_2[jj * 8 + 6], acc_2[jj * 8 + 7], a[0], a[1], a[2], a[3], b[2], b[3]);
       }
     }
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      max_2[i] = newMax[i];
+      max_2[i] = max_3[i];
     }
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
@@ -377,7 +414,7 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
         }
       }
     }
-    // kernel.ts:39
+    // kernel.ts:40
     at = at + 64;
     stage = stage == 2 ? 0 : stage + 1;
   }
@@ -387,20 +424,20 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
   cp_async_commit();
   __syncthreads();
   if (next_at_2 < min(begin + (first + 127) / 4 + 1, end)) {
-    // kernel.ts:44
+    // kernel.ts:45
     #pragma unroll
     for (int c = 0; c < 2; ++c) {
-      // kernel.ts:43
-      int seen = next_at_2 + (copy_row + c * 32);
       // kernel.ts:44
+      int seen = next_at_2 + (copy_row + c * 32);
+      // kernel.ts:45
       #pragma unroll
       for (int b = 0; b < 2; ++b) {
-        // kernel.ts:43
+        // kernel.ts:44
         {
           const bool live = seen < end;
           cp_async_16_zfill(keys_address_2 + (c * 8192 + b * 128 + copy_offset), k + (long long)block_y * 128 + column + (long long)seen * 256 + b * 64, live);
         }
-        // kernel.ts:44
+        // kernel.ts:45
         {
           const bool live = seen < end;
           cp_async_16_zfill(values_address_2 + (c * 8192 + b * 128 + copy_offset), v + (long long)block_y * 128 + column + (long long)seen * 256 + b * 64, live);
@@ -408,24 +445,24 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
       }
     }
   }
-  // kernel.ts:39
+  // kernel.ts:40
   cp_async_commit();
   next_at_2 = next_at_2 + 64;
   if (next_at_2 < min(begin + (first + 127) / 4 + 1, end)) {
-    // kernel.ts:44
+    // kernel.ts:45
     #pragma unroll
     for (int c = 0; c < 2; ++c) {
-      // kernel.ts:43
-      int seen = next_at_2 + (copy_row + c * 32);
       // kernel.ts:44
+      int seen = next_at_2 + (copy_row + c * 32);
+      // kernel.ts:45
       #pragma unroll
       for (int b = 0; b < 2; ++b) {
-        // kernel.ts:43
+        // kernel.ts:44
         {
           const bool live = seen < end;
           cp_async_16_zfill(keys_address_2 + (c * 8192 + b * 128 + copy_offset + 16384), k + (long long)block_y * 128 + column + (long long)seen * 256 + b * 64, live);
         }
-        // kernel.ts:44
+        // kernel.ts:45
         {
           const bool live = seen < end;
           cp_async_16_zfill(values_address_2 + (c * 8192 + b * 128 + copy_offset + 16384), v + (long long)block_y * 128 + column + (long long)seen * 256 + b * 64, live);
@@ -433,7 +470,7 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
       }
     }
   }
-  // kernel.ts:39
+  // kernel.ts:40
   cp_async_commit();
   next_at_2 = next_at_2 + 64;
   cp_async_wait<2>();
@@ -464,20 +501,20 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
     cp_async_wait<1>();
     __syncthreads();
     if (next_at_2 < min(begin + (first + 127) / 4 + 1, end)) {
-      // kernel.ts:44
+      // kernel.ts:45
       #pragma unroll
       for (int c = 0; c < 2; ++c) {
-        // kernel.ts:43
-        int seen = next_at_2 + (copy_row + c * 32);
         // kernel.ts:44
+        int seen = next_at_2 + (copy_row + c * 32);
+        // kernel.ts:45
         #pragma unroll
         for (int b = 0; b < 2; ++b) {
-          // kernel.ts:43
+          // kernel.ts:44
           {
             const bool live = seen < end;
             cp_async_16_zfill(keys_address_2 + (fill_stage_2 * 16384 + c * 8192 + b * 128 + copy_offset), k + (long long)block_y * 128 + column + (long long)seen * 256 + b * 64, live);
           }
-          // kernel.ts:44
+          // kernel.ts:45
           {
             const bool live = seen < end;
             cp_async_16_zfill(values_address_2 + (fill_stage_2 * 16384 + c * 8192 + b * 128 + copy_offset), v + (long long)block_y * 128 + column + (long long)seen * 256 + b * 64, live);
@@ -485,24 +522,31 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
         }
       }
     }
-    // kernel.ts:39
+    // kernel.ts:40
     cp_async_commit();
     next_at_2 = next_at_2 + 64;
     fill_stage_2 = fill_stage_2 == 2 ? 0 : fill_stage_2 + 1;
-    // kernel.ts:48
-    float newMax[2];
+    // kernel.ts:51
     float max_4[2];
-    // kernel.ts:47
-    float select[32];
+    #pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      max_4[i] = max_3[i];
+    }
+    bool gt[2];
+    // kernel.ts:49
+    float top[2];
+    float max_5[2];
+    // kernel.ts:48
+    float masked[32];
     // kernel.ts:46
-    float dot[32];
+    float products[32];
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
       #pragma unroll
       for (int j = 0; j < 8; ++j) {
         #pragma unroll
         for (int j_2 = 0; j_2 < 2; ++j_2) {
-          dot[j_2 + i * 2 + j * 4] = 0.0f;
+          products[j_2 + i * 2 + j * 4] = 0.0f;
         }
       }
     }
@@ -511,75 +555,131 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
       #pragma unroll
       for (int jj = 0; jj < 4; ++jj) {
         unsigned b[4];
-        ldmatrix_x4(b[0], b[1], b[2], b[3], keys_address_2 + (stage_2 * 16384 + (jj * 16 + thread % 32 / 16 * 8 + thread % 32 % 8) * 256 + ((kk * 2 + thread % 32 / 8 % 2) ^ (thread % 32 % 8)) * 16));
-        mma_m16n8k16_f16(dot[jj * 8], dot[jj * 8 + 1], dot[jj * 8 + 2], dot[jj * 8 + 3], queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], b[0], b[1]);
-        mma_m16n8k16_f16(dot[jj * 8 + 4], dot[jj * 8 + 5], dot[jj * 8 + 6], dot[jj * 8 + 7], queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], b[2], b[3]);
-      }
-    }
-    // kernel.ts:47
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      int row = first + (at0 + i * 8);
-      int quotient = row / 4;
-      #pragma unroll
-      for (int j = 0; j < 8; ++j) {
-        #pragma unroll
-        for (int j_2 = 0; j_2 < 2; ++j_2) {
-          int seen = at_2 + (at1 + j_2 + j * 8);
-          select[j_2 + i * 2 + j * 4] = seen <= begin + quotient ? dot[j_2 + i * 2 + j * 4] * (scale * 1.442695f) : -INF;
-        }
+        ldmatrix_x4(b[0], b[1], b[2], b[3], keys_address_2 + (stage_2 * 16384 + (jj * 4096 + kk * 2 / 8 * 128) + (lane_offset_2 ^ (kk * 2 % 8 * 16))));
+        mma_m16n8k16_f16(products[jj * 8], products[jj * 8 + 1], products[jj * 8 + 2], products[jj * 8 + 3], queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], b[0], b[1]);
+        mma_m16n8k16_f16(products[jj * 8 + 4], products[jj * 8 + 5], products[jj * 8 + 6], products[jj * 8 + 7], queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], b[2], b[3]);
       }
     }
     // kernel.ts:48
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      max_4[i] = select[i * 2];
+      #pragma unroll
+      for (int j = 0; j < 8; ++j) {
+        #pragma unroll
+        for (int j_2 = 0; j_2 < 2; ++j_2) {
+          masked[j_2 + i * 2 + j * 4] = products[j_2 + i * 2 + j * 4];
+        }
+      }
     }
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      max_4[i] = fmaxf(max_4[i], select[i * 2 + 1]);
-      max_4[i] = fmaxf(max_4[i], select[i * 2 + 4]);
-      max_4[i] = fmaxf(max_4[i], select[i * 2 + 5]);
-      max_4[i] = fmaxf(max_4[i], select[i * 2 + 8]);
-      max_4[i] = fmaxf(max_4[i], select[i * 2 + 9]);
-      max_4[i] = fmaxf(max_4[i], select[i * 2 + 12]);
-      max_4[i] = fmaxf(max_4[i], select[i * 2 + 13]);
-      max_4[i] = fmaxf(max_4[i], select[i * 2 + 16]);
-      max_4[i] = fmaxf(max_4[i], select[i * 2 + 17]);
-      max_4[i] = fmaxf(max_4[i], select[i * 2 + 20]);
-      max_4[i] = fmaxf(max_4[i], select[i * 2 + 21]);
-      max_4[i] = fmaxf(max_4[i], select[i * 2 + 24]);
-      max_4[i] = fmaxf(max_4[i], select[i * 2 + 25]);
-      max_4[i] = fmaxf(max_4[i], select[i * 2 + 28]);
-      max_4[i] = fmaxf(max_4[i], select[i * 2 + 29]);
+    if (!(at_2 + 63 <= begin + first / 4)) {
+      #pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        int row = first + (at0 + i * 8);
+        int quotient = row / 4;
+        #pragma unroll
+        for (int j = 0; j < 8; ++j) {
+          #pragma unroll
+          for (int j_2 = 0; j_2 < 2; ++j_2) {
+            int seen = at_2 + (at1 + j_2 + j * 8);
+            masked[j_2 + i * 2 + j * 4] = seen <= begin + quotient ? masked[j_2 + i * 2 + j * 4] : -INF;
+          }
+        }
+      }
     }
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      float other;
-      other = __shfl_xor_sync(0xffffffffu, max_4[i], 1);
-      max_4[i] = fmaxf(max_4[i], other);
-    }
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      float other;
-      other = __shfl_xor_sync(0xffffffffu, max_4[i], 2);
-      max_4[i] = fmaxf(max_4[i], other);
-    }
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      newMax[i] = fmaxf(max_3[i], max_4[i]);
-    }
-    // kernel.ts:53
-    float sum_3[2];
-    // kernel.ts:50
-    float rescale[2];
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      rescale[i] = exp2_approx(max_3[i] - newMax[i]);
-    }
-    // kernel.ts:53
-    float sum_4[2];
     // kernel.ts:49
+    #pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      max_5[i] = masked[i * 2];
+    }
+    #pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      max_5[i] = fmaxf(max_5[i], fmaxf(fmaxf(masked[i * 2 + 1], masked[i * 2 + 4]), fmaxf(masked[i * 2 + 5], masked[i * 2 + 8])));
+      max_5[i] = fmaxf(max_5[i], fmaxf(fmaxf(masked[i * 2 + 9], masked[i * 2 + 12]), fmaxf(masked[i * 2 + 13], masked[i * 2 + 16])));
+      max_5[i] = fmaxf(max_5[i], fmaxf(fmaxf(masked[i * 2 + 17], masked[i * 2 + 20]), fmaxf(masked[i * 2 + 21], masked[i * 2 + 24])));
+      max_5[i] = fmaxf(max_5[i], fmaxf(fmaxf(masked[i * 2 + 25], masked[i * 2 + 28]), masked[i * 2 + 29]));
+    }
+    #pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      float other;
+      other = __shfl_xor_sync(0xffffffffu, max_5[i], 1);
+      max_5[i] = fmaxf(max_5[i], other);
+    }
+    #pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      float other;
+      other = __shfl_xor_sync(0xffffffffu, max_5[i], 2);
+      max_5[i] = fmaxf(max_5[i], other);
+    }
+    #pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      top[i] = max_5[i] * toBase2;
+    }
+    // kernel.ts:51
+    #pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      gt[i] = top[i] > max_3[i] + 8.0f;
+    }
+    bool mine = false;
+    #pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      mine = mine || gt[i];
+    }
+    bool any;
+    any = __any_sync(0xffffffffu, mine);
+    if (any) {
+      float top_2[2];
+      #pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        top_2[i] = gt[i] ? top[i] : max_4[i];
+      }
+      // kernel.ts:53
+      float sum_3[2];
+      // kernel.ts:51
+      float rescale[2];
+      #pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        rescale[i] = gt[i] ? exp2_approx(max_4[i] - top[i]) : 1.0f;
+      }
+      // kernel.ts:53
+      #pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        sum_3[i] = sum_2[i] * rescale[i];
+      }
+      float acc_3[64];
+      #pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        #pragma unroll
+        for (int j = 0; j < 16; ++j) {
+          #pragma unroll
+          for (int j_2 = 0; j_2 < 2; ++j_2) {
+            acc_3[j_2 + i * 2 + j * 4] = acc_2[j_2 + i * 2 + j * 4] * rescale[i];
+          }
+        }
+      }
+      // kernel.ts:51
+      #pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        max_4[i] = top_2[i];
+      }
+      #pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        sum_2[i] = sum_3[i];
+      }
+      #pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        #pragma unroll
+        for (int j = 0; j < 16; ++j) {
+          #pragma unroll
+          for (int j_2 = 0; j_2 < 2; ++j_2) {
+            acc_2[j_2 + i * 2 + j * 4] = acc_3[j_2 + i * 2 + j * 4];
+          }
+        }
+      }
+    }
+    // kernel.ts:58
+    float sum_3[2];
+    float sum_4[2];
+    // kernel.ts:55
     float weights[32];
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
@@ -587,32 +687,21 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
       for (int j = 0; j < 8; ++j) {
         #pragma unroll
         for (int j_2 = 0; j_2 < 2; ++j_2) {
-          weights[j_2 + i * 2 + j * 4] = exp2_approx(select[j_2 + i * 2 + j * 4] - newMax[i]);
+          weights[j_2 + i * 2 + j * 4] = exp2_approx(masked[j_2 + i * 2 + j * 4] * toBase2 - max_4[i]);
         }
       }
     }
-    // kernel.ts:53
+    // kernel.ts:58
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
       sum_4[i] = weights[i * 2];
     }
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      sum_4[i] = sum_4[i] + weights[i * 2 + 1];
-      sum_4[i] = sum_4[i] + weights[i * 2 + 4];
-      sum_4[i] = sum_4[i] + weights[i * 2 + 5];
-      sum_4[i] = sum_4[i] + weights[i * 2 + 8];
-      sum_4[i] = sum_4[i] + weights[i * 2 + 9];
-      sum_4[i] = sum_4[i] + weights[i * 2 + 12];
-      sum_4[i] = sum_4[i] + weights[i * 2 + 13];
-      sum_4[i] = sum_4[i] + weights[i * 2 + 16];
-      sum_4[i] = sum_4[i] + weights[i * 2 + 17];
-      sum_4[i] = sum_4[i] + weights[i * 2 + 20];
-      sum_4[i] = sum_4[i] + weights[i * 2 + 21];
-      sum_4[i] = sum_4[i] + weights[i * 2 + 24];
-      sum_4[i] = sum_4[i] + weights[i * 2 + 25];
-      sum_4[i] = sum_4[i] + weights[i * 2 + 28];
-      sum_4[i] = sum_4[i] + weights[i * 2 + 29];
+      sum_4[i] = sum_4[i] + (weights[i * 2 + 1] + weights[i * 2 + 4] + (weights[i * 2 + 5] + weights[i * 2 + 8]));
+      sum_4[i] = sum_4[i] + (weights[i * 2 + 9] + weights[i * 2 + 12] + (weights[i * 2 + 13] + weights[i * 2 + 16]));
+      sum_4[i] = sum_4[i] + (weights[i * 2 + 17] + weights[i * 2 + 20] + (weights[i * 2 + 21] + weights[i * 2 + 24]));
+      sum_4[i] = sum_4[i] + (weights[i * 2 + 25] + weights[i * 2 + 28] + weights[i * 2 + 29]);
     }
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
@@ -628,9 +717,9 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
     }
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      sum_3[i] = sum_2[i] * rescale[i] + sum_4[i];
+      sum_3[i] = sum_2[i] + sum_4[i];
     }
-    // kernel.ts:54
+    // kernel.ts:59
     float acc_3[64];
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
@@ -638,7 +727,7 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
       for (int j = 0; j < 16; ++j) {
         #pragma unroll
         for (int j_2 = 0; j_2 < 2; ++j_2) {
-          acc_3[j_2 + i * 2 + j * 4] = acc_2[j_2 + i * 2 + j * 4] * rescale[i];
+          acc_3[j_2 + i * 2 + j * 4] = acc_2[j_2 + i * 2 + j * 4];
         }
       }
     }
@@ -652,14 +741,14 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
       #pragma unroll
       for (int jj = 0; jj < 8; ++jj) {
         unsigned b[4];
-        ldmatrix_x4_trans(b[0], b[1], b[2], b[3], values_address_2 + (stage_2 * 16384 + (kk * 16 + thread % 32 / 8 % 2 * 8 + thread % 32 % 8) * 256 + ((jj * 2 + thread % 32 / 16) ^ (thread % 32 % 8)) * 16));
+        ldmatrix_x4_trans(b[0], b[1], b[2], b[3], values_address_2 + (stage_2 * 16384 + (kk * 4096 + jj * 2 / 8 * 128) + (lane_offset_3 ^ (jj * 2 % 8 * 16))));
         mma_m16n8k16_f16(acc_3[jj * 8], acc_3[jj * 8 + 1], acc_3[jj * 8 + 2], acc_3[jj * 8 + 3], a[0], a[1], a[2], a[3], b[0], b[1]);
         mma_m16n8k16_f16(acc_3[jj * 8 + 4], acc_3[jj * 8 + 5], acc_3[jj * 8 + 6], acc_3[jj * 8 + 7], a[0], a[1], a[2], a[3], b[2], b[3]);
       }
     }
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      max_3[i] = newMax[i];
+      max_3[i] = max_4[i];
     }
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
@@ -675,12 +764,12 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
         }
       }
     }
-    // kernel.ts:39
+    // kernel.ts:40
     at_2 = at_2 + 64;
     stage_2 = stage_2 == 2 ? 0 : stage_2 + 1;
   }
   cp_async_wait<0>();
-  // kernel.ts:67
+  // kernel.ts:72
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int row = first + (at0 + i * 8);

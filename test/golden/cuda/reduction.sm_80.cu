@@ -61,13 +61,8 @@ piece_sums(const float *__restrict__ x, float *__restrict__ sums, int n, int pie
   // kernel.ts:21
   float sum[1];
   sum[0] = sums_2[0];
-  sum[0] = sum[0] + sums_2[1];
-  sum[0] = sum[0] + sums_2[2];
-  sum[0] = sum[0] + sums_2[3];
-  sum[0] = sum[0] + sums_2[4];
-  sum[0] = sum[0] + sums_2[5];
-  sum[0] = sum[0] + sums_2[6];
-  sum[0] = sum[0] + sums_2[7];
+  sum[0] = sum[0] + (sums_2[1] + sums_2[2] + (sums_2[3] + sums_2[4]));
+  sum[0] = sum[0] + (sums_2[5] + sums_2[6] + sums_2[7]);
   float other;
   other = __shfl_xor_sync(0xffffffffu, sum[0], 1);
   sum[0] = sum[0] + other;
@@ -152,13 +147,8 @@ total_sum(const float *__restrict__ sums, float *__restrict__ total, int pieces)
   // kernel.ts:21
   float sum[1];
   sum[0] = sums_2[0];
-  sum[0] = sum[0] + sums_2[1];
-  sum[0] = sum[0] + sums_2[2];
-  sum[0] = sum[0] + sums_2[3];
-  sum[0] = sum[0] + sums_2[4];
-  sum[0] = sum[0] + sums_2[5];
-  sum[0] = sum[0] + sums_2[6];
-  sum[0] = sum[0] + sums_2[7];
+  sum[0] = sum[0] + (sums_2[1] + sums_2[2] + (sums_2[3] + sums_2[4]));
+  sum[0] = sum[0] + (sums_2[5] + sums_2[6] + sums_2[7]);
   float other;
   other = __shfl_xor_sync(0xffffffffu, sum[0], 1);
   sum[0] = sum[0] + other;

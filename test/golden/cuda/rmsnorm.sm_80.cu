@@ -99,13 +99,8 @@ rms_norm(const f16 *__restrict__ x, const f16 *__restrict__ weight, f16 *__restr
   // kernel.ts:25
   float sum[1];
   sum[0] = squares[0];
-  sum[0] = sum[0] + squares[1];
-  sum[0] = sum[0] + squares[2];
-  sum[0] = sum[0] + squares[3];
-  sum[0] = sum[0] + squares[4];
-  sum[0] = sum[0] + squares[5];
-  sum[0] = sum[0] + squares[6];
-  sum[0] = sum[0] + squares[7];
+  sum[0] = sum[0] + (squares[1] + squares[2] + (squares[3] + squares[4]));
+  sum[0] = sum[0] + (squares[5] + squares[6] + squares[7]);
   float other;
   other = __shfl_xor_sync(0xffffffffu, sum[0], 1);
   sum[0] = sum[0] + other;

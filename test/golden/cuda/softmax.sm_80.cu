@@ -65,13 +65,8 @@ row_softmax(const float *__restrict__ x, float *__restrict__ y, int n) {
   }
   #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    max_2[i] = fmaxf(max_2[i], logits[i * 8 + 1]);
-    max_2[i] = fmaxf(max_2[i], logits[i * 8 + 2]);
-    max_2[i] = fmaxf(max_2[i], logits[i * 8 + 3]);
-    max_2[i] = fmaxf(max_2[i], logits[i * 8 + 4]);
-    max_2[i] = fmaxf(max_2[i], logits[i * 8 + 5]);
-    max_2[i] = fmaxf(max_2[i], logits[i * 8 + 6]);
-    max_2[i] = fmaxf(max_2[i], logits[i * 8 + 7]);
+    max_2[i] = fmaxf(max_2[i], fmaxf(fmaxf(logits[i * 8 + 1], logits[i * 8 + 2]), fmaxf(logits[i * 8 + 3], logits[i * 8 + 4])));
+    max_2[i] = fmaxf(max_2[i], fmaxf(fmaxf(logits[i * 8 + 5], logits[i * 8 + 6]), logits[i * 8 + 7]));
   }
   #pragma unroll
   for (int i = 0; i < 4; ++i) {
@@ -142,13 +137,8 @@ row_softmax(const float *__restrict__ x, float *__restrict__ y, int n) {
   }
   #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    sum[i] = sum[i] + p[i * 8 + 1];
-    sum[i] = sum[i] + p[i * 8 + 2];
-    sum[i] = sum[i] + p[i * 8 + 3];
-    sum[i] = sum[i] + p[i * 8 + 4];
-    sum[i] = sum[i] + p[i * 8 + 5];
-    sum[i] = sum[i] + p[i * 8 + 6];
-    sum[i] = sum[i] + p[i * 8 + 7];
+    sum[i] = sum[i] + (p[i * 8 + 1] + p[i * 8 + 2] + (p[i * 8 + 3] + p[i * 8 + 4]));
+    sum[i] = sum[i] + (p[i * 8 + 5] + p[i * 8 + 6] + p[i * 8 + 7]);
   }
   #pragma unroll
   for (int i = 0; i < 4; ++i) {

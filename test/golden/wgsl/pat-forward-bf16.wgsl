@@ -69,7 +69,7 @@ fn pat_forward(
   let block = vec3<i32>(workgroup_id);
   var inf_bits = 0x7f800000u;
   let inf = bitcast<f32>(inf_bits);
-  // forward.ts:53
+  // forward.ts:55
   var max_1: array<f32, 1>;
   let at0: i32 = thread >> 3u;
   max_1[0] = -inf;
@@ -85,15 +85,15 @@ fn pat_forward(
   acc[5] = 0.0;
   acc[6] = 0.0;
   acc[7] = 0.0;
-  // forward.ts:36
-  let pid: i32 = block.y * 32768 + block.x;
   // forward.ts:38
+  let pid: i32 = block.y * 32768 + block.x;
+  // forward.ts:40
   let pack: i32 = select(params.sentinel, params.packBase + (pid >> 1u), pid < params.total);
-  // forward.ts:51
-  let entryBegin: i32 = i32_tables[pack * 4 + params.packs_offset + 2];
-  // forward.ts:52
-  let entryEnd: i32 = i32_tables[pack * 4 + params.packs_offset + 3];
   // forward.ts:53
+  let entryBegin: i32 = i32_tables[pack * 4 + params.packs_offset + 2];
+  // forward.ts:54
+  let entryEnd: i32 = i32_tables[pack * 4 + params.packs_offset + 3];
+  // forward.ts:55
   var e: i32 = entryBegin - 1;
   var step: i32 = 0;
   var trips: i32 = 0;
@@ -103,29 +103,29 @@ fn pat_forward(
     step = 0;
     trips = 0;
     if (e < entryEnd) {
-      // forward.ts:58
+      // forward.ts:60
       let entries_at: i32 = i32_tables[e * 5 + params.entries_offset + 2];
       let entries_at_1: i32 = i32_tables[e * 5 + params.entries_offset + 1];
-      // forward.ts:53
+      // forward.ts:55
       trips = (entries_at - entries_at_1 + 15) / 16;
     }
   }
-  // forward.ts:49
+  // forward.ts:51
   var sequence: array<i32, 1>;
-  // forward.ts:40
+  // forward.ts:42
   let sequenceBegin: i32 = i32_tables[pack * 4 + params.packs_offset];
-  // forward.ts:49
+  // forward.ts:51
   let local: i32 = at0 >> 2u;
-  // forward.ts:41
+  // forward.ts:43
   let sequenceCount: i32 = i32_tables[pack * 4 + params.packs_offset + 1];
-  // forward.ts:49
+  // forward.ts:51
   let live: bool = local < sequenceCount;
   let sequence_1: i32 = select(0, i32_tables[sequenceBegin + local + params.packSequences_offset], live);
   sequence[0] = sequence_1;
   let column: i32 = (thread & 7) * 8;
-  // forward.ts:39
+  // forward.ts:41
   let kvHead: i32 = pid & 1;
-  // forward.ts:49
+  // forward.ts:51
   let remainder: i32 = at0 & 3;
   let head: i32 = kvHead * 4 + remainder;
   var words = vec4<u32>();
@@ -137,34 +137,39 @@ fn pat_forward(
   queries[at + 1] = words.y;
   queries[at + 2] = words.z;
   queries[at + 3] = words.w;
-  // forward.ts:53
+  // forward.ts:35
+  let toBase2: f32 = params.scale * 1.4426950216293335;
+  // forward.ts:55
   workgroupBarrier();
   while (e < entryEnd) {
-    // forward.ts:73
+    // forward.ts:75
     let entries_at_2: i32 = i32_tables[e * 5 + params.entries_offset + 3];
     let firstRow: i32 = entries_at_2 * 4;
-    // forward.ts:74
+    // forward.ts:76
     let entries_at_3: i32 = i32_tables[e * 5 + params.entries_offset + 4];
     let endRow: i32 = firstRow + entries_at_3 * 4;
-    // forward.ts:78
-    var newMax: array<f32, 1>;
-    let inside: bool = (at0 >= firstRow) & (at0 < endRow);
+    // forward.ts:82
     var max_2: array<f32, 1>;
-    // forward.ts:77
+    max_2[0] = max_1[0];
+    var inside: array<bool, 1>;
+    // forward.ts:80
+    var top: array<f32, 1>;
+    var max_3: array<f32, 1>;
+    // forward.ts:79
     var scores: array<f32, 2>;
-    // forward.ts:64
+    // forward.ts:66
     let from_1: i32 = i32_tables[e * 5 + params.entries_offset + 1];
-    // forward.ts:65
+    // forward.ts:67
     let to: i32 = i32_tables[e * 5 + params.entries_offset + 2];
-    // forward.ts:77
+    // forward.ts:79
     var dot: array<f32, 2>;
     dot[0] = 0.0;
     dot[1] = 0.0;
-    // forward.ts:71
+    // forward.ts:73
     var pageId: array<i32, 2>;
-    // forward.ts:68
+    // forward.ts:70
     let pageList: i32 = i32_tables[e * 5 + params.entries_offset];
-    // forward.ts:71
+    // forward.ts:73
     let token: i32 = from_1 + step * 16 + at0;
     let quotient: i32 = token / 16;
     let inside_1: bool = token < to;
@@ -198,7 +203,7 @@ fn pat_forward(
     arena[at + 265] = words_2.y;
     arena[at + 266] = words_2.z;
     arena[at + 267] = words_2.w;
-    // forward.ts:77
+    // forward.ts:79
     workgroupBarrier();
     for (var k_1: i32 = 0; k_1 < 64; k_1 += 2) {
       var a: array<f32, 2>;
@@ -219,75 +224,47 @@ fn pat_forward(
     }
     let token_4: i32 = from_1 + step * 16 + at1;
     let inside_5: bool = token_4 < to;
-    scores[0] = select(-inf, dot[0] * (params.scale * 1.4426950216293335), inside_5);
+    scores[0] = select(-inf, dot[0], inside_5);
     let token_5: i32 = from_1 + step * 16 + at1 + 1;
     let inside_6: bool = token_5 < to;
-    scores[1] = select(-inf, dot[1] * (params.scale * 1.4426950216293335), inside_6);
-    // forward.ts:78
-    max_2[0] = scores[0];
-    max_2[0] = max(max_2[0], scores[1]);
+    scores[1] = select(-inf, dot[1], inside_6);
+    // forward.ts:80
+    max_3[0] = scores[0];
+    max_3[0] = max(max_3[0], scores[1]);
     workgroupBarrier();
     let at_3 = at0 * 8 + (thread & 7);
-    arena[at_3] = bitcast<u32>(max_2[0]);
+    arena[at_3] = bitcast<u32>(max_3[0]);
     workgroupBarrier();
     let at_4 = at0 * 8;
     let part = bitcast<f32>(arena[at_4]);
-    max_2[0] = part;
+    max_3[0] = part;
     let part_1 = bitcast<f32>(arena[at_4 + 1]);
-    max_2[0] = max(max_2[0], part_1);
+    max_3[0] = max(max_3[0], part_1);
     let part_2 = bitcast<f32>(arena[at_4 + 2]);
-    max_2[0] = max(max_2[0], part_2);
+    max_3[0] = max(max_3[0], part_2);
     let part_3 = bitcast<f32>(arena[at_4 + 3]);
-    max_2[0] = max(max_2[0], part_3);
+    max_3[0] = max(max_3[0], part_3);
     let part_4 = bitcast<f32>(arena[at_4 + 4]);
-    max_2[0] = max(max_2[0], part_4);
+    max_3[0] = max(max_3[0], part_4);
     let part_5 = bitcast<f32>(arena[at_4 + 5]);
-    max_2[0] = max(max_2[0], part_5);
+    max_3[0] = max(max_3[0], part_5);
     let part_6 = bitcast<f32>(arena[at_4 + 6]);
-    max_2[0] = max(max_2[0], part_6);
+    max_3[0] = max(max_3[0], part_6);
     let part_7 = bitcast<f32>(arena[at_4 + 7]);
-    max_2[0] = max(max_2[0], part_7);
-    newMax[0] = max(max_1[0], select(-inf, max_2[0], inside));
-    // forward.ts:83
-    var sum_1: array<f32, 1>;
-    // forward.ts:75
-    var rescale: array<f32, 1>;
-    rescale[0] = select(1.0, exp2(max_1[0] - newMax[0]), inside);
-    // forward.ts:83
-    var sum_2: array<f32, 1>;
-    // forward.ts:79
-    var weights: array<f32, 2>;
-    weights[0] = exp2(scores[0] - select(inf, newMax[0], inside));
-    weights[1] = exp2(scores[1] - select(inf, newMax[0], inside));
-    // forward.ts:83
-    sum_2[0] = weights[0];
-    sum_2[0] = sum_2[0] + weights[1];
-    workgroupBarrier();
-    arena[at_3] = bitcast<u32>(sum_2[0]);
-    workgroupBarrier();
-    let part_8 = bitcast<f32>(arena[at_4]);
-    sum_2[0] = part_8;
-    let part_9 = bitcast<f32>(arena[at_4 + 1]);
-    sum_2[0] = sum_2[0] + part_9;
-    let part_10 = bitcast<f32>(arena[at_4 + 2]);
-    sum_2[0] = sum_2[0] + part_10;
-    let part_11 = bitcast<f32>(arena[at_4 + 3]);
-    sum_2[0] = sum_2[0] + part_11;
-    let part_12 = bitcast<f32>(arena[at_4 + 4]);
-    sum_2[0] = sum_2[0] + part_12;
-    let part_13 = bitcast<f32>(arena[at_4 + 5]);
-    sum_2[0] = sum_2[0] + part_13;
-    let part_14 = bitcast<f32>(arena[at_4 + 6]);
-    sum_2[0] = sum_2[0] + part_14;
-    let part_15 = bitcast<f32>(arena[at_4 + 7]);
-    sum_2[0] = sum_2[0] + part_15;
-    sum_1[0] = sum[0] * rescale[0] + select(0.0, sum_2[0], inside);
+    max_3[0] = max(max_3[0], part_7);
+    top[0] = max_3[0] * toBase2;
+    // forward.ts:82
+    let inside_7: bool = (at0 >= firstRow) & (at0 < endRow);
+    inside[0] = (top[0] > max_1[0] + 8.0) & inside_7;
+    var top_1: array<f32, 1>;
+    top_1[0] = select(max_2[0], top[0], inside[0]);
     // forward.ts:84
-    var cast_1: array<f32, 2>;
-    cast_1[0] = round_bf16(weights[0]);
-    cast_1[1] = round_bf16(weights[1]);
-    let at_5 = at0 * 9 + (at1 >> 1u);
-    operand[at_5] = pack_bf16(cast_1[0], cast_1[1]);
+    var sum_1: array<f32, 1>;
+    // forward.ts:82
+    var rescale: array<f32, 1>;
+    rescale[0] = select(1.0, exp2(max_2[0] - top[0]), inside[0]);
+    // forward.ts:84
+    sum_1[0] = sum[0] * rescale[0];
     var acc_1: array<f32, 8>;
     acc_1[0] = acc[0] * rescale[0];
     acc_1[1] = acc[1] * rescale[0];
@@ -297,24 +274,80 @@ fn pat_forward(
     acc_1[5] = acc[5] * rescale[0];
     acc_1[6] = acc[6] * rescale[0];
     acc_1[7] = acc[7] * rescale[0];
-    // forward.ts:72
+    // forward.ts:82
+    max_2[0] = top_1[0];
+    sum[0] = sum_1[0];
+    acc[0] = acc_1[0];
+    acc[1] = acc_1[1];
+    acc[2] = acc_1[2];
+    acc[3] = acc_1[3];
+    acc[4] = acc_1[4];
+    acc[5] = acc_1[5];
+    acc[6] = acc_1[6];
+    acc[7] = acc_1[7];
+    // forward.ts:89
+    var sum_2: array<f32, 1>;
+    var sum_3: array<f32, 1>;
+    // forward.ts:86
+    var weights: array<f32, 2>;
+    weights[0] = exp2(scores[0] * toBase2 - select(inf, max_2[0], inside_7));
+    weights[1] = exp2(scores[1] * toBase2 - select(inf, max_2[0], inside_7));
+    // forward.ts:89
+    sum_3[0] = weights[0];
+    sum_3[0] = sum_3[0] + weights[1];
+    workgroupBarrier();
+    arena[at_3] = bitcast<u32>(sum_3[0]);
+    workgroupBarrier();
+    let part_8 = bitcast<f32>(arena[at_4]);
+    sum_3[0] = part_8;
+    let part_9 = bitcast<f32>(arena[at_4 + 1]);
+    sum_3[0] = sum_3[0] + part_9;
+    let part_10 = bitcast<f32>(arena[at_4 + 2]);
+    sum_3[0] = sum_3[0] + part_10;
+    let part_11 = bitcast<f32>(arena[at_4 + 3]);
+    sum_3[0] = sum_3[0] + part_11;
+    let part_12 = bitcast<f32>(arena[at_4 + 4]);
+    sum_3[0] = sum_3[0] + part_12;
+    let part_13 = bitcast<f32>(arena[at_4 + 5]);
+    sum_3[0] = sum_3[0] + part_13;
+    let part_14 = bitcast<f32>(arena[at_4 + 6]);
+    sum_3[0] = sum_3[0] + part_14;
+    let part_15 = bitcast<f32>(arena[at_4 + 7]);
+    sum_3[0] = sum_3[0] + part_15;
+    sum_2[0] = sum[0] + select(0.0, sum_3[0], inside_7);
+    // forward.ts:90
+    var cast_1: array<f32, 2>;
+    cast_1[0] = round_bf16(weights[0]);
+    cast_1[1] = round_bf16(weights[1]);
+    let at_5 = at0 * 9 + (at1 >> 1u);
+    operand[at_5] = pack_bf16(cast_1[0], cast_1[1]);
+    var acc_2: array<f32, 8>;
+    acc_2[0] = acc[0];
+    acc_2[1] = acc[1];
+    acc_2[2] = acc[2];
+    acc_2[3] = acc[3];
+    acc_2[4] = acc[4];
+    acc_2[5] = acc[5];
+    acc_2[6] = acc[6];
+    acc_2[7] = acc[7];
+    // forward.ts:74
     var pageId_3: array<i32, 2>;
     let token_6: i32 = from_1 + step * 16 + at0;
     let quotient_2: i32 = token_6 / 16;
-    let inside_7: bool = token_6 < to;
-    let pageId_4: i32 = select(0, i32_tables[pageList + quotient_2 + params.pages_offset], inside_7);
+    let inside_8: bool = token_6 < to;
+    let pageId_4: i32 = select(0, i32_tables[pageList + quotient_2 + params.pages_offset], inside_8);
     pageId_3[0] = pageId_4;
     let token_7: i32 = from_1 + step * 16 + at0 + 8;
     let quotient_3: i32 = token_7 / 16;
-    let inside_8: bool = token_7 < to;
-    let pageId_5: i32 = select(0, i32_tables[pageList + quotient_3 + params.pages_offset], inside_8);
+    let inside_9: bool = token_7 < to;
+    let pageId_5: i32 = select(0, i32_tables[pageList + quotient_3 + params.pages_offset], inside_9);
     pageId_3[1] = pageId_5;
     workgroupBarrier();
     let token_8: i32 = from_1 + step * 16 + at0;
     let remainder_3: i32 = token_8 % 16;
-    let inside_9: bool = token_8 < to;
+    let inside_10: bool = token_8 < to;
     var words_3 = vec4<u32>();
-    if (inside_9) {
+    if (inside_10) {
       words_3 = v[pageId_3[0] * 256 + remainder_3 * 16 + kvHead * 8 + (column >> 3u)];
     }
     arena[at] = words_3.x;
@@ -323,16 +356,16 @@ fn pat_forward(
     arena[at + 3] = words_3.w;
     let token_9: i32 = from_1 + step * 16 + at0 + 8;
     let remainder_4: i32 = token_9 % 16;
-    let inside_10: bool = token_9 < to;
+    let inside_11: bool = token_9 < to;
     var words_4 = vec4<u32>();
-    if (inside_10) {
+    if (inside_11) {
       words_4 = v[pageId_3[1] * 256 + remainder_4 * 16 + kvHead * 8 + (column >> 3u)];
     }
     arena[at + 264] = words_4.x;
     arena[at + 265] = words_4.y;
     arena[at + 266] = words_4.z;
     arena[at + 267] = words_4.w;
-    // forward.ts:84
+    // forward.ts:90
     workgroupBarrier();
     for (var k_2: i32 = 0; k_2 < 16; k_2 += 2) {
       var a_1: array<f32, 2>;
@@ -366,48 +399,48 @@ fn pat_forward(
       let word_11 = arena[at_7 + 57];
       b_1[13] = bitcast<f32>(word_11 << 16u);
       b_1[15] = bitcast<f32>(word_11 & 0xffff0000u);
-      acc_1[0] = fma(a_1[1], b_1[1], fma(a_1[0], b_1[0], acc_1[0]));
-      acc_1[1] = fma(a_1[1], b_1[3], fma(a_1[0], b_1[2], acc_1[1]));
-      acc_1[2] = fma(a_1[1], b_1[5], fma(a_1[0], b_1[4], acc_1[2]));
-      acc_1[3] = fma(a_1[1], b_1[7], fma(a_1[0], b_1[6], acc_1[3]));
-      acc_1[4] = fma(a_1[1], b_1[9], fma(a_1[0], b_1[8], acc_1[4]));
-      acc_1[5] = fma(a_1[1], b_1[11], fma(a_1[0], b_1[10], acc_1[5]));
-      acc_1[6] = fma(a_1[1], b_1[13], fma(a_1[0], b_1[12], acc_1[6]));
-      acc_1[7] = fma(a_1[1], b_1[15], fma(a_1[0], b_1[14], acc_1[7]));
+      acc_2[0] = fma(a_1[1], b_1[1], fma(a_1[0], b_1[0], acc_2[0]));
+      acc_2[1] = fma(a_1[1], b_1[3], fma(a_1[0], b_1[2], acc_2[1]));
+      acc_2[2] = fma(a_1[1], b_1[5], fma(a_1[0], b_1[4], acc_2[2]));
+      acc_2[3] = fma(a_1[1], b_1[7], fma(a_1[0], b_1[6], acc_2[3]));
+      acc_2[4] = fma(a_1[1], b_1[9], fma(a_1[0], b_1[8], acc_2[4]));
+      acc_2[5] = fma(a_1[1], b_1[11], fma(a_1[0], b_1[10], acc_2[5]));
+      acc_2[6] = fma(a_1[1], b_1[13], fma(a_1[0], b_1[12], acc_2[6]));
+      acc_2[7] = fma(a_1[1], b_1[15], fma(a_1[0], b_1[14], acc_2[7]));
     }
-    max_1[0] = newMax[0];
-    sum[0] = sum_1[0];
-    acc[0] = acc_1[0];
-    acc[1] = acc_1[1];
-    acc[2] = acc_1[2];
-    acc[3] = acc_1[3];
-    acc[4] = acc_1[4];
-    acc[5] = acc_1[5];
-    acc[6] = acc_1[6];
-    acc[7] = acc_1[7];
+    max_1[0] = max_2[0];
+    sum[0] = sum_2[0];
+    acc[0] = acc_2[0];
+    acc[1] = acc_2[1];
+    acc[2] = acc_2[2];
+    acc[3] = acc_2[3];
+    acc[4] = acc_2[4];
+    acc[5] = acc_2[5];
+    acc[6] = acc_2[6];
+    acc[7] = acc_2[7];
     step = step + 1;
-    // forward.ts:53
+    // forward.ts:55
     while ((step >= trips) & (e < entryEnd)) {
-      // forward.ts:84
+      // forward.ts:90
       e = e + 1;
       step = 0;
       trips = 0;
-      // forward.ts:53
+      // forward.ts:55
       if (e < entryEnd) {
-        // forward.ts:58
+        // forward.ts:60
         let entries_at_4: i32 = i32_tables[e * 5 + params.entries_offset + 2];
         let entries_at_5: i32 = i32_tables[e * 5 + params.entries_offset + 1];
-        // forward.ts:84
+        // forward.ts:90
         trips = (entries_at_4 - entries_at_5 + 15) / 16;
       }
     }
   }
-  // forward.ts:92
+  // forward.ts:98
   var result: array<f32, 8>;
-  // forward.ts:91
+  // forward.ts:97
   var empty: array<bool, 1>;
   empty[0] = sum[0] <= 0.0;
-  // forward.ts:92
+  // forward.ts:98
   result[0] = acc[0] / select(sum[0], 1.0, empty[0]);
   result[1] = acc[1] / select(sum[0], 1.0, empty[0]);
   result[2] = acc[2] / select(sum[0], 1.0, empty[0]);
@@ -416,7 +449,7 @@ fn pat_forward(
   result[5] = acc[5] / select(sum[0], 1.0, empty[0]);
   result[6] = acc[6] / select(sum[0], 1.0, empty[0]);
   result[7] = acc[7] / select(sum[0], 1.0, empty[0]);
-  // forward.ts:98
+  // forward.ts:104
   let slot: i32 = select(0, i32_tables[sequenceBegin + local + params.packSlots_offset], live);
   let final_1: bool = live & (slot < 0);
   if (final_1) {
@@ -425,14 +458,14 @@ fn pat_forward(
     out[sequence[0] * 256 + head * 32 + (at1 >> 1u) + 16] = pack_bf16(result[4], result[5]);
     out[sequence[0] * 256 + head * 32 + (at1 >> 1u) + 24] = pack_bf16(result[6], result[7]);
   }
-  // forward.ts:93
+  // forward.ts:99
   var logSumExp: array<f32, 1>;
   logSumExp[0] = select((max_1[0] + log2(sum[0])) * 0.6931471824645996, -inf, empty[0]);
-  // forward.ts:99
+  // forward.ts:105
   if (((thread & 7) == 0) & final_1) {
     lse[sequence[0] * 8 + head] = logSumExp[0];
   }
-  // forward.ts:100
+  // forward.ts:106
   let partial_1: bool = live & (slot >= 0);
   if (partial_1) {
     let at_8 = slot * 256 + head * 32 + (at1 >> 1u);
@@ -441,7 +474,7 @@ fn pat_forward(
     partialOut[at_8 + 16] = vec2<f32>(result[4], result[5]);
     partialOut[at_8 + 24] = vec2<f32>(result[6], result[7]);
   }
-  // forward.ts:103
+  // forward.ts:109
   if (((thread & 7) == 0) & partial_1) {
     let at_9 = slot * 8 + head;
     partialLse[at_9] = logSumExp[0];

@@ -57,7 +57,7 @@ fn prefill(
   let block = vec3<i32>(workgroup_id);
   var inf_bits = 0x7f800000u;
   let inf = bitcast<f32>(inf_bits);
-  // kernel.ts:39
+  // kernel.ts:40
   var max_1: array<f32, 2>;
   let at0: i32 = thread >> 3u;
   max_1[0] = -inf;
@@ -83,17 +83,17 @@ fn prefill(
   acc[13] = 0.0;
   acc[14] = 0.0;
   acc[15] = 0.0;
-  // kernel.ts:28
-  let begin: i32 = tiles[block.x * 3];
-  // kernel.ts:30
-  let first: i32 = tiles[block.x * 3 + 2];
-  // kernel.ts:60
-  let whole: i32 = (first / 2 + 1) / 16 * 16 + begin;
-  // kernel.ts:36
-  let column: i32 = (thread & 7) * 8;
   // kernel.ts:29
+  let begin: i32 = tiles[block.x * 3];
+  // kernel.ts:31
+  let first: i32 = tiles[block.x * 3 + 2];
+  // kernel.ts:65
+  let whole: i32 = (first / 2 + 1) / 16 * 16 + begin;
+  // kernel.ts:37
+  let column: i32 = (thread & 7) * 8;
+  // kernel.ts:30
   let end: i32 = tiles[block.x * 3 + 1];
-  // kernel.ts:36
+  // kernel.ts:37
   for (var c: i32 = 0; c < 2; c++) {
     let row: i32 = first + (at0 + c * 8);
     let quotient: i32 = row / 2;
@@ -109,20 +109,26 @@ fn prefill(
     queries[at + 2] = words.z;
     queries[at + 3] = words.w;
   }
-  // kernel.ts:54
+  // kernel.ts:24
+  let toBase2: f32 = params.scale * 1.4426950216293335;
+  // kernel.ts:59
   workgroupBarrier();
   for (var at_1: i32 = begin; at_1 < whole; at_1 += 16) {
-    // kernel.ts:48
-    var newMax: array<f32, 2>;
+    // kernel.ts:51
     var max_2: array<f32, 2>;
+    max_2[0] = max_1[0];
+    max_2[1] = max_1[1];
+    var gt: array<bool, 2>;
+    // kernel.ts:49
+    var top: array<f32, 2>;
+    var max_3: array<f32, 2>;
     // kernel.ts:46
     var products: array<f32, 4>;
-    var dot: array<f32, 4>;
-    dot[0] = 0.0;
-    dot[1] = 0.0;
-    dot[2] = 0.0;
-    dot[3] = 0.0;
-    // kernel.ts:43
+    products[0] = 0.0;
+    products[1] = 0.0;
+    products[2] = 0.0;
+    products[3] = 0.0;
+    // kernel.ts:44
     workgroupBarrier();
     for (var c_1: i32 = 0; c_1 < 2; c_1++) {
       let words_1 = k[(at_1 + (at0 + c_1 * 8)) * 16 + block.y * 8 + (column >> 3u)];
@@ -155,126 +161,71 @@ fn prefill(
       let halves_3 = unpack2x16float(word_3);
       b[2] = halves_3.x;
       b[3] = halves_3.y;
-      dot[0] = fma(a[1], b[1], fma(a[0], b[0], dot[0]));
-      dot[1] = fma(a[1], b[3], fma(a[0], b[2], dot[1]));
-      dot[2] = fma(a[3], b[1], fma(a[2], b[0], dot[2]));
-      dot[3] = fma(a[3], b[3], fma(a[2], b[2], dot[3]));
+      products[0] = fma(a[1], b[1], fma(a[0], b[0], products[0]));
+      products[1] = fma(a[1], b[3], fma(a[0], b[2], products[1]));
+      products[2] = fma(a[3], b[1], fma(a[2], b[0], products[2]));
+      products[3] = fma(a[3], b[3], fma(a[2], b[2], products[3]));
     }
-    products[0] = dot[0] * (params.scale * 1.4426950216293335);
-    products[1] = dot[1] * (params.scale * 1.4426950216293335);
-    products[2] = dot[2] * (params.scale * 1.4426950216293335);
-    products[3] = dot[3] * (params.scale * 1.4426950216293335);
-    // kernel.ts:48
-    max_2[0] = products[0];
-    max_2[1] = products[2];
-    max_2[0] = max(max_2[0], products[1]);
-    max_2[1] = max(max_2[1], products[3]);
+    // kernel.ts:49
+    max_3[0] = products[0];
+    max_3[1] = products[2];
+    max_3[0] = max(max_3[0], products[1]);
+    max_3[1] = max(max_3[1], products[3]);
     workgroupBarrier();
     let at_5 = at0 * 8 + (thread & 7);
-    arena[at_5] = bitcast<u32>(max_2[0]);
-    arena[at_5 + 64] = bitcast<u32>(max_2[1]);
+    arena[at_5] = bitcast<u32>(max_3[0]);
+    arena[at_5 + 64] = bitcast<u32>(max_3[1]);
     workgroupBarrier();
     let at_6 = at0 * 8;
     let part = bitcast<f32>(arena[at_6]);
-    max_2[0] = part;
+    max_3[0] = part;
     let part_1 = bitcast<f32>(arena[at_6 + 1]);
-    max_2[0] = max(max_2[0], part_1);
+    max_3[0] = max(max_3[0], part_1);
     let part_2 = bitcast<f32>(arena[at_6 + 2]);
-    max_2[0] = max(max_2[0], part_2);
+    max_3[0] = max(max_3[0], part_2);
     let part_3 = bitcast<f32>(arena[at_6 + 3]);
-    max_2[0] = max(max_2[0], part_3);
+    max_3[0] = max(max_3[0], part_3);
     let part_4 = bitcast<f32>(arena[at_6 + 4]);
-    max_2[0] = max(max_2[0], part_4);
+    max_3[0] = max(max_3[0], part_4);
     let part_5 = bitcast<f32>(arena[at_6 + 5]);
-    max_2[0] = max(max_2[0], part_5);
+    max_3[0] = max(max_3[0], part_5);
     let part_6 = bitcast<f32>(arena[at_6 + 6]);
-    max_2[0] = max(max_2[0], part_6);
+    max_3[0] = max(max_3[0], part_6);
     let part_7 = bitcast<f32>(arena[at_6 + 7]);
-    max_2[0] = max(max_2[0], part_7);
+    max_3[0] = max(max_3[0], part_7);
     let part_8 = bitcast<f32>(arena[at_6 + 64]);
-    max_2[1] = part_8;
+    max_3[1] = part_8;
     let part_9 = bitcast<f32>(arena[at_6 + 65]);
-    max_2[1] = max(max_2[1], part_9);
+    max_3[1] = max(max_3[1], part_9);
     let part_10 = bitcast<f32>(arena[at_6 + 66]);
-    max_2[1] = max(max_2[1], part_10);
+    max_3[1] = max(max_3[1], part_10);
     let part_11 = bitcast<f32>(arena[at_6 + 67]);
-    max_2[1] = max(max_2[1], part_11);
+    max_3[1] = max(max_3[1], part_11);
     let part_12 = bitcast<f32>(arena[at_6 + 68]);
-    max_2[1] = max(max_2[1], part_12);
+    max_3[1] = max(max_3[1], part_12);
     let part_13 = bitcast<f32>(arena[at_6 + 69]);
-    max_2[1] = max(max_2[1], part_13);
+    max_3[1] = max(max_3[1], part_13);
     let part_14 = bitcast<f32>(arena[at_6 + 70]);
-    max_2[1] = max(max_2[1], part_14);
+    max_3[1] = max(max_3[1], part_14);
     let part_15 = bitcast<f32>(arena[at_6 + 71]);
-    max_2[1] = max(max_2[1], part_15);
-    newMax[0] = max(max_1[0], max_2[0]);
-    newMax[1] = max(max_1[1], max_2[1]);
+    max_3[1] = max(max_3[1], part_15);
+    top[0] = max_3[0] * toBase2;
+    top[1] = max_3[1] * toBase2;
+    // kernel.ts:51
+    gt[0] = top[0] > max_1[0] + 8.0;
+    gt[1] = top[1] > max_1[1] + 8.0;
+    var top_1: array<f32, 2>;
+    top_1[0] = select(max_2[0], top[0], gt[0]);
+    top_1[1] = select(max_2[1], top[1], gt[1]);
     // kernel.ts:53
     var sum_1: array<f32, 2>;
-    // kernel.ts:50
+    // kernel.ts:51
     var rescale: array<f32, 2>;
-    rescale[0] = exp2(max_1[0] - newMax[0]);
-    rescale[1] = exp2(max_1[1] - newMax[1]);
+    rescale[0] = select(1.0, exp2(max_2[0] - top[0]), gt[0]);
+    rescale[1] = select(1.0, exp2(max_2[1] - top[1]), gt[1]);
     // kernel.ts:53
-    var sum_2: array<f32, 2>;
-    // kernel.ts:49
-    var weights: array<f32, 4>;
-    weights[0] = exp2(products[0] - newMax[0]);
-    weights[1] = exp2(products[1] - newMax[0]);
-    weights[2] = exp2(products[2] - newMax[1]);
-    weights[3] = exp2(products[3] - newMax[1]);
-    // kernel.ts:53
-    sum_2[0] = weights[0];
-    sum_2[1] = weights[2];
-    sum_2[0] = sum_2[0] + weights[1];
-    sum_2[1] = sum_2[1] + weights[3];
-    workgroupBarrier();
-    arena[at_5] = bitcast<u32>(sum_2[0]);
-    arena[at_5 + 64] = bitcast<u32>(sum_2[1]);
-    workgroupBarrier();
-    let part_16 = bitcast<f32>(arena[at_6]);
-    sum_2[0] = part_16;
-    let part_17 = bitcast<f32>(arena[at_6 + 1]);
-    sum_2[0] = sum_2[0] + part_17;
-    let part_18 = bitcast<f32>(arena[at_6 + 2]);
-    sum_2[0] = sum_2[0] + part_18;
-    let part_19 = bitcast<f32>(arena[at_6 + 3]);
-    sum_2[0] = sum_2[0] + part_19;
-    let part_20 = bitcast<f32>(arena[at_6 + 4]);
-    sum_2[0] = sum_2[0] + part_20;
-    let part_21 = bitcast<f32>(arena[at_6 + 5]);
-    sum_2[0] = sum_2[0] + part_21;
-    let part_22 = bitcast<f32>(arena[at_6 + 6]);
-    sum_2[0] = sum_2[0] + part_22;
-    let part_23 = bitcast<f32>(arena[at_6 + 7]);
-    sum_2[0] = sum_2[0] + part_23;
-    let part_24 = bitcast<f32>(arena[at_6 + 64]);
-    sum_2[1] = part_24;
-    let part_25 = bitcast<f32>(arena[at_6 + 65]);
-    sum_2[1] = sum_2[1] + part_25;
-    let part_26 = bitcast<f32>(arena[at_6 + 66]);
-    sum_2[1] = sum_2[1] + part_26;
-    let part_27 = bitcast<f32>(arena[at_6 + 67]);
-    sum_2[1] = sum_2[1] + part_27;
-    let part_28 = bitcast<f32>(arena[at_6 + 68]);
-    sum_2[1] = sum_2[1] + part_28;
-    let part_29 = bitcast<f32>(arena[at_6 + 69]);
-    sum_2[1] = sum_2[1] + part_29;
-    let part_30 = bitcast<f32>(arena[at_6 + 70]);
-    sum_2[1] = sum_2[1] + part_30;
-    let part_31 = bitcast<f32>(arena[at_6 + 71]);
-    sum_2[1] = sum_2[1] + part_31;
-    sum_1[0] = sum[0] * rescale[0] + sum_2[0];
-    sum_1[1] = sum[1] * rescale[1] + sum_2[1];
-    // kernel.ts:54
-    var cast_1: array<f32, 4>;
-    cast_1[0] = round_f16(weights[0]);
-    cast_1[1] = round_f16(weights[1]);
-    cast_1[2] = round_f16(weights[2]);
-    cast_1[3] = round_f16(weights[3]);
-    let at_7 = at0 * 9 + (at1 >> 1u);
-    arena_1[at_7] = pack_f16(cast_1[0], cast_1[1]);
-    arena_1[at_7 + 72] = pack_f16(cast_1[2], cast_1[3]);
+    sum_1[0] = sum[0] * rescale[0];
+    sum_1[1] = sum[1] * rescale[1];
     var acc_1: array<f32, 16>;
     acc_1[0] = acc[0] * rescale[0];
     acc_1[1] = acc[1] * rescale[0];
@@ -292,7 +243,106 @@ fn prefill(
     acc_1[13] = acc[13] * rescale[1];
     acc_1[14] = acc[14] * rescale[1];
     acc_1[15] = acc[15] * rescale[1];
-    // kernel.ts:44
+    // kernel.ts:51
+    max_2[0] = top_1[0];
+    max_2[1] = top_1[1];
+    sum[0] = sum_1[0];
+    sum[1] = sum_1[1];
+    acc[0] = acc_1[0];
+    acc[1] = acc_1[1];
+    acc[2] = acc_1[2];
+    acc[3] = acc_1[3];
+    acc[4] = acc_1[4];
+    acc[5] = acc_1[5];
+    acc[6] = acc_1[6];
+    acc[7] = acc_1[7];
+    acc[8] = acc_1[8];
+    acc[9] = acc_1[9];
+    acc[10] = acc_1[10];
+    acc[11] = acc_1[11];
+    acc[12] = acc_1[12];
+    acc[13] = acc_1[13];
+    acc[14] = acc_1[14];
+    acc[15] = acc_1[15];
+    // kernel.ts:58
+    var sum_2: array<f32, 2>;
+    var sum_3: array<f32, 2>;
+    // kernel.ts:55
+    var weights: array<f32, 4>;
+    weights[0] = exp2(products[0] * toBase2 - max_2[0]);
+    weights[1] = exp2(products[1] * toBase2 - max_2[0]);
+    weights[2] = exp2(products[2] * toBase2 - max_2[1]);
+    weights[3] = exp2(products[3] * toBase2 - max_2[1]);
+    // kernel.ts:58
+    sum_3[0] = weights[0];
+    sum_3[1] = weights[2];
+    sum_3[0] = sum_3[0] + weights[1];
+    sum_3[1] = sum_3[1] + weights[3];
+    workgroupBarrier();
+    arena[at_5] = bitcast<u32>(sum_3[0]);
+    arena[at_5 + 64] = bitcast<u32>(sum_3[1]);
+    workgroupBarrier();
+    let part_16 = bitcast<f32>(arena[at_6]);
+    sum_3[0] = part_16;
+    let part_17 = bitcast<f32>(arena[at_6 + 1]);
+    sum_3[0] = sum_3[0] + part_17;
+    let part_18 = bitcast<f32>(arena[at_6 + 2]);
+    sum_3[0] = sum_3[0] + part_18;
+    let part_19 = bitcast<f32>(arena[at_6 + 3]);
+    sum_3[0] = sum_3[0] + part_19;
+    let part_20 = bitcast<f32>(arena[at_6 + 4]);
+    sum_3[0] = sum_3[0] + part_20;
+    let part_21 = bitcast<f32>(arena[at_6 + 5]);
+    sum_3[0] = sum_3[0] + part_21;
+    let part_22 = bitcast<f32>(arena[at_6 + 6]);
+    sum_3[0] = sum_3[0] + part_22;
+    let part_23 = bitcast<f32>(arena[at_6 + 7]);
+    sum_3[0] = sum_3[0] + part_23;
+    let part_24 = bitcast<f32>(arena[at_6 + 64]);
+    sum_3[1] = part_24;
+    let part_25 = bitcast<f32>(arena[at_6 + 65]);
+    sum_3[1] = sum_3[1] + part_25;
+    let part_26 = bitcast<f32>(arena[at_6 + 66]);
+    sum_3[1] = sum_3[1] + part_26;
+    let part_27 = bitcast<f32>(arena[at_6 + 67]);
+    sum_3[1] = sum_3[1] + part_27;
+    let part_28 = bitcast<f32>(arena[at_6 + 68]);
+    sum_3[1] = sum_3[1] + part_28;
+    let part_29 = bitcast<f32>(arena[at_6 + 69]);
+    sum_3[1] = sum_3[1] + part_29;
+    let part_30 = bitcast<f32>(arena[at_6 + 70]);
+    sum_3[1] = sum_3[1] + part_30;
+    let part_31 = bitcast<f32>(arena[at_6 + 71]);
+    sum_3[1] = sum_3[1] + part_31;
+    sum_2[0] = sum[0] + sum_3[0];
+    sum_2[1] = sum[1] + sum_3[1];
+    // kernel.ts:59
+    var cast_1: array<f32, 4>;
+    cast_1[0] = round_f16(weights[0]);
+    cast_1[1] = round_f16(weights[1]);
+    cast_1[2] = round_f16(weights[2]);
+    cast_1[3] = round_f16(weights[3]);
+    let at_7 = at0 * 9 + (at1 >> 1u);
+    arena_1[at_7] = pack_f16(cast_1[0], cast_1[1]);
+    arena_1[at_7 + 72] = pack_f16(cast_1[2], cast_1[3]);
+    var acc_2: array<f32, 16>;
+    acc_2[0] = acc[0];
+    acc_2[1] = acc[1];
+    acc_2[2] = acc[2];
+    acc_2[3] = acc[3];
+    acc_2[4] = acc[4];
+    acc_2[5] = acc[5];
+    acc_2[6] = acc[6];
+    acc_2[7] = acc[7];
+    acc_2[8] = acc[8];
+    acc_2[9] = acc[9];
+    acc_2[10] = acc[10];
+    acc_2[11] = acc[11];
+    acc_2[12] = acc[12];
+    acc_2[13] = acc[13];
+    acc_2[14] = acc[14];
+    acc_2[15] = acc[15];
+    // kernel.ts:45
     workgroupBarrier();
     for (var c_2: i32 = 0; c_2 < 2; c_2++) {
       let words_2 = v[(at_1 + (at0 + c_2 * 8)) * 16 + block.y * 8 + (column >> 3u)];
@@ -302,7 +352,7 @@ fn prefill(
       arena[at_8 + 2] = words_2.z;
       arena[at_8 + 3] = words_2.w;
     }
-    // kernel.ts:54
+    // kernel.ts:59
     workgroupBarrier();
     for (var k_2: i32 = 0; k_2 < 16; k_2 += 2) {
       var a_1: array<f32, 4>;
@@ -349,84 +399,89 @@ fn prefill(
       let halves_13 = unpack2x16float(word_13);
       b_1[13] = halves_13.x;
       b_1[15] = halves_13.y;
-      acc_1[0] = fma(a_1[1], b_1[1], fma(a_1[0], b_1[0], acc_1[0]));
-      acc_1[1] = fma(a_1[1], b_1[3], fma(a_1[0], b_1[2], acc_1[1]));
-      acc_1[2] = fma(a_1[1], b_1[5], fma(a_1[0], b_1[4], acc_1[2]));
-      acc_1[3] = fma(a_1[1], b_1[7], fma(a_1[0], b_1[6], acc_1[3]));
-      acc_1[4] = fma(a_1[1], b_1[9], fma(a_1[0], b_1[8], acc_1[4]));
-      acc_1[5] = fma(a_1[1], b_1[11], fma(a_1[0], b_1[10], acc_1[5]));
-      acc_1[6] = fma(a_1[1], b_1[13], fma(a_1[0], b_1[12], acc_1[6]));
-      acc_1[7] = fma(a_1[1], b_1[15], fma(a_1[0], b_1[14], acc_1[7]));
-      acc_1[8] = fma(a_1[3], b_1[1], fma(a_1[2], b_1[0], acc_1[8]));
-      acc_1[9] = fma(a_1[3], b_1[3], fma(a_1[2], b_1[2], acc_1[9]));
-      acc_1[10] = fma(a_1[3], b_1[5], fma(a_1[2], b_1[4], acc_1[10]));
-      acc_1[11] = fma(a_1[3], b_1[7], fma(a_1[2], b_1[6], acc_1[11]));
-      acc_1[12] = fma(a_1[3], b_1[9], fma(a_1[2], b_1[8], acc_1[12]));
-      acc_1[13] = fma(a_1[3], b_1[11], fma(a_1[2], b_1[10], acc_1[13]));
-      acc_1[14] = fma(a_1[3], b_1[13], fma(a_1[2], b_1[12], acc_1[14]));
-      acc_1[15] = fma(a_1[3], b_1[15], fma(a_1[2], b_1[14], acc_1[15]));
+      acc_2[0] = fma(a_1[1], b_1[1], fma(a_1[0], b_1[0], acc_2[0]));
+      acc_2[1] = fma(a_1[1], b_1[3], fma(a_1[0], b_1[2], acc_2[1]));
+      acc_2[2] = fma(a_1[1], b_1[5], fma(a_1[0], b_1[4], acc_2[2]));
+      acc_2[3] = fma(a_1[1], b_1[7], fma(a_1[0], b_1[6], acc_2[3]));
+      acc_2[4] = fma(a_1[1], b_1[9], fma(a_1[0], b_1[8], acc_2[4]));
+      acc_2[5] = fma(a_1[1], b_1[11], fma(a_1[0], b_1[10], acc_2[5]));
+      acc_2[6] = fma(a_1[1], b_1[13], fma(a_1[0], b_1[12], acc_2[6]));
+      acc_2[7] = fma(a_1[1], b_1[15], fma(a_1[0], b_1[14], acc_2[7]));
+      acc_2[8] = fma(a_1[3], b_1[1], fma(a_1[2], b_1[0], acc_2[8]));
+      acc_2[9] = fma(a_1[3], b_1[3], fma(a_1[2], b_1[2], acc_2[9]));
+      acc_2[10] = fma(a_1[3], b_1[5], fma(a_1[2], b_1[4], acc_2[10]));
+      acc_2[11] = fma(a_1[3], b_1[7], fma(a_1[2], b_1[6], acc_2[11]));
+      acc_2[12] = fma(a_1[3], b_1[9], fma(a_1[2], b_1[8], acc_2[12]));
+      acc_2[13] = fma(a_1[3], b_1[11], fma(a_1[2], b_1[10], acc_2[13]));
+      acc_2[14] = fma(a_1[3], b_1[13], fma(a_1[2], b_1[12], acc_2[14]));
+      acc_2[15] = fma(a_1[3], b_1[15], fma(a_1[2], b_1[14], acc_2[15]));
     }
-    max_1[0] = newMax[0];
-    max_1[1] = newMax[1];
-    sum[0] = sum_1[0];
-    sum[1] = sum_1[1];
-    acc[0] = acc_1[0];
-    acc[1] = acc_1[1];
-    acc[2] = acc_1[2];
-    acc[3] = acc_1[3];
-    acc[4] = acc_1[4];
-    acc[5] = acc_1[5];
-    acc[6] = acc_1[6];
-    acc[7] = acc_1[7];
-    acc[8] = acc_1[8];
-    acc[9] = acc_1[9];
-    acc[10] = acc_1[10];
-    acc[11] = acc_1[11];
-    acc[12] = acc_1[12];
-    acc[13] = acc_1[13];
-    acc[14] = acc_1[14];
-    acc[15] = acc_1[15];
+    max_1[0] = max_2[0];
+    max_1[1] = max_2[1];
+    sum[0] = sum_2[0];
+    sum[1] = sum_2[1];
+    acc[0] = acc_2[0];
+    acc[1] = acc_2[1];
+    acc[2] = acc_2[2];
+    acc[3] = acc_2[3];
+    acc[4] = acc_2[4];
+    acc[5] = acc_2[5];
+    acc[6] = acc_2[6];
+    acc[7] = acc_2[7];
+    acc[8] = acc_2[8];
+    acc[9] = acc_2[9];
+    acc[10] = acc_2[10];
+    acc[11] = acc_2[11];
+    acc[12] = acc_2[12];
+    acc[13] = acc_2[13];
+    acc[14] = acc_2[14];
+    acc[15] = acc_2[15];
   }
-  // kernel.ts:39
-  var max_3: array<f32, 2>;
-  max_3[0] = max_1[0];
-  max_3[1] = max_1[1];
-  var sum_3: array<f32, 2>;
-  sum_3[0] = sum[0];
-  sum_3[1] = sum[1];
-  var acc_2: array<f32, 16>;
-  acc_2[0] = acc[0];
-  acc_2[1] = acc[1];
-  acc_2[2] = acc[2];
-  acc_2[3] = acc[3];
-  acc_2[4] = acc[4];
-  acc_2[5] = acc[5];
-  acc_2[6] = acc[6];
-  acc_2[7] = acc[7];
-  acc_2[8] = acc[8];
-  acc_2[9] = acc[9];
-  acc_2[10] = acc[10];
-  acc_2[11] = acc[11];
-  acc_2[12] = acc[12];
-  acc_2[13] = acc[13];
-  acc_2[14] = acc[14];
-  acc_2[15] = acc[15];
-  // kernel.ts:54
+  // kernel.ts:40
+  var max_4: array<f32, 2>;
+  max_4[0] = max_1[0];
+  max_4[1] = max_1[1];
+  var sum_4: array<f32, 2>;
+  sum_4[0] = sum[0];
+  sum_4[1] = sum[1];
+  var acc_3: array<f32, 16>;
+  acc_3[0] = acc[0];
+  acc_3[1] = acc[1];
+  acc_3[2] = acc[2];
+  acc_3[3] = acc[3];
+  acc_3[4] = acc[4];
+  acc_3[5] = acc[5];
+  acc_3[6] = acc[6];
+  acc_3[7] = acc[7];
+  acc_3[8] = acc[8];
+  acc_3[9] = acc[9];
+  acc_3[10] = acc[10];
+  acc_3[11] = acc[11];
+  acc_3[12] = acc[12];
+  acc_3[13] = acc[13];
+  acc_3[14] = acc[14];
+  acc_3[15] = acc[15];
+  // kernel.ts:59
   workgroupBarrier();
   let at_11_end = min(begin + (first + 15) / 2 + 1, end);
   for (var at_11: i32 = whole; at_11 < at_11_end; at_11 += 16) {
+    // kernel.ts:51
+    var max_5: array<f32, 2>;
+    max_5[0] = max_4[0];
+    max_5[1] = max_4[1];
+    var gt_1: array<bool, 2>;
+    // kernel.ts:49
+    var top_2: array<f32, 2>;
+    var max_6: array<f32, 2>;
     // kernel.ts:48
-    var newMax_1: array<f32, 2>;
-    var max_4: array<f32, 2>;
-    // kernel.ts:47
     var select_1: array<f32, 4>;
     // kernel.ts:46
-    var dot_1: array<f32, 4>;
-    dot_1[0] = 0.0;
-    dot_1[1] = 0.0;
-    dot_1[2] = 0.0;
-    dot_1[3] = 0.0;
-    // kernel.ts:43
+    var products_1: array<f32, 4>;
+    products_1[0] = 0.0;
+    products_1[1] = 0.0;
+    products_1[2] = 0.0;
+    products_1[3] = 0.0;
+    // kernel.ts:44
     workgroupBarrier();
     for (var c_3: i32 = 0; c_3 < 2; c_3++) {
       let seen: i32 = at_11 + (at0 + c_3 * 8);
@@ -463,125 +518,173 @@ fn prefill(
       let halves_17 = unpack2x16float(word_17);
       b_2[2] = halves_17.x;
       b_2[3] = halves_17.y;
-      dot_1[0] = fma(a_2[1], b_2[1], fma(a_2[0], b_2[0], dot_1[0]));
-      dot_1[1] = fma(a_2[1], b_2[3], fma(a_2[0], b_2[2], dot_1[1]));
-      dot_1[2] = fma(a_2[3], b_2[1], fma(a_2[2], b_2[0], dot_1[2]));
-      dot_1[3] = fma(a_2[3], b_2[3], fma(a_2[2], b_2[2], dot_1[3]));
+      products_1[0] = fma(a_2[1], b_2[1], fma(a_2[0], b_2[0], products_1[0]));
+      products_1[1] = fma(a_2[1], b_2[3], fma(a_2[0], b_2[2], products_1[1]));
+      products_1[2] = fma(a_2[3], b_2[1], fma(a_2[2], b_2[0], products_1[2]));
+      products_1[3] = fma(a_2[3], b_2[3], fma(a_2[2], b_2[2], products_1[3]));
     }
-    // kernel.ts:47
+    // kernel.ts:48
     let row_1: i32 = first + at0;
     let quotient_1: i32 = row_1 / 2;
     let seen_1: i32 = at_11 + at1;
-    select_1[0] = select(-inf, dot_1[0] * (params.scale * 1.4426950216293335), seen_1 <= begin + quotient_1);
+    select_1[0] = select(-inf, products_1[0], seen_1 <= begin + quotient_1);
     let seen_2: i32 = at_11 + at1 + 1;
-    select_1[1] = select(-inf, dot_1[1] * (params.scale * 1.4426950216293335), seen_2 <= begin + quotient_1);
+    select_1[1] = select(-inf, products_1[1], seen_2 <= begin + quotient_1);
     let row_2: i32 = first + at0 + 8;
     let quotient_2: i32 = row_2 / 2;
-    select_1[2] = select(-inf, dot_1[2] * (params.scale * 1.4426950216293335), seen_1 <= begin + quotient_2);
-    select_1[3] = select(-inf, dot_1[3] * (params.scale * 1.4426950216293335), seen_2 <= begin + quotient_2);
-    // kernel.ts:48
-    max_4[0] = select_1[0];
-    max_4[1] = select_1[2];
-    max_4[0] = max(max_4[0], select_1[1]);
-    max_4[1] = max(max_4[1], select_1[3]);
+    select_1[2] = select(-inf, products_1[2], seen_1 <= begin + quotient_2);
+    select_1[3] = select(-inf, products_1[3], seen_2 <= begin + quotient_2);
+    // kernel.ts:49
+    max_6[0] = select_1[0];
+    max_6[1] = select_1[2];
+    max_6[0] = max(max_6[0], select_1[1]);
+    max_6[1] = max(max_6[1], select_1[3]);
     workgroupBarrier();
     let at_15 = at0 * 8 + (thread & 7);
-    arena[at_15] = bitcast<u32>(max_4[0]);
-    arena[at_15 + 64] = bitcast<u32>(max_4[1]);
+    arena[at_15] = bitcast<u32>(max_6[0]);
+    arena[at_15 + 64] = bitcast<u32>(max_6[1]);
     workgroupBarrier();
     let at_16 = at0 * 8;
     let part_32 = bitcast<f32>(arena[at_16]);
-    max_4[0] = part_32;
+    max_6[0] = part_32;
     let part_33 = bitcast<f32>(arena[at_16 + 1]);
-    max_4[0] = max(max_4[0], part_33);
+    max_6[0] = max(max_6[0], part_33);
     let part_34 = bitcast<f32>(arena[at_16 + 2]);
-    max_4[0] = max(max_4[0], part_34);
+    max_6[0] = max(max_6[0], part_34);
     let part_35 = bitcast<f32>(arena[at_16 + 3]);
-    max_4[0] = max(max_4[0], part_35);
+    max_6[0] = max(max_6[0], part_35);
     let part_36 = bitcast<f32>(arena[at_16 + 4]);
-    max_4[0] = max(max_4[0], part_36);
+    max_6[0] = max(max_6[0], part_36);
     let part_37 = bitcast<f32>(arena[at_16 + 5]);
-    max_4[0] = max(max_4[0], part_37);
+    max_6[0] = max(max_6[0], part_37);
     let part_38 = bitcast<f32>(arena[at_16 + 6]);
-    max_4[0] = max(max_4[0], part_38);
+    max_6[0] = max(max_6[0], part_38);
     let part_39 = bitcast<f32>(arena[at_16 + 7]);
-    max_4[0] = max(max_4[0], part_39);
+    max_6[0] = max(max_6[0], part_39);
     let part_40 = bitcast<f32>(arena[at_16 + 64]);
-    max_4[1] = part_40;
+    max_6[1] = part_40;
     let part_41 = bitcast<f32>(arena[at_16 + 65]);
-    max_4[1] = max(max_4[1], part_41);
+    max_6[1] = max(max_6[1], part_41);
     let part_42 = bitcast<f32>(arena[at_16 + 66]);
-    max_4[1] = max(max_4[1], part_42);
+    max_6[1] = max(max_6[1], part_42);
     let part_43 = bitcast<f32>(arena[at_16 + 67]);
-    max_4[1] = max(max_4[1], part_43);
+    max_6[1] = max(max_6[1], part_43);
     let part_44 = bitcast<f32>(arena[at_16 + 68]);
-    max_4[1] = max(max_4[1], part_44);
+    max_6[1] = max(max_6[1], part_44);
     let part_45 = bitcast<f32>(arena[at_16 + 69]);
-    max_4[1] = max(max_4[1], part_45);
+    max_6[1] = max(max_6[1], part_45);
     let part_46 = bitcast<f32>(arena[at_16 + 70]);
-    max_4[1] = max(max_4[1], part_46);
+    max_6[1] = max(max_6[1], part_46);
     let part_47 = bitcast<f32>(arena[at_16 + 71]);
-    max_4[1] = max(max_4[1], part_47);
-    newMax_1[0] = max(max_3[0], max_4[0]);
-    newMax_1[1] = max(max_3[1], max_4[1]);
-    // kernel.ts:53
-    var sum_4: array<f32, 2>;
-    // kernel.ts:50
-    var rescale_1: array<f32, 2>;
-    rescale_1[0] = exp2(max_3[0] - newMax_1[0]);
-    rescale_1[1] = exp2(max_3[1] - newMax_1[1]);
+    max_6[1] = max(max_6[1], part_47);
+    top_2[0] = max_6[0] * toBase2;
+    top_2[1] = max_6[1] * toBase2;
+    // kernel.ts:51
+    gt_1[0] = top_2[0] > max_4[0] + 8.0;
+    gt_1[1] = top_2[1] > max_4[1] + 8.0;
+    var top_3: array<f32, 2>;
+    top_3[0] = select(max_5[0], top_2[0], gt_1[0]);
+    top_3[1] = select(max_5[1], top_2[1], gt_1[1]);
     // kernel.ts:53
     var sum_5: array<f32, 2>;
-    // kernel.ts:49
-    var weights_1: array<f32, 4>;
-    weights_1[0] = exp2(select_1[0] - newMax_1[0]);
-    weights_1[1] = exp2(select_1[1] - newMax_1[0]);
-    weights_1[2] = exp2(select_1[2] - newMax_1[1]);
-    weights_1[3] = exp2(select_1[3] - newMax_1[1]);
+    // kernel.ts:51
+    var rescale_1: array<f32, 2>;
+    rescale_1[0] = select(1.0, exp2(max_5[0] - top_2[0]), gt_1[0]);
+    rescale_1[1] = select(1.0, exp2(max_5[1] - top_2[1]), gt_1[1]);
     // kernel.ts:53
-    sum_5[0] = weights_1[0];
-    sum_5[1] = weights_1[2];
-    sum_5[0] = sum_5[0] + weights_1[1];
-    sum_5[1] = sum_5[1] + weights_1[3];
+    sum_5[0] = sum_4[0] * rescale_1[0];
+    sum_5[1] = sum_4[1] * rescale_1[1];
+    var acc_4: array<f32, 16>;
+    acc_4[0] = acc_3[0] * rescale_1[0];
+    acc_4[1] = acc_3[1] * rescale_1[0];
+    acc_4[2] = acc_3[2] * rescale_1[0];
+    acc_4[3] = acc_3[3] * rescale_1[0];
+    acc_4[4] = acc_3[4] * rescale_1[0];
+    acc_4[5] = acc_3[5] * rescale_1[0];
+    acc_4[6] = acc_3[6] * rescale_1[0];
+    acc_4[7] = acc_3[7] * rescale_1[0];
+    acc_4[8] = acc_3[8] * rescale_1[1];
+    acc_4[9] = acc_3[9] * rescale_1[1];
+    acc_4[10] = acc_3[10] * rescale_1[1];
+    acc_4[11] = acc_3[11] * rescale_1[1];
+    acc_4[12] = acc_3[12] * rescale_1[1];
+    acc_4[13] = acc_3[13] * rescale_1[1];
+    acc_4[14] = acc_3[14] * rescale_1[1];
+    acc_4[15] = acc_3[15] * rescale_1[1];
+    // kernel.ts:51
+    max_5[0] = top_3[0];
+    max_5[1] = top_3[1];
+    sum_4[0] = sum_5[0];
+    sum_4[1] = sum_5[1];
+    acc_3[0] = acc_4[0];
+    acc_3[1] = acc_4[1];
+    acc_3[2] = acc_4[2];
+    acc_3[3] = acc_4[3];
+    acc_3[4] = acc_4[4];
+    acc_3[5] = acc_4[5];
+    acc_3[6] = acc_4[6];
+    acc_3[7] = acc_4[7];
+    acc_3[8] = acc_4[8];
+    acc_3[9] = acc_4[9];
+    acc_3[10] = acc_4[10];
+    acc_3[11] = acc_4[11];
+    acc_3[12] = acc_4[12];
+    acc_3[13] = acc_4[13];
+    acc_3[14] = acc_4[14];
+    acc_3[15] = acc_4[15];
+    // kernel.ts:58
+    var sum_6: array<f32, 2>;
+    var sum_7: array<f32, 2>;
+    // kernel.ts:55
+    var weights_1: array<f32, 4>;
+    weights_1[0] = exp2(select_1[0] * toBase2 - max_5[0]);
+    weights_1[1] = exp2(select_1[1] * toBase2 - max_5[0]);
+    weights_1[2] = exp2(select_1[2] * toBase2 - max_5[1]);
+    weights_1[3] = exp2(select_1[3] * toBase2 - max_5[1]);
+    // kernel.ts:58
+    sum_7[0] = weights_1[0];
+    sum_7[1] = weights_1[2];
+    sum_7[0] = sum_7[0] + weights_1[1];
+    sum_7[1] = sum_7[1] + weights_1[3];
     workgroupBarrier();
-    arena[at_15] = bitcast<u32>(sum_5[0]);
-    arena[at_15 + 64] = bitcast<u32>(sum_5[1]);
+    arena[at_15] = bitcast<u32>(sum_7[0]);
+    arena[at_15 + 64] = bitcast<u32>(sum_7[1]);
     workgroupBarrier();
     let part_48 = bitcast<f32>(arena[at_16]);
-    sum_5[0] = part_48;
+    sum_7[0] = part_48;
     let part_49 = bitcast<f32>(arena[at_16 + 1]);
-    sum_5[0] = sum_5[0] + part_49;
+    sum_7[0] = sum_7[0] + part_49;
     let part_50 = bitcast<f32>(arena[at_16 + 2]);
-    sum_5[0] = sum_5[0] + part_50;
+    sum_7[0] = sum_7[0] + part_50;
     let part_51 = bitcast<f32>(arena[at_16 + 3]);
-    sum_5[0] = sum_5[0] + part_51;
+    sum_7[0] = sum_7[0] + part_51;
     let part_52 = bitcast<f32>(arena[at_16 + 4]);
-    sum_5[0] = sum_5[0] + part_52;
+    sum_7[0] = sum_7[0] + part_52;
     let part_53 = bitcast<f32>(arena[at_16 + 5]);
-    sum_5[0] = sum_5[0] + part_53;
+    sum_7[0] = sum_7[0] + part_53;
     let part_54 = bitcast<f32>(arena[at_16 + 6]);
-    sum_5[0] = sum_5[0] + part_54;
+    sum_7[0] = sum_7[0] + part_54;
     let part_55 = bitcast<f32>(arena[at_16 + 7]);
-    sum_5[0] = sum_5[0] + part_55;
+    sum_7[0] = sum_7[0] + part_55;
     let part_56 = bitcast<f32>(arena[at_16 + 64]);
-    sum_5[1] = part_56;
+    sum_7[1] = part_56;
     let part_57 = bitcast<f32>(arena[at_16 + 65]);
-    sum_5[1] = sum_5[1] + part_57;
+    sum_7[1] = sum_7[1] + part_57;
     let part_58 = bitcast<f32>(arena[at_16 + 66]);
-    sum_5[1] = sum_5[1] + part_58;
+    sum_7[1] = sum_7[1] + part_58;
     let part_59 = bitcast<f32>(arena[at_16 + 67]);
-    sum_5[1] = sum_5[1] + part_59;
+    sum_7[1] = sum_7[1] + part_59;
     let part_60 = bitcast<f32>(arena[at_16 + 68]);
-    sum_5[1] = sum_5[1] + part_60;
+    sum_7[1] = sum_7[1] + part_60;
     let part_61 = bitcast<f32>(arena[at_16 + 69]);
-    sum_5[1] = sum_5[1] + part_61;
+    sum_7[1] = sum_7[1] + part_61;
     let part_62 = bitcast<f32>(arena[at_16 + 70]);
-    sum_5[1] = sum_5[1] + part_62;
+    sum_7[1] = sum_7[1] + part_62;
     let part_63 = bitcast<f32>(arena[at_16 + 71]);
-    sum_5[1] = sum_5[1] + part_63;
-    sum_4[0] = sum_3[0] * rescale_1[0] + sum_5[0];
-    sum_4[1] = sum_3[1] * rescale_1[1] + sum_5[1];
-    // kernel.ts:54
+    sum_7[1] = sum_7[1] + part_63;
+    sum_6[0] = sum_4[0] + sum_7[0];
+    sum_6[1] = sum_4[1] + sum_7[1];
+    // kernel.ts:59
     var cast_2: array<f32, 4>;
     cast_2[0] = round_f16(weights_1[0]);
     cast_2[1] = round_f16(weights_1[1]);
@@ -590,24 +693,24 @@ fn prefill(
     let at_17 = at0 * 9 + (at1 >> 1u);
     arena_1[at_17] = pack_f16(cast_2[0], cast_2[1]);
     arena_1[at_17 + 72] = pack_f16(cast_2[2], cast_2[3]);
-    var acc_3: array<f32, 16>;
-    acc_3[0] = acc_2[0] * rescale_1[0];
-    acc_3[1] = acc_2[1] * rescale_1[0];
-    acc_3[2] = acc_2[2] * rescale_1[0];
-    acc_3[3] = acc_2[3] * rescale_1[0];
-    acc_3[4] = acc_2[4] * rescale_1[0];
-    acc_3[5] = acc_2[5] * rescale_1[0];
-    acc_3[6] = acc_2[6] * rescale_1[0];
-    acc_3[7] = acc_2[7] * rescale_1[0];
-    acc_3[8] = acc_2[8] * rescale_1[1];
-    acc_3[9] = acc_2[9] * rescale_1[1];
-    acc_3[10] = acc_2[10] * rescale_1[1];
-    acc_3[11] = acc_2[11] * rescale_1[1];
-    acc_3[12] = acc_2[12] * rescale_1[1];
-    acc_3[13] = acc_2[13] * rescale_1[1];
-    acc_3[14] = acc_2[14] * rescale_1[1];
-    acc_3[15] = acc_2[15] * rescale_1[1];
-    // kernel.ts:44
+    var acc_5: array<f32, 16>;
+    acc_5[0] = acc_3[0];
+    acc_5[1] = acc_3[1];
+    acc_5[2] = acc_3[2];
+    acc_5[3] = acc_3[3];
+    acc_5[4] = acc_3[4];
+    acc_5[5] = acc_3[5];
+    acc_5[6] = acc_3[6];
+    acc_5[7] = acc_3[7];
+    acc_5[8] = acc_3[8];
+    acc_5[9] = acc_3[9];
+    acc_5[10] = acc_3[10];
+    acc_5[11] = acc_3[11];
+    acc_5[12] = acc_3[12];
+    acc_5[13] = acc_3[13];
+    acc_5[14] = acc_3[14];
+    acc_5[15] = acc_3[15];
+    // kernel.ts:45
     workgroupBarrier();
     for (var c_4: i32 = 0; c_4 < 2; c_4++) {
       let seen_3: i32 = at_11 + (at0 + c_4 * 8);
@@ -621,7 +724,7 @@ fn prefill(
       arena[at_18 + 2] = words_4.z;
       arena[at_18 + 3] = words_4.w;
     }
-    // kernel.ts:54
+    // kernel.ts:59
     workgroupBarrier();
     for (var k_4: i32 = 0; k_4 < 16; k_4 += 2) {
       var a_3: array<f32, 4>;
@@ -668,63 +771,63 @@ fn prefill(
       let halves_27 = unpack2x16float(word_27);
       b_3[13] = halves_27.x;
       b_3[15] = halves_27.y;
-      acc_3[0] = fma(a_3[1], b_3[1], fma(a_3[0], b_3[0], acc_3[0]));
-      acc_3[1] = fma(a_3[1], b_3[3], fma(a_3[0], b_3[2], acc_3[1]));
-      acc_3[2] = fma(a_3[1], b_3[5], fma(a_3[0], b_3[4], acc_3[2]));
-      acc_3[3] = fma(a_3[1], b_3[7], fma(a_3[0], b_3[6], acc_3[3]));
-      acc_3[4] = fma(a_3[1], b_3[9], fma(a_3[0], b_3[8], acc_3[4]));
-      acc_3[5] = fma(a_3[1], b_3[11], fma(a_3[0], b_3[10], acc_3[5]));
-      acc_3[6] = fma(a_3[1], b_3[13], fma(a_3[0], b_3[12], acc_3[6]));
-      acc_3[7] = fma(a_3[1], b_3[15], fma(a_3[0], b_3[14], acc_3[7]));
-      acc_3[8] = fma(a_3[3], b_3[1], fma(a_3[2], b_3[0], acc_3[8]));
-      acc_3[9] = fma(a_3[3], b_3[3], fma(a_3[2], b_3[2], acc_3[9]));
-      acc_3[10] = fma(a_3[3], b_3[5], fma(a_3[2], b_3[4], acc_3[10]));
-      acc_3[11] = fma(a_3[3], b_3[7], fma(a_3[2], b_3[6], acc_3[11]));
-      acc_3[12] = fma(a_3[3], b_3[9], fma(a_3[2], b_3[8], acc_3[12]));
-      acc_3[13] = fma(a_3[3], b_3[11], fma(a_3[2], b_3[10], acc_3[13]));
-      acc_3[14] = fma(a_3[3], b_3[13], fma(a_3[2], b_3[12], acc_3[14]));
-      acc_3[15] = fma(a_3[3], b_3[15], fma(a_3[2], b_3[14], acc_3[15]));
+      acc_5[0] = fma(a_3[1], b_3[1], fma(a_3[0], b_3[0], acc_5[0]));
+      acc_5[1] = fma(a_3[1], b_3[3], fma(a_3[0], b_3[2], acc_5[1]));
+      acc_5[2] = fma(a_3[1], b_3[5], fma(a_3[0], b_3[4], acc_5[2]));
+      acc_5[3] = fma(a_3[1], b_3[7], fma(a_3[0], b_3[6], acc_5[3]));
+      acc_5[4] = fma(a_3[1], b_3[9], fma(a_3[0], b_3[8], acc_5[4]));
+      acc_5[5] = fma(a_3[1], b_3[11], fma(a_3[0], b_3[10], acc_5[5]));
+      acc_5[6] = fma(a_3[1], b_3[13], fma(a_3[0], b_3[12], acc_5[6]));
+      acc_5[7] = fma(a_3[1], b_3[15], fma(a_3[0], b_3[14], acc_5[7]));
+      acc_5[8] = fma(a_3[3], b_3[1], fma(a_3[2], b_3[0], acc_5[8]));
+      acc_5[9] = fma(a_3[3], b_3[3], fma(a_3[2], b_3[2], acc_5[9]));
+      acc_5[10] = fma(a_3[3], b_3[5], fma(a_3[2], b_3[4], acc_5[10]));
+      acc_5[11] = fma(a_3[3], b_3[7], fma(a_3[2], b_3[6], acc_5[11]));
+      acc_5[12] = fma(a_3[3], b_3[9], fma(a_3[2], b_3[8], acc_5[12]));
+      acc_5[13] = fma(a_3[3], b_3[11], fma(a_3[2], b_3[10], acc_5[13]));
+      acc_5[14] = fma(a_3[3], b_3[13], fma(a_3[2], b_3[12], acc_5[14]));
+      acc_5[15] = fma(a_3[3], b_3[15], fma(a_3[2], b_3[14], acc_5[15]));
     }
-    max_3[0] = newMax_1[0];
-    max_3[1] = newMax_1[1];
-    sum_3[0] = sum_4[0];
-    sum_3[1] = sum_4[1];
-    acc_2[0] = acc_3[0];
-    acc_2[1] = acc_3[1];
-    acc_2[2] = acc_3[2];
-    acc_2[3] = acc_3[3];
-    acc_2[4] = acc_3[4];
-    acc_2[5] = acc_3[5];
-    acc_2[6] = acc_3[6];
-    acc_2[7] = acc_3[7];
-    acc_2[8] = acc_3[8];
-    acc_2[9] = acc_3[9];
-    acc_2[10] = acc_3[10];
-    acc_2[11] = acc_3[11];
-    acc_2[12] = acc_3[12];
-    acc_2[13] = acc_3[13];
-    acc_2[14] = acc_3[14];
-    acc_2[15] = acc_3[15];
+    max_4[0] = max_5[0];
+    max_4[1] = max_5[1];
+    sum_4[0] = sum_6[0];
+    sum_4[1] = sum_6[1];
+    acc_3[0] = acc_5[0];
+    acc_3[1] = acc_5[1];
+    acc_3[2] = acc_5[2];
+    acc_3[3] = acc_5[3];
+    acc_3[4] = acc_5[4];
+    acc_3[5] = acc_5[5];
+    acc_3[6] = acc_5[6];
+    acc_3[7] = acc_5[7];
+    acc_3[8] = acc_5[8];
+    acc_3[9] = acc_5[9];
+    acc_3[10] = acc_5[10];
+    acc_3[11] = acc_5[11];
+    acc_3[12] = acc_5[12];
+    acc_3[13] = acc_5[13];
+    acc_3[14] = acc_5[14];
+    acc_3[15] = acc_5[15];
   }
-  // kernel.ts:67
+  // kernel.ts:72
   let row_3: i32 = first + at0;
   let quotient_3: i32 = row_3 / 2;
   let remainder_1: i32 = row_3 % 2;
   let live_1: bool = begin + quotient_3 < end;
   if (live_1) {
-    out[(begin + quotient_3) * 128 + (block.y * 2 + remainder_1) * 32 + (at1 >> 1u)] = pack_f16(acc_2[0] / sum_3[0], acc_2[1] / sum_3[0]);
-    out[(begin + quotient_3) * 128 + (block.y * 2 + remainder_1) * 32 + (at1 >> 1u) + 8] = pack_f16(acc_2[2] / sum_3[0], acc_2[3] / sum_3[0]);
-    out[(begin + quotient_3) * 128 + (block.y * 2 + remainder_1) * 32 + (at1 >> 1u) + 16] = pack_f16(acc_2[4] / sum_3[0], acc_2[5] / sum_3[0]);
-    out[(begin + quotient_3) * 128 + (block.y * 2 + remainder_1) * 32 + (at1 >> 1u) + 24] = pack_f16(acc_2[6] / sum_3[0], acc_2[7] / sum_3[0]);
+    out[(begin + quotient_3) * 128 + (block.y * 2 + remainder_1) * 32 + (at1 >> 1u)] = pack_f16(acc_3[0] / sum_4[0], acc_3[1] / sum_4[0]);
+    out[(begin + quotient_3) * 128 + (block.y * 2 + remainder_1) * 32 + (at1 >> 1u) + 8] = pack_f16(acc_3[2] / sum_4[0], acc_3[3] / sum_4[0]);
+    out[(begin + quotient_3) * 128 + (block.y * 2 + remainder_1) * 32 + (at1 >> 1u) + 16] = pack_f16(acc_3[4] / sum_4[0], acc_3[5] / sum_4[0]);
+    out[(begin + quotient_3) * 128 + (block.y * 2 + remainder_1) * 32 + (at1 >> 1u) + 24] = pack_f16(acc_3[6] / sum_4[0], acc_3[7] / sum_4[0]);
   }
   let row_4: i32 = first + at0 + 8;
   let quotient_4: i32 = row_4 / 2;
   let remainder_2: i32 = row_4 % 2;
   let live_2: bool = begin + quotient_4 < end;
   if (live_2) {
-    out[(begin + quotient_4) * 128 + (block.y * 2 + remainder_2) * 32 + (at1 >> 1u)] = pack_f16(acc_2[8] / sum_3[1], acc_2[9] / sum_3[1]);
-    out[(begin + quotient_4) * 128 + (block.y * 2 + remainder_2) * 32 + (at1 >> 1u) + 8] = pack_f16(acc_2[10] / sum_3[1], acc_2[11] / sum_3[1]);
-    out[(begin + quotient_4) * 128 + (block.y * 2 + remainder_2) * 32 + (at1 >> 1u) + 16] = pack_f16(acc_2[12] / sum_3[1], acc_2[13] / sum_3[1]);
-    out[(begin + quotient_4) * 128 + (block.y * 2 + remainder_2) * 32 + (at1 >> 1u) + 24] = pack_f16(acc_2[14] / sum_3[1], acc_2[15] / sum_3[1]);
+    out[(begin + quotient_4) * 128 + (block.y * 2 + remainder_2) * 32 + (at1 >> 1u)] = pack_f16(acc_3[8] / sum_4[1], acc_3[9] / sum_4[1]);
+    out[(begin + quotient_4) * 128 + (block.y * 2 + remainder_2) * 32 + (at1 >> 1u) + 8] = pack_f16(acc_3[10] / sum_4[1], acc_3[11] / sum_4[1]);
+    out[(begin + quotient_4) * 128 + (block.y * 2 + remainder_2) * 32 + (at1 >> 1u) + 16] = pack_f16(acc_3[12] / sum_4[1], acc_3[13] / sum_4[1]);
+    out[(begin + quotient_4) * 128 + (block.y * 2 + remainder_2) * 32 + (at1 >> 1u) + 24] = pack_f16(acc_3[14] / sum_4[1], acc_3[15] / sum_4[1]);
   }
 }

@@ -60,9 +60,7 @@ fn piece_sums(
   // kernel.ts:21
   var sum: array<f32, 1>;
   sum[0] = sums_1[0];
-  sum[0] = sum[0] + sums_1[1];
-  sum[0] = sum[0] + sums_1[2];
-  sum[0] = sum[0] + sums_1[3];
+  sum[0] = sum[0] + (sums_1[1] + sums_1[2] + sums_1[3]);
   var sum_1: array<f32, 1>;
   sum_partials[thread] = sum[0];
   workgroupBarrier();

@@ -115,13 +115,8 @@ fn rms_norm(
   // kernel.ts:25
   var sum: array<f32, 1>;
   sum[0] = squares[0];
-  sum[0] = sum[0] + squares[1];
-  sum[0] = sum[0] + squares[2];
-  sum[0] = sum[0] + squares[3];
-  sum[0] = sum[0] + squares[4];
-  sum[0] = sum[0] + squares[5];
-  sum[0] = sum[0] + squares[6];
-  sum[0] = sum[0] + squares[7];
+  sum[0] = sum[0] + (squares[1] + squares[2] + (squares[3] + squares[4]));
+  sum[0] = sum[0] + (squares[5] + squares[6] + squares[7]);
   sum_partials[thread] = sum[0];
   workgroupBarrier();
   if (thread < 16) {

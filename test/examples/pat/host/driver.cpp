@@ -29,14 +29,14 @@ static void write(std::vector<int32_t> &out, int result, const patc_tables &t) {
   put(out, t.pack_slots, t.row_count);
   put(out, t.entries, 5 * static_cast<size_t>(t.entry_count));
   put(out, t.merges, 3 * static_cast<size_t>(t.merge_count));
-  for (int32_t i = 0; i < t.shape_count; i++) put(out, &t.shapes[i].m, 5);
+  for (int32_t i = 0; i < t.shape_count; i++) put(out, &t.shapes[i].m, 6);
 }
 
-// h100 UNITS HEAD_DIM BYTES (M N STAGES)...: the costs as text.
+// h100 UNITS HEAD_DIM BYTES (M N STAGES VARIANT)...: the costs as text.
 static int h100(int argc, char **argv) {
-  int32_t shapes[16][3], count = 0;
-  for (int i = 5; i + 2 < argc && count < 16; i += 3, count++)
-    for (int j = 0; j < 3; j++) shapes[count][j] = std::atoi(argv[i + j]);
+  int32_t shapes[16][4], count = 0;
+  for (int i = 5; i + 3 < argc && count < 16; i += 4, count++)
+    for (int j = 0; j < 4; j++) shapes[count][j] = std::atoi(argv[i + j]);
   patc_tile tiles[16];
   patc_costs c;
   patc_costs_h100(std::atoi(argv[2]), std::atoi(argv[3]), std::atoi(argv[4]), shapes, count, tiles, &c);
@@ -47,7 +47,7 @@ static int h100(int argc, char **argv) {
   line({c.memory_token, c.cache_token, c.partial_row, c.launch, c.cached_tokens});
   for (int32_t i = 0; i < count; i++) {
     const patc_tile &t = tiles[i];
-    line({t.m, t.n, t.stages, t.token, t.alone, t.pack, t.start, t.w_max, t.w_min});
+    line({t.m, t.n, t.stages, t.variant, t.token, t.alone, t.warp, t.pack, t.start, t.w_max, t.w_min});
   }
   return 0;
 }
@@ -66,8 +66,8 @@ int main(int argc, char **argv) {
   for (int64_t cases = next(); cases > 0; cases--) {
     std::vector<patc_tile> tiles(static_cast<size_t>(next()));
     for (patc_tile &t : tiles) {
-      t.m = next32(), t.n = next32(), t.stages = next32();
-      t.token = next(), t.alone = next(), t.pack = next(), t.start = next(), t.w_max = next(), t.w_min = next();
+      t.m = next32(), t.n = next32(), t.stages = next32(), t.variant = next32();
+      t.token = next(), t.alone = next(), t.warp = next(), t.pack = next(), t.start = next(), t.w_max = next(), t.w_min = next();
     }
     patc_costs costs{};
     costs.units = next32();

@@ -20,7 +20,8 @@ describe.skipIf(!hasCompiler)('C++ planner', () => {
   beforeAll(() => {
     // Undefined behaviour and bad accesses end the program.
     planner = new HostPlanner(['-O1', '-fsanitize=undefined,address', '-fno-sanitize-recover=all']);
-  });
+    // g++ with sanitizers, on a busy machine.
+  }, 180_000);
   afterAll(() => planner.close());
 
   const equalToTypeScript = (cases: readonly Case[]) => {

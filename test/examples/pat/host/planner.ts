@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Batch } from '../../../../examples/pat/batch.ts';
-import type { PlanCosts, TileShape } from '../../../../examples/pat/cost.ts';
+import { shapeOf, type PlanCosts, type TileShape } from '../../../../examples/pat/cost.ts';
 import type { Capacity } from '../../../../examples/pat/fixed.ts';
 import type { PlanTables } from '../../../../examples/pat/tables.ts';
 
@@ -65,7 +65,12 @@ export class HostPlanner {
 
   /** patc_costs_h100 through the driver. */
   h100(headDim: number, bytes: number, units: number, shapes: readonly TileShape[]): PlanCosts {
-    const numbers = [units, headDim, bytes, ...shapes.flatMap((t) => [t.m, t.n, t.stages])].map(String);
+    const numbers = [
+      units,
+      headDim,
+      bytes,
+      ...shapes.flatMap((t) => [t.m, t.n, t.stages, t.variant ?? 0]),
+    ].map(String);
     const [c, ...tiles] = execFileSync(this.program, ['h100', ...numbers], { encoding: 'utf8' })
       .trim()
       .split('\n')
@@ -80,7 +85,9 @@ export class HostPlanner {
     return {
       units,
       tiles: tiles.map((t) => {
-        const [m, n, stages, token, alone, pack, start, wMax, wMin] = t as [
+        const [m, n, stages, variant, token, alone, warp, pack, start, wMax, wMin] = t as [
+          number,
+          number,
           number,
           number,
           number,
@@ -91,7 +98,7 @@ export class HostPlanner {
           number,
           number,
         ];
-        return { m, n, stages, token, alone, pack, start, wMax, wMin };
+        return { ...shapeOf({ m, n, stages, variant }), token, alone, warp, pack, start, wMax, wMin };
       }),
       memoryToken,
       cacheToken,
@@ -111,7 +118,7 @@ function encode(cases: readonly Case[]): number[] {
   for (const { costs, span, steps } of cases) {
     out.push(costs.tiles.length);
     for (const t of costs.tiles)
-      out.push(t.m, t.n, t.stages, t.token, t.alone, t.pack, t.start, t.wMax, t.wMin);
+      out.push(t.m, t.n, t.stages, t.variant ?? 0, t.token, t.alone, t.warp, t.pack, t.start, t.wMax, t.wMin);
     out.push(
       costs.units,
       costs.memoryToken,
@@ -167,14 +174,15 @@ function decode(take: (n: number) => Int32Array): Outcome {
     merges: take(3 * merges),
     slots,
     shapes: Array.from({ length: shapes }, () => {
-      const [m, n, stages, packBase, packCount] = take(5) as unknown as [
+      const [m, n, stages, variant, packBase, packCount] = take(6) as unknown as [
+        number,
         number,
         number,
         number,
         number,
         number,
       ];
-      return { tile: { m, n, stages }, packBase, packCount };
+      return { tile: shapeOf({ m, n, stages, variant }), packBase, packCount };
     }),
   };
   return { result, tables };

@@ -1,0 +1,161 @@
+/**
+ * A candidate plan of path packs and what it is predicted to cost. A candidate is a choice of
+ *
+ *   cap    sequences per pack: all that a row tile holds, or fewer to make more packs,
+ *   limit  work above which a pack ends early or is cut into pieces (with partials), to fill the machine evenly.
+ */
+import type { PlanCosts, TileCost } from '../cost.ts';
+import { chunk } from './chunk.ts';
+import { equalPieces, type PieceSink } from './cut.ts';
+import { launchTime, LoadTally, overheadTokens } from './score.ts';
+import { Stream } from './stream.ts';
+import { pathLoad, rereadCost, workOf, type Work } from './work.ts';
+
+/** Packs of so many sequences in that shape. */
+export interface Kind {
+  readonly cap: number;
+  /** Index into the costs' tiles: what a pack of `cap` sequences takes. */
+  readonly tile: number;
+  /** Every pack takes `tile`, not the smallest that holds its rows. */
+  readonly fixed: boolean;
+}
+
+export interface Choice extends Kind {
+  /** 0: none. */
+  readonly limit: number;
+  /** Whether a pack ends before its work passes the limit; otherwise packs over the limit are only cut. */
+  readonly early: boolean;
+  /** Predicted picoseconds. */
+  readonly time: number;
+}
+
+export const cheaper = (a: Choice, b: Choice): Choice => (b.time < a.time ? b : a);
+
+/** Up to this many sequences a search of its own is affordable: few.ts. */
+export const fewSequences = 8;
+
+/** Below this many tokens a piece is not worth a pack. */
+const smallestPiece = 32;
+
+/** Pieces that a pack of that work is cut into under a limit; but for few sequences, none unless it is an eighth above. */
+export function pieceCount(work: number, limit: number, align: number, few: boolean): number {
+  if (limit === 0 || work <= limit + (few ? 0 : Math.floor(limit / 8))) return 1;
+  return Math.max(1, Math.min(Math.ceil(work / limit), Math.floor(work / Math.max(align, smallestPiece))));
+}
+
+/** Counts the parts of a chunk's sequences while its pieces go by. */
+class Partials implements PieceSink {
+  private readonly parts: Int32Array;
+  private readonly mark: Int32Array;
+  private readonly tally: LoadTally;
+  private sequences = 0;
+  private reread = 0;
+  private piece = 0;
+  private load = 0;
+  private reads = 0;
+
+  constructor(cap: number, tally: LoadTally) {
+    this.parts = new Int32Array(cap);
+    this.mark = new Int32Array(cap).fill(-1);
+    this.tally = tally;
+  }
+
+  begin(sequences: number, reread: number): void {
+    this.sequences = sequences;
+    this.reread = reread;
+    for (let i = 0; i < sequences; i++) this.parts[i] = 0;
+    this.load = this.reads = 0;
+    this.piece++;
+  }
+
+  add(_from: number, _to: number, left: number, count: number, load: number): void {
+    this.load += load;
+    this.reads += load * count;
+    for (let i = left; i < left + count; i++)
+      if (this.mark[i] !== this.piece) {
+        this.mark[i] = this.piece;
+        this.parts[i] = this.parts[i]! + 1;
+      }
+  }
+
+  next(): void {
+    this.tally.add(this.load, workOf(this.load, this.reads, this.reread));
+    this.load = this.reads = 0;
+    this.piece++;
+  }
+
+  /** Partial rows of the chunk, in parts: a sequence with one part has none. */
+  end(): number {
+    this.next();
+    let rows = 0;
+    for (let i = 0; i < this.sequences; i++) if (this.parts[i]! > 1) rows += this.parts[i]!;
+    return rows;
+  }
+}
+
+export class Scorer {
+  readonly w: Work;
+  readonly costs: PlanCosts;
+  readonly kvHeads: number;
+  readonly few: boolean;
+  /** Of the candidate scored last: where its runs end; the last tells whether the limit ended one. */
+  readonly ends: Int32Array;
+  readonly tally = new LoadTally();
+  readonly stream: Stream;
+  /** Most sequences that a pack of any tile holds. */
+  readonly largestCap: number;
+  private readonly partials: Partials;
+
+  constructor(w: Work, costs: PlanCosts) {
+    this.w = w;
+    this.costs = costs;
+    this.kvHeads = w.batch.kvHeads;
+    const n = w.length.length;
+    this.few = n <= fewSequences;
+    this.largestCap = Math.max(1, Math.min(n, Math.floor(costs.tiles.at(-1)!.m / w.group)));
+    this.ends = new Int32Array(n + 1);
+    if (this.few) {
+      this.tally.exactPacks = 200;
+      this.tally.exactJobs = 64;
+    }
+    this.stream = new Stream(this.largestCap);
+    this.partials = new Partials(this.largestCap, this.tally);
+  }
+
+  get unique(): number {
+    return this.w.before[this.w.length.length]!;
+  }
+
+  /** Packs that load so many tokens with every unit as loaded as the mean: no cut of them takes less. */
+  ideal(shape: TileCost, tokens: number, mean: number): number {
+    return launchTime(this.costs, shape, this.kvHeads, this.unique, tokens, mean, 0);
+  }
+
+  score({ cap, tile, fixed }: Kind, limit: number, early: boolean): Choice {
+    const { w, costs, tally, kvHeads, few } = this;
+    const shape = costs.tiles[tile]!;
+    const overhead = overheadTokens(shape);
+    const reread = rereadCost(shape, w.group);
+    const runs = chunk(w, cap, early ? limit : 0, overhead, reread, this.ends);
+    tally.reset();
+    let rows = 0;
+    for (let r = 0, b = 0; r < runs; r++) {
+      const e = this.ends[r]!;
+      const load = pathLoad(w, b, e);
+      const work = workOf(load, w.reads[e]! - w.reads[b]!, reread);
+      const k = limit === 0 ? 1 : pieceCount(work, limit, w.align, few);
+      if (k === 1) tally.add(load, work);
+      else {
+        this.stream.fill(w, b, e);
+        this.partials.begin(e - b, reread);
+        equalPieces(this.stream, w.batch.page, w.align, work, k, reread, this.partials);
+        rows += this.partials.end();
+      }
+      b = e;
+    }
+    const heaviest = tally.heaviest(costs.units, kvHeads, overhead);
+    let time = launchTime(costs, shape, kvHeads, this.unique, tally.tokens, heaviest, tally.largest);
+    if (rows > 0) time += costs.launch + rows * w.batch.qHeads * costs.partialRow;
+    return { cap, limit, early, tile, fixed, time };
+  }
+}
