@@ -138,9 +138,7 @@ async function main(): Promise<number> {
   // Many of our rows have one of theirs.
   const cases = [...new Map(rows.map((r) => [JSON.stringify(r.theirs), r.theirs])).values()];
   const answer =
-    values.on === 'cuda'
-      ? await theirs(values.python, repeats, cases)
-      : { error: 'not asked', results: [] };
+    values.on === 'cuda' ? await theirs(values.python, repeats, cases) : { error: 'not asked', results: [] };
   const timesOf = (r: Row): Times | undefined =>
     answer.results[cases.findIndex((c) => JSON.stringify(c) === JSON.stringify(r.theirs))];
   mkdirSync(values.out, { recursive: true });

@@ -82,7 +82,9 @@ interface Work {
 function tilesFor({ lowering }: Setting, { template, spec }: Work): Tile[] {
   const tiles = lowering.feasible(template, spec);
   const wide = tiles.filter((t) => t['wgmma'] === 1);
-  return wide.length > 0 ? [...wide, ...tiles.filter((t) => t['wgmma'] !== 1).slice(0, 1)] : tiles.slice(0, 2);
+  return wide.length > 0
+    ? [...wide, ...tiles.filter((t) => t['wgmma'] !== 1).slice(0, 1)]
+    : tiles.slice(0, 2);
 }
 
 async function rowsOf(setting: Setting, work: Work, add: (row: Row) => void): Promise<void> {
@@ -206,7 +208,11 @@ export async function prefillRows(setting: Setting, add: (row: Row) => void): Pr
 /** Batches of 1 to 8 at contexts of 1k to 32k, alone and below a shared prefix of all but 256 tokens. */
 export function decodeCases(small: boolean): BenchCase[] {
   const usual = { heads: '32/8', dtype: 'f16', headDim: 128, page: 16 } as const;
-  if (small) return [{ tree: '2_40', ...usual }, { tree: '1,2_32,8', ...usual }];
+  if (small)
+    return [
+      { tree: '2_40', ...usual },
+      { tree: '1,2_32,8', ...usual },
+    ];
   const contexts = [1024, 4096, 32768];
   return [1, 2, 4, 8].flatMap((batch) =>
     contexts.flatMap((tokens) => [

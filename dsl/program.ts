@@ -81,7 +81,8 @@ export class Run {
   use<K extends KernelTemplate>(template: K, prefer: Tile = {}): NumbersOf<K> {
     const given = Object.entries(this.#options.spec).filter(([name]) => name in template.spec);
     const spec = { ...template.spec, ...Object.fromEntries(given) };
-    const tile = this.#tiles.get(template) ?? preferred(this.#options.device.feasible(template, spec), prefer);
+    const tile =
+      this.#tiles.get(template) ?? preferred(this.#options.device.feasible(template, spec), prefer);
     if (!tile)
       fail('PAT0306', `no tile shape of ${template.name} fits the device`, { span: callSite().span });
     this.#tiles.set(template, tile);

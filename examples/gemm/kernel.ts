@@ -20,7 +20,12 @@ export const linearGelu = kernel(
     // Warpgroups (64 rows each) have up to 128 accumulators a thread, and panels of 64 columns fill a ring of four stages.
     where: ({ rows, width, step, stages, producers, wgmma }) =>
       wgmma === 1
-        ? producers === 1 && step === 64 && stages === 4 && rows >= 128 && width >= 128 && rows * width <= 32768
+        ? producers === 1 &&
+          step === 64 &&
+          stages === 4 &&
+          rows >= 128 &&
+          width >= 128 &&
+          rows * width <= 32768
         : producers === 0 && rows <= 128 && width <= 128,
   },
   (k, { columns, depth, dtype, rows, width, step }) => {
