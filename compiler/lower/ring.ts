@@ -22,6 +22,7 @@ import {
   sub,
   threadId,
   varRef,
+  walkStmts,
   xor,
 } from '../thread/build.ts';
 import type { Target } from '../target.ts';
@@ -132,6 +133,12 @@ export function ringConsumer(ctx: Context, ring: Ring, params: readonly Value[])
   op.results.forEach((r, i) => bindCarried(outer, r, carried[i]!));
 }
 
+const storesShared = (stmts: readonly Stmt[]): boolean => {
+  let found = false;
+  walkStmts(stmts, (s) => void (found ||= s.s === 'storeShared' || s.s === 'storeSharedHalf'));
+  return found;
+};
+
 function producer(ctx: Context, ring: Ring): Stmt[] {
   const { op, stages, count, barriers: buffer } = ring;
   const span = op.span;
@@ -167,8 +174,16 @@ function producer(ctx: Context, ring: Ring): Stmt[] {
     const body = ctx.emitter.open({ vars: [...filler.vars, at.slot, at.parity] }, () => {
       const slot = varRef(at.slot);
       wait(slot);
+      const before = ctx.emitter.top.stmts.length;
       filler.fillAlways(slot);
-      ctx.emitter.emit({ s: 'mbarrierArriveCpAsync', span, buffer, offset: full(slot) });
+      ctx.emitter.span = span;
+      if (storesShared(ctx.emitter.top.stmts.slice(before))) {
+        // The arrival of cp.async says nothing of what went through registers.
+        ctx.emitter.emit({ s: 'cpAsyncCommit', span });
+        ctx.emitter.emit({ s: 'cpAsyncWait', span, pending: 0 });
+        if (ctx.wgmma) ctx.emitter.emit({ s: 'proxyFence', span });
+        ctx.emitter.emit({ s: 'mbarrierArrive', span, buffer, offset: full(slot) });
+      } else ctx.emitter.emit({ s: 'mbarrierArriveCpAsync', span, buffer, offset: full(slot) });
       filler.advance(true);
       at.advance();
     });
