@@ -27,7 +27,7 @@ const options = {
   target: { type: 'string' },
   size: { type: 'string', default: 'full' },
   repeats: { type: 'string', default: '20' },
-  budget: { type: 'string', default: '60' },
+  budget: { type: 'string', default: '45' },
   python: { type: 'string', default: 'python3' },
   commit: { type: 'string' },
 } as const;

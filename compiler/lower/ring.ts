@@ -260,7 +260,6 @@ export function withProducer(
   { threads, registers: roles }: { threads: number; registers: RoleRegisters | undefined },
 ): Stmt[] {
   const span = ring.op.span;
-  const idle = threads > ctx.threads + 32 * ring.producers;
   const counts = roles?.counts;
   const registers = (raise: boolean): Stmt[] =>
     counts ? [{ s: 'setMaxRegisters', span, count: raise ? counts.consumer : counts.producer, raise }] : [];

@@ -26,7 +26,13 @@ function remaining(mask: (p: Parts) => Any): number {
     const lanes = k.iota(64);
     const row = k.programId(0).mul(64).add(lanes).expand(1);
     const column = lanes.expand(0);
-    const parts = { row, column, rows: k.dim('rows'), end: k.scalar('end', 'i32'), lanes } as unknown as Parts;
+    const parts = {
+      row,
+      column,
+      rows: k.dim('rows'),
+      end: k.scalar('end', 'i32'),
+      lanes,
+    } as unknown as Parts;
     const tile = x.load([row, column], { mask: mask(parts) as never });
     k.output('y', 'f32', [64, 64]).store([lanes.expand(1), column], tile as never);
   }).trace({}, {});
@@ -38,7 +44,10 @@ function remaining(mask: (p: Parts) => Any): number {
     }
   };
   visit(traced.body);
-  return masksBeyondBounds(new Analysis(traced), loads.find((l) => l.tensor.name === 'x')!).length;
+  return masksBeyondBounds(
+    new Analysis(traced),
+    loads.find((l) => l.tensor.name === 'x')!,
+  ).length;
 }
 
 describe('a mask of a load', () => {
