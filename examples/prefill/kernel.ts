@@ -14,14 +14,14 @@ export const prefill = kernel(
     tile: {
       m: tune(128, 16, 32, 64),
       n: tune(64, 16, 32, 128),
-      stages: tune(3, 2, 4),
+      stages: tune(3, 2, 4, 6),
       producers: tune(0, 1),
       wgmma: tune(0, 1),
     },
     // Two warpgroups of 64 rows compute while a warp copies blocks of K and V.
     where: ({ m, n, stages, producers, wgmma }) =>
       wgmma === 1
-        ? producers === 1 && m === 128 && (n === 64 ? stages >= 3 : n === 128 && stages === 2)
+        ? producers === 1 && m === 128 && (n === 64 ? stages >= 4 : n === 128 && stages <= 3)
         : producers === 0 && stages <= 3,
   },
   (k, { headDim, group, kvHeads, dtype, m, n }) => {

@@ -31,7 +31,7 @@ const programs: [string, KernelTemplate[], string, Tile?][] = [
   ['pat', [forward, merge], 'sm_80'],
   ['pat', [forward, merge], 'sm_90a'],
   ['gemm', [linearGelu], 'sm_90a', { rows: 128, width: 256, step: 64, stages: 4, producers: 1, wgmma: 1 }],
-  ['prefill', [prefill], 'sm_90a', { m: 128, n: 128, stages: 2, producers: 1, wgmma: 1 }],
+  ['prefill', [prefill], 'sm_90a', { m: 128, n: 128, stages: 3, producers: 1, wgmma: 1 }],
 ];
 
 /** Every kernel at its defaults, but for what is given. */
