@@ -50,6 +50,9 @@ export interface LaunchOptions {
   readonly scalars?: Readonly<Record<string, number>>;
 }
 
+const preferred = (tiles: readonly Tile[], prefer: Tile): Tile | undefined =>
+  tiles.find((t) => Object.entries(prefer).every(([name, value]) => t[name] === value)) ?? tiles[0];
+
 /** What a program's function receives. */
 export class Run {
   readonly #options: RunOptions;
@@ -71,11 +74,15 @@ export class Run {
     return this.#options.workload;
   }
 
-  /** The kernel's spec numbers, as the command line sets them, and the tile numbers chosen for the device. */
-  use<K extends KernelTemplate>(template: K): NumbersOf<K> {
+  /**
+   * The kernel's spec numbers, as the command line sets them, and the tile numbers chosen for the device: the first that fit and
+   * have the numbers of `prefer`, else the first that fit.
+   */
+  use<K extends KernelTemplate>(template: K, prefer: Tile = {}): NumbersOf<K> {
     const given = Object.entries(this.#options.spec).filter(([name]) => name in template.spec);
     const spec = { ...template.spec, ...Object.fromEntries(given) };
-    const tile = this.#tiles.get(template) ?? this.#options.device.feasible(template, spec)[0];
+    const tile =
+      this.#tiles.get(template) ?? preferred(this.#options.device.feasible(template, spec), prefer);
     if (!tile)
       fail('PAT0306', `no tile shape of ${template.name} fits the device`, { span: callSite().span });
     this.#tiles.set(template, tile);
@@ -96,11 +103,15 @@ export class Run {
     return this.#options.flags[name] ?? usual;
   }
 
-  /** A buffer that kernels read: that many seeded normals of standard deviation `deviation`, or the numbers given. */
+  /**
+   * A buffer that kernels read: that many seeded normals of standard deviation `deviation` (or what the caller of the run has
+   * for the name), or the numbers given.
+   */
   input(name: string, element: HostElement, content: number | ArrayLike<number>, deviation = 1): RunBuffer {
     const data =
       typeof content === 'number'
-        ? this.#random.normals(element, content, deviation)
+        ? (this.#options.inputs?.take(name, element, content) ??
+          this.#random.normals(element, content, deviation))
         : encodeArray(element, content);
     return this.#add(name, element, data, false);
   }

@@ -54,8 +54,7 @@ export function masksBeyondBounds(analysis: Analysis, load: LoadOp): Value[] {
     if (op?.op !== 'compare' || op.fn !== 'lt') return false;
     const [a, b] = [coreOf(analysis, op.a, axes), coreOf(analysis, op.b, axes)];
     return load.indices.some(
-      (index, dim) =>
-        isExtent(analysis, b.value, load.tensor, dim) && sameCore(a, coreOf(analysis, index)),
+      (index, dim) => isExtent(analysis, b.value, load.tensor, dim) && sameCore(a, coreOf(analysis, index)),
     );
   };
   return parts(analysis, load.mask).filter((part) => !within(part));

@@ -162,12 +162,21 @@ function judges(ctx: Context, mask: Value, run: number, axis = 0): boolean {
 }
 
 /** Masks, all of which must hold, over the run that begins at `row`; undefined where there are none. */
-export function masksOf(ctx: Context, masks: readonly Value[], run: number, row: Expr, lastRow: Expr): RunMask | undefined {
+export function masksOf(
+  ctx: Context,
+  masks: readonly Value[],
+  run: number,
+  row: Expr,
+  lastRow: Expr,
+): RunMask | undefined {
   const all = masks.map((mask) => maskOf(ctx, mask, run, row, lastRow));
   return all.length === 0 ? undefined : all.reduce(both);
 }
 
-const both = (a: RunMask, b: RunMask): RunMask => ({ whole: and(a.whole, b.whole), none: or(a.none, b.none) });
+const both = (a: RunMask, b: RunMask): RunMask => ({
+  whole: and(a.whole, b.whole),
+  none: or(a.none, b.none),
+});
 
 function maskOf(ctx: Context, mask: Value, run: number, row: Expr, lastRow: Expr, axis = 0): RunMask {
   const { op } = ctx.analysis.definition(mask);

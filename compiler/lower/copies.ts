@@ -92,7 +92,7 @@ export type Held = ReadonlyMap<LoadOp, Var>;
 
 /**
  * Emits copies of staged loads; with `wait`, until the data has landed for this thread. Lookups in `held` are taken from
- * there.
+ * there. `unroll` rounds are unrolled together.
  */
 export function copyToShared(
   ctx: Context,
@@ -100,6 +100,7 @@ export function copyToShared(
   by: Copiers,
   wait: boolean,
   held: Held = new Map(),
+  unroll = batch,
 ): void {
   let pending = false;
   for (const { run, copies: group } of grouped(ctx, copies)) {
@@ -109,13 +110,20 @@ export function copyToShared(
       copyElements(ctx, load, to, by);
       continue;
     }
-    forEachChunk(ctx, roundsOf(ctx, group, run, by), lookupsOf(ctx, group), held, (row, column, inside) => {
-      for (const c of group) {
-        ctx.emitter.span = c.load.span;
-        if (c.async) copyAsync(ctx, c.load, c.to, run, row, column, inside);
-        else copyWords(ctx, c.load, c.to, run, row, column, inside);
-      }
-    });
+    forEachChunk(
+      ctx,
+      roundsOf(ctx, group, run, by),
+      lookupsOf(ctx, group),
+      held,
+      unroll,
+      (row, column, inside) => {
+        for (const c of group) {
+          ctx.emitter.span = c.load.span;
+          if (c.async) copyAsync(ctx, c.load, c.to, run, row, column, inside);
+          else copyWords(ctx, c.load, c.to, run, row, column, inside);
+        }
+      },
+    );
     pending ||= group.some((c) => c.async);
   }
   if (pending && wait) {
@@ -318,6 +326,7 @@ function forEachChunk(
   rounds: Rounds,
   lookups: readonly LoadOp[],
   held: Held,
+  unroll: number,
   body: (row: Expr, column: Expr, inside: Expr) => void,
 ): void {
   const group = (first: Expr, count: number): void => {
@@ -331,7 +340,7 @@ function forEachChunk(
       ctx.emitter.unrolled('b', rounds.blocks, (b) => body(row, column(b), inside));
     });
   };
-  const size = Math.min(rounds.count, batch);
+  const size = Math.min(rounds.count, unroll);
   const whole = Math.floor(rounds.count / size);
   if (whole === 1) group(constI(0), size);
   else ctx.emitter.loop('g', constI(0), constI(whole * size), size, undefined, (first) => group(first, size));
@@ -358,7 +367,7 @@ function copyElements(ctx: Context, op: LoadOp, to: SharedTile, by: Copiers): vo
   const type = op.tensor.element;
   const run = isHalf(type) ? 2 : 1;
   const rounds = roundsOf(ctx, [{ load: op, to, async: false }], run, by);
-  forEachChunk(ctx, rounds, [], new Map(), (row, column, inside) => {
+  forEachChunk(ctx, rounds, [], new Map(), batch, (row, column, inside) => {
     const at = (c: Expr): Expr => {
       const coords = [row, c];
       const value = loadGlobal(

@@ -17,7 +17,11 @@ export function lowerDot(ctx: Context, op: DotOp): RegTile {
   if (plan.kind === 'mma')
     return lowerMma(ctx, op, plan.layout, () => accumulator(ctx, op, plan.layout, name));
   if (plan.kind === 'wgmma')
-    return lowerWgmma(ctx, op, () => inPlace(ctx, op, plan.layout) ?? accumulator(ctx, op, plan.layout, name, false));
+    return lowerWgmma(
+      ctx,
+      op,
+      () => inPlace(ctx, op, plan.layout) ?? accumulator(ctx, op, plan.layout, name, false),
+    );
   return lowerFma(ctx, op, plan.layout, () => accumulator(ctx, op, plan.layout, name));
 }
 

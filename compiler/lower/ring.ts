@@ -22,13 +22,14 @@ import {
   sub,
   threadId,
   varRef,
+  walkStmts,
   xor,
 } from '../thread/build.ts';
 import type { Target } from '../target.ts';
 import type { Expr, SharedBuffer, Stmt, Var } from '../thread/nodes.ts';
 import type { Context } from './context.ts';
 import type { Boxes } from './boxes.ts';
-import { deferLastGroup, type Deferred } from './defer.ts';
+import { deferGroup, type Deferred } from './defer.ts';
 import { TensorProducer } from './tensor-copies.ts';
 import { underWarpCondition } from './emitter.ts';
 import { consumerIterator, Filler } from './fill.ts';
@@ -74,7 +75,11 @@ class Cursor {
   }
 }
 
-/** The consumers' loop; the producer's is emitted by `withProducer` once the rest of the kernel is done. */
+/**
+ * The consumers' loop; the producer's is emitted by `withProducer` once the rest of the kernel is done. A stage is released at
+ * the end of its step, or, where the products that read it go on into the next, when that one knows them to be done. The last
+ * may stay unreleased: nothing fills it again.
+ */
 export function ringConsumer(ctx: Context, ring: Ring, params: readonly Value[]): void {
   const { op, stages, count, barriers: buffer } = ring;
   const outer = ctx.emitter.top;
@@ -112,7 +117,7 @@ export function ringConsumer(ctx: Context, ring: Ring, params: readonly Value[])
     lowerOps(ctx, op.body);
     assignYields(ctx, op.body, carried);
     ctx.emitter.span = span;
-    deferred = deferLastGroup(scope.stmts);
+    deferred = deferGroup(scope.stmts);
     if (deferred) {
       const { stmts, waited } = deferred;
       const freed = release(varRef(before), ge(varRef(before), 0));
@@ -127,6 +132,12 @@ export function ringConsumer(ctx: Context, ring: Ring, params: readonly Value[])
   if (deferred) ctx.emitter.emit({ s: 'wgmmaWait', span, pending: 0, registers: deferred.registers });
   op.results.forEach((r, i) => bindCarried(outer, r, carried[i]!));
 }
+
+const storesShared = (stmts: readonly Stmt[]): boolean => {
+  let found = false;
+  walkStmts(stmts, (s) => void (found ||= s.s === 'storeShared' || s.s === 'storeSharedHalf'));
+  return found;
+};
 
 function producer(ctx: Context, ring: Ring): Stmt[] {
   const { op, stages, count, barriers: buffer } = ring;
@@ -163,8 +174,16 @@ function producer(ctx: Context, ring: Ring): Stmt[] {
     const body = ctx.emitter.open({ vars: [...filler.vars, at.slot, at.parity] }, () => {
       const slot = varRef(at.slot);
       wait(slot);
+      const before = ctx.emitter.top.stmts.length;
       filler.fillAlways(slot);
-      ctx.emitter.emit({ s: 'mbarrierArriveCpAsync', span, buffer, offset: full(slot) });
+      ctx.emitter.span = span;
+      if (storesShared(ctx.emitter.top.stmts.slice(before))) {
+        // The arrival of cp.async says nothing of what went through registers.
+        ctx.emitter.emit({ s: 'cpAsyncCommit', span });
+        ctx.emitter.emit({ s: 'cpAsyncWait', span, pending: 0 });
+        if (ctx.wgmma) ctx.emitter.emit({ s: 'proxyFence', span });
+        ctx.emitter.emit({ s: 'mbarrierArrive', span, buffer, offset: full(slot) });
+      } else ctx.emitter.emit({ s: 'mbarrierArriveCpAsync', span, buffer, offset: full(slot) });
       filler.advance(true);
       at.advance();
     });
@@ -241,7 +260,6 @@ export function withProducer(
   { threads, registers: roles }: { threads: number; registers: RoleRegisters | undefined },
 ): Stmt[] {
   const span = ring.op.span;
-  const idle = threads > ctx.threads + 32 * ring.producers;
   const counts = roles?.counts;
   const registers = (raise: boolean): Stmt[] =>
     counts ? [{ s: 'setMaxRegisters', span, count: raise ? counts.consumer : counts.producer, raise }] : [];

@@ -230,7 +230,8 @@ export class TensorProducer {
     }));
     ctx.emitter.open({ region: ring.op.body, vars: this.ahead.vars, inline: true }, (scope) => {
       this.ahead.bind(scope);
-      copyToShared(ctx, copies, this.by, false);
+      // A producer has few registers for addresses.
+      copyToShared(ctx, copies, this.by, false, undefined, 4);
     });
     ctx.emitter.span = span;
     if (!ctx.wgmma) {

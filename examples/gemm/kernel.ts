@@ -10,12 +10,23 @@ export const linearGelu = kernel(
   {
     spec: { columns: 1024, depth: 1024, dtype: 'f16' },
     tile: {
-      rows: tune(128, 64, 32, 16),
+      rows: tune(128, 64, 32, 16, 256),
       width: tune(128, 64, 32, 256),
       step: tune(32, 64, 16),
       stages: tune(3, 4),
+      producers: tune(0, 1),
       wgmma: tune(0, 1),
     },
+    // Warpgroups (64 rows each) have up to 128 accumulators a thread, and panels of 64 columns fill a ring of four stages.
+    where: ({ rows, width, step, stages, producers, wgmma }) =>
+      wgmma === 1
+        ? producers === 1 &&
+          step === 64 &&
+          stages === 4 &&
+          rows >= 128 &&
+          width >= 128 &&
+          rows * width <= 32768
+        : producers === 0 && rows <= 128 && width <= 128,
   },
   (k, { columns, depth, dtype, rows, width, step }) => {
     const x = k.input('x', dtype, ['m', depth]);

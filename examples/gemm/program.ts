@@ -11,7 +11,7 @@ export default program(
     small: { flags: { rows: '33' }, spec: { columns: 72, depth: 80 } },
   },
   (run) => {
-    const { columns, depth, dtype, rows, width } = run.use(linearGelu);
+    const { columns, depth, dtype, rows, width } = run.use(linearGelu, { wgmma: 1, rows: 128, width: 256 });
     const m = run.flag('rows', 200);
     const x = run.input('x', dtype, m * depth);
     // Outputs of unit size, whatever the depth.

@@ -2,8 +2,8 @@
  * Causal attention over whole prompts of different lengths, packed one after the other: no padding, one launch. The heads of a
  * group are rows of one tile, so that K and V are read once for all of them.
  *
- * Online softmax (Milakov and Gimelshein, arXiv:1805.02867) in tiles, with the blocks below the diagonal apart from those on it
- * (Dao, FlashAttention-2, arXiv:2307.08691).
+ * Online softmax (Milakov and Gimelshein, arXiv:1805.02867) in tiles, masked on the diagonal alone (Dao, FlashAttention-2,
+ * arXiv:2307.08691).
  */
 import { kernel, tune } from '../../dsl/index.ts';
 
@@ -11,7 +11,18 @@ export const prefill = kernel(
   'prefill',
   {
     spec: { headDim: 128, group: 4, kvHeads: 2, dtype: 'f16' },
-    tile: { m: tune(128, 16, 32, 64), n: tune(64, 16, 32, 128), stages: tune(3, 2) },
+    tile: {
+      m: tune(128, 16, 32, 64),
+      n: tune(64, 16, 32, 128),
+      stages: tune(3, 2, 4, 6),
+      producers: tune(0, 1),
+      wgmma: tune(0, 1),
+    },
+    // Two warpgroups of 64 rows compute while a warp copies blocks of K and V.
+    where: ({ m, n, stages, producers, wgmma }) =>
+      wgmma === 1
+        ? producers === 1 && m === 128 && (n === 64 ? stages >= 4 : n === 128 && stages <= 3)
+        : producers === 0 && stages <= 3,
   },
   (k, { headDim, group, kvHeads, dtype, m, n }) => {
     const heads = group * kvHeads;
@@ -36,39 +47,33 @@ export const prefill = kernel(
     const live = token.lt(end);
     const queries = q.load([token, head, feature], { mask: live });
 
-    const attend = (from: typeof begin, to: typeof begin, start: typeof state, masked: boolean) =>
-      k.loop({ from, to, step: n }, start, (at, { max, sum, acc }) => {
-        const seen = at.add(k.iota(n));
-        const place = [seen.expand(1), kvHead, feature] as const;
-        const inside = masked ? { mask: seen.lt(end).expand(1) } : {};
-        const keys = key.load(place, inside);
-        const values = value.load(place, inside);
-        const products = k.dot(queries, keys.T);
-        // Maxima are of scores not yet scaled (the scale is positive): scaling and subtracting are one multiply-add.
-        const scores = masked ? seen.expand(0).le(token).where(products, -Infinity) : products;
-        const top = scores.reduceMax(1).mul(toBase2);
-        // Rescaled only where the old maximum is exceeded by far: weights stay below 2^8.
-        const state = k.rows({ where: top.gt(max.add(8)) }, { max, sum, acc }, ({ max, sum, acc }) => {
-          const rescale = max.sub(top).exp2();
-          return { max: top, sum: sum.mul(rescale), acc: acc.mul(rescale.expand(1)) };
-        });
-        const weights = scores.mul(toBase2).sub(state.max.expand(1)).exp2();
-        return {
-          max: state.max,
-          sum: state.sum.add(weights.reduceSum(1)),
-          acc: k.dot(weights.cast(dtype), values, state.acc),
-        };
-      });
-
-    // Every row sees the tokens up to the first row's; no row sees beyond the last row's, or the sequence.
-    const state = { max: k.full([m], -Infinity), sum: k.zeros([m]), acc: k.zeros([m, headDim]) };
-    const whole = first.div(group).add(1).div(n).mul(n).add(begin);
+    // No row sees beyond the last row's token, or the sequence. Only steps on the diagonal are masked.
     const past = begin
       .add(first.add(m - 1).div(group))
       .add(1)
       .min(end);
-    const below = attend(begin, whole, state, false);
-    const { sum, acc } = attend(whole, past, below, true);
+    const state = { max: k.full([m], -Infinity), sum: k.zeros([m]), acc: k.zeros([m, headDim]) };
+    const { sum, acc } = k.loop({ from: begin, to: past, step: n }, state, (at, { max, sum, acc }) => {
+      const seen = at.add(k.iota(n));
+      const place = [seen.expand(1), kvHead, feature] as const;
+      const inside = seen.lt(end).expand(1);
+      const keys = key.load(place, { mask: inside });
+      const values = value.load(place, { mask: inside });
+      // Maxima are of scores not yet scaled (the scale is positive): scaling and subtracting are one multiply-add.
+      const scores = seen.expand(0).le(token).where(k.dot(queries, keys.T), -Infinity);
+      const top = scores.reduceMax(1).mul(toBase2);
+      // Rescaled only where the old maximum is exceeded by far: weights stay below 2^8.
+      const state = k.rows({ where: top.gt(max.add(8)) }, { max, sum, acc }, ({ max, sum, acc }) => {
+        const rescale = max.sub(top).exp2();
+        return { max: top, sum: sum.mul(rescale), acc: acc.mul(rescale.expand(1)) };
+      });
+      const weights = scores.mul(toBase2).sub(state.max.expand(1)).exp2();
+      return {
+        max: state.max,
+        sum: state.sum.add(weights.reduceSum(1)),
+        acc: k.dot(weights.cast(dtype), values, state.acc),
+      };
+    });
     out.store([token, head, feature], acc.div(sum.expand(1)).cast(dtype), { mask: live });
   },
 );

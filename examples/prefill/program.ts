@@ -11,7 +11,7 @@ export default program(
     small: { flags: { lengths: '37,1,20' }, spec: { headDim: 64, group: 3 } },
   },
   (run) => {
-    const { headDim, group, kvHeads, dtype, m } = run.use(prefill);
+    const { headDim, group, kvHeads, dtype, m } = run.use(prefill, { wgmma: 1, n: 128, stages: 3 });
     const heads = group * kvHeads;
     const lengths = lengthsOf(run.text('lengths', '96,200,33'));
     const tokens = lengths.reduce((sum, length) => sum + length, 0);

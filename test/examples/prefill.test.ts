@@ -21,6 +21,17 @@ const cases: Record<string, Small> = {
   },
 };
 
+/** Warpgroups with a producer that copies boxes: ends that cut boxes, steps on the diagonal, rows past the last token. */
+test.each([
+  [{ headDim: 128, group: 1, kvHeads: 2 }, { n: 128, stages: 2 }, '300,1,128'],
+  [{ headDim: 64, group: 3, kvHeads: 1, dtype: 'bf16' }, { n: 64, stages: 3 }, '37,150'],
+  [{ headDim: 128, group: 4, kvHeads: 1 }, { n: 64, stages: 4 }, '33,97'],
+] as const)('by warpgroups: %o, %o, %s', async (spec, tile, lengths) => {
+  const small = { spec, tile: { m: 128, producers: 1, wgmma: 1, ...tile }, flags: { lengths } };
+  const { verdict } = await runAt('cuda:sm_90a', prefill, small);
+  expect(verdict).toMatchObject({ ok: true, unwritten: 0 });
+});
+
 describe.each(places)('on %s', (place) => {
   test.each(Object.entries(cases))('%s', async (_, small) => {
     const { verdict } = await runAt(place, prefill, small);

@@ -1,7 +1,15 @@
 /** Thread IR expressions as C, with parentheses only where C needs them or -Wparentheses would ask for them. */
-import type { BinaryName, Expr, GlobalBuffer, RegType, UnaryName } from '../../../compiler/thread/nodes.ts';
+import type {
+  BinaryName,
+  Expr,
+  GlobalBuffer,
+  RegType,
+  UnaryName,
+  Var,
+} from '../../../compiler/thread/nodes.ts';
 import type { Helper } from './helpers.ts';
 import type { Names } from './names.ts';
+import { splitSteps } from './steps.ts';
 import type { Widths } from './wide.ts';
 
 export const typeNames: Record<RegType, string> = { f32: 'float', i32: 'int', u32: 'unsigned', bool: 'bool' };
@@ -31,6 +39,8 @@ interface Text {
 export interface ExpressionContext {
   readonly names: Names;
   readonly widths: Widths;
+  /** Variables of unrolled loops. */
+  readonly unrolled: ReadonlySet<Var>;
   readonly use: (helper: Helper) => void;
   readonly bufferName: (b: GlobalBuffer) => string;
   readonly paramName: (name: string) => string;
@@ -133,6 +143,13 @@ export class Expressions {
     return pred === undefined
       ? `${name} + ${this.#at(text, level.add)}`
       : `${name} + (${pred} ? ${this.#at(text, level.ternary + 1)} : 0)`;
+  }
+
+  /** The same, with what unrolled loops add to the index last, so that accesses share a register. */
+  steppedAddress(buffer: GlobalBuffer, index: Expr): string {
+    const split = splitSteps(index, this.#c.unrolled);
+    if (!split) return this.address(buffer, index);
+    return `${this.address(buffer, split.rest)} + ${this.addend(split.step)}`;
   }
 
   #at(t: Text, minimum: number): string {

@@ -6,6 +6,7 @@ import { helperNames, type Helper } from './helpers.ts';
 import { Names } from './names.ts';
 import { Statements } from './statement.ts';
 import { eachExpression } from './walk.ts';
+import { unrolledVariables } from './steps.ts';
 import { Widths } from './wide.ts';
 import type { Writer } from './writer.ts';
 
@@ -97,6 +98,7 @@ export function emitKernel(
   const expressions = new Expressions({
     names,
     widths,
+    unrolled: unrolledVariables(kernel.body),
     use,
     bufferName: (b) => lookup(buffers, b.name, 'buffer'),
     paramName: (name) => lookup(params, name, 'param'),

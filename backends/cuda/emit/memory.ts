@@ -128,10 +128,10 @@ export function emitMemory(c: MemoryContext, s: Memory): void {
   switch (s.s) {
     case 'loadGlobalWords':
       // The condition comes first in `?:`, so a false predicate forms no address.
-      scatter(c, s.dst, x.address(s.buffer, s.index), s.pred && wrapTernary(x, s.pred));
+      scatter(c, s.dst, x.steppedAddress(s.buffer, s.index), s.pred && wrapTernary(x, s.pred));
       return;
     case 'storeGlobalWords':
-      gather(c, s.values, x.address(s.buffer, s.index), text(s.pred));
+      gather(c, s.values, x.steppedAddress(s.buffer, s.index), text(s.pred));
       return;
     case 'storeGlobal': {
       const place = `${x.bufferName(s.buffer)}[${x.index(s.buffer, s.index)}]`;

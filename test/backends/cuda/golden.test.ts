@@ -12,7 +12,7 @@ import { CodeCache } from '../../../backends/cuda/nvcc/cache.ts';
 import { compileCubin } from '../../../backends/cuda/nvcc/compile.ts';
 import { findNvcc } from '../../../backends/cuda/nvcc/find.ts';
 import { lowerKernel } from '../../../compiler/lower/index.ts';
-import type { KernelTemplate } from '../../../compiler/program.ts';
+import type { KernelTemplate, Tile } from '../../../compiler/program.ts';
 import { findTarget } from '../../../compiler/target.ts';
 import { linearGelu } from '../../../examples/gemm/kernel.ts';
 import { forward, merge } from '../../../examples/pat/index.ts';
@@ -22,7 +22,7 @@ import { rmsNorm } from '../../../examples/rmsnorm/kernel.ts';
 import { rowSoftmax } from '../../../examples/softmax/kernel.ts';
 
 const golden = path.join(import.meta.dirname, '../../golden/cuda');
-const programs: [string, KernelTemplate[], string][] = [
+const programs: [string, KernelTemplate[], string, Tile?][] = [
   ['softmax', [rowSoftmax], 'sm_80'],
   ['rmsnorm', [rmsNorm], 'sm_80'],
   ['gemm', [linearGelu], 'sm_80'],
@@ -30,21 +30,24 @@ const programs: [string, KernelTemplate[], string][] = [
   ['reduction', [pieceSums, totalSum], 'sm_80'],
   ['pat', [forward, merge], 'sm_80'],
   ['pat', [forward, merge], 'sm_90a'],
+  ['gemm', [linearGelu], 'sm_90a', { rows: 128, width: 256, step: 64, stages: 4, producers: 1, wgmma: 1 }],
+  ['prefill', [prefill], 'sm_90a', { m: 128, n: 128, stages: 3, producers: 1, wgmma: 1 }],
 ];
 
-/** Every kernel at its defaults. */
-function emit(name: string, templates: readonly KernelTemplate[], arch: string) {
+/** Every kernel at its defaults, but for what is given. */
+function emit(name: string, templates: readonly KernelTemplate[], arch: string, given: Tile = {}) {
   const target = findTarget(`cuda:${arch}`)!;
   const kernels = templates.map((t) => {
-    const tile = Object.fromEntries(Object.entries(t.tile).map(([k, values]) => [k, values[0]!]));
+    const usual = Object.fromEntries(Object.entries(t.tile).map(([k, values]) => [k, values[0]!]));
+    const tile = { ...usual, ...given };
     return lowerKernel(t.trace(t.spec, tile), target);
   });
   return emitCuda(name, kernels, target.name);
 }
 
 describe('emitted text', () => {
-  it.each(programs)('%s %# for %s', async (name, templates, arch) => {
-    const source = emit(name, templates, arch);
+  it.each(programs)('%s %# for %s', async (name, templates, arch, tile) => {
+    const source = emit(name, templates, arch, tile);
     await expect(source.text).toMatchFileSnapshot(path.join(golden, `${name}.${arch}.cu`));
     await expect(source.header).toMatchFileSnapshot(path.join(golden, `${name}.${arch}.h`));
   });
@@ -63,8 +66,8 @@ describe.skipIf(!nvcc)('registers and spills', () => {
     const release = /release ([\d.]+)/.exec(execFileSync(nvcc!, ['--version'], { encoding: 'utf8' }))![1]!;
     const cache = new CodeCache(mkdtempSync(path.join(os.tmpdir(), 'patc-test-')));
     const rows = await Promise.all(
-      programs.map(async ([name, templates, arch]) => {
-        const { text, spans, kernels } = emit(name, templates, arch);
+      programs.map(async ([name, templates, arch, tile]) => {
+        const { text, spans, kernels } = emit(name, templates, arch, tile);
         const cubin = await compileCubin({ program: name, text, spans, arch }, cache);
         return kernels.map(({ kernel, signature }) => {
           const r = cubin.resources.get(signature.symbol)!;

@@ -172,29 +172,50 @@ describe('two dots in a row', () => {
 
 describe('a loop over one dot', () => {
   it.each([
-    { rows: 64, width: 64, step: 64, stages: 3, producers: 0 },
-    { rows: 128, width: 128, step: 32, stages: 3, producers: 1 },
-  ])('rows=$rows width=$width step=$step stages=$stages producers=$producers', ({ producers, ...tile }) => {
-    const instance = gemm.instantiate({
-      seed: 11,
-      spec: { columns: 160, depth: 200, dtype: 'bf16' },
-      device: { family: 'cuda', units: 1, feasible: () => [tile] },
-      flags: { rows: '150' },
-      verify: true,
-    });
-    const kernels = instance.launches.map((l) => {
-      const traced = l.template.trace(instance.spec, l.tile);
-      return lowerKernel({ ...traced, tile: { ...traced.tile, wgmma: 1, producers } }, hopper);
-    });
-    const launches = instance.launches.map((l, i) => ({ ...l, kernel: i }));
-    const { reports, outputs } = simulateRequest({
-      kernels,
-      buffers: instance.buffers,
-      launches,
-      repeats: 0,
-    });
-    expect(reports.flatMap((r) => r.errors)).toEqual([]);
-    expect(instance.verify(outputs)).toMatchObject({ ok: true, unwritten: 0 });
-    expect(countOf(kernels[0]!, 'wgmma')).toBe(tile.step / 16);
-  });
+    { rows: 64, width: 64, step: 64, stages: 3, producers: 0, columns: 160, depth: 200 },
+    { rows: 128, width: 128, step: 32, stages: 3, producers: 1, columns: 160, depth: 200 },
+    { rows: 64, width: 64, step: 64, stages: 3, producers: 1, columns: 160, depth: 200 },
+    { rows: 128, width: 256, step: 64, stages: 4, producers: 1, columns: 264, depth: 328 },
+    { rows: 256, width: 128, step: 64, stages: 4, producers: 1, columns: 64, depth: 64 },
+    { rows: 128, width: 128, step: 64, stages: 4, producers: 1, columns: 70, depth: 72 },
+  ])(
+    'rows=$rows width=$width step=$step stages=$stages producers=$producers columns=$columns depth=$depth',
+    ({ producers, columns, depth, ...tile }) => {
+      const instance = gemm.instantiate({
+        seed: 11,
+        spec: { columns, depth, dtype: 'bf16' },
+        device: { family: 'cuda', units: 1, feasible: () => [tile] },
+        flags: { rows: '150' },
+        verify: true,
+      });
+      const kernels = instance.launches.map((l) => {
+        const traced = l.template.trace(instance.spec, l.tile);
+        return lowerKernel({ ...traced, tile: { ...traced.tile, wgmma: 1, producers } }, hopper);
+      });
+      const launches = instance.launches.map((l, i) => ({ ...l, kernel: i }));
+      const { reports, outputs } = simulateRequest({
+        kernels,
+        buffers: instance.buffers,
+        launches,
+        repeats: 0,
+      });
+      expect(reports.flatMap((r) => r.errors)).toEqual([]);
+      expect(instance.verify(outputs)).toMatchObject({ ok: true, unwritten: 0 });
+      const [kernel] = kernels as [ThreadKernel];
+      expect(countOf(kernel, 'wgmma')).toBe(tile.step / 16);
+      // Rows of 16-byte multiples, and panels: boxes then, whose masks are the tensors' bounds.
+      const boxed = producers > 0 && tile.step === 64 && columns % 8 === 0;
+      expect(countOf(kernel, 'tensorCopy') > 0).toBe(boxed);
+      expect(countOf(kernel, 'cpAsync') > 0).toBe(!boxed);
+      // In a ring, a step's products go on into the next.
+      expect(pendingOf(kernel)).toEqual(producers > 0 && tile.step === 64 ? [1, 0] : [0]);
+    },
+  );
 });
+
+/** Groups that each wait leaves on their way. */
+function pendingOf(k: ThreadKernel): number[] {
+  const found: number[] = [];
+  walkStmts(k.body, (s) => void (s.s === 'wgmmaWait' && found.push(s.pending)));
+  return found;
+}

@@ -49,7 +49,7 @@ template <int pending> __device__ __forceinline__ void cp_async_wait() {
 
 // linear_gelu: 256 threads, 49152 bytes of shared memory
 //   spec: columns=1024 depth=1024 dtype=f16
-//   tile: rows=128 width=128 step=32 stages=3
+//   tile: rows=128 width=128 step=32 stages=3 producers=0 wgmma=0
 //   shared left: 24576 bytes at 0, 3 stages x 128 x 32 x 2 B, xor swizzle
 //   shared right: 24576 bytes at 24576, 3 stages x 32 x 128 x 2 B, xor swizzle
 extern "C" __global__ void __launch_bounds__(256)
@@ -61,20 +61,20 @@ linear_gelu(const f16 *__restrict__ x, const f16 *__restrict__ w, const f16 *__r
   const unsigned arena_address = (unsigned)__cvta_generic_to_shared(arena);
   const unsigned left_address = arena_address + 0u;
   const unsigned right_address = arena_address + 24576u;
-  // kernel.ts:30
+  // kernel.ts:42
   int next_from = 0;
   int from = 0;
-  // kernel.ts:33
+  // kernel.ts:45
   int copy_row = thread / 4;
   int column = thread % 4 * 8;
   int copy_offset = copy_row * 64 + ((column / 8) ^ (copy_row / 2 % 4)) * 16;
-  // kernel.ts:34
+  // kernel.ts:46
   int copy_row_2 = thread / 8;
   int column_2 = thread % 8 * 8;
   int copy_offset_2 = copy_row_2 * 256 + ((column_2 / 8) ^ (copy_row_2 % 8)) * 16;
-  // kernel.ts:30
+  // kernel.ts:42
   if (next_from < 1024) {
-    // kernel.ts:33
+    // kernel.ts:45
     int inner = next_from + column;
     #pragma unroll
     for (int c = 0; c < 2; ++c) {
@@ -84,7 +84,7 @@ linear_gelu(const f16 *__restrict__ x, const f16 *__restrict__ w, const f16 *__r
         cp_async_16_zfill(left_address + (c * 4096 + copy_offset), x + inner + ((long long)block_y * 128 + (copy_row + c * 64)) * 1024, live);
       }
     }
-    // kernel.ts:34
+    // kernel.ts:46
     int inner_2 = next_from + copy_row_2;
     #pragma unroll
     for (int b = 0; b < 2; ++b) {
@@ -95,11 +95,11 @@ linear_gelu(const f16 *__restrict__ x, const f16 *__restrict__ w, const f16 *__r
       }
     }
   }
-  // kernel.ts:30
+  // kernel.ts:42
   cp_async_commit();
   next_from = next_from + 32;
   if (next_from < 1024) {
-    // kernel.ts:33
+    // kernel.ts:45
     int inner = next_from + column;
     #pragma unroll
     for (int c = 0; c < 2; ++c) {
@@ -109,7 +109,7 @@ linear_gelu(const f16 *__restrict__ x, const f16 *__restrict__ w, const f16 *__r
         cp_async_16_zfill(left_address + (c * 4096 + copy_offset + 8192), x + inner + ((long long)block_y * 128 + (copy_row + c * 64)) * 1024, live);
       }
     }
-    // kernel.ts:34
+    // kernel.ts:46
     int inner_2 = next_from + copy_row_2;
     #pragma unroll
     for (int b = 0; b < 2; ++b) {
@@ -120,7 +120,7 @@ linear_gelu(const f16 *__restrict__ x, const f16 *__restrict__ w, const f16 *__r
       }
     }
   }
-  // kernel.ts:30
+  // kernel.ts:42
   cp_async_commit();
   next_from = next_from + 32;
   float acc[64];
@@ -141,14 +141,14 @@ linear_gelu(const f16 *__restrict__ x, const f16 *__restrict__ w, const f16 *__r
   }
   int stage = 0;
   int fill_stage = 2;
-  // kernel.ts:35
+  // kernel.ts:47
   int lane_offset = (thread / 32 % 2 * 64 + (thread % 32 / 8 % 2 * 8 + thread % 32 % 8)) * 64 + ((thread % 32 / 16) ^ (thread % 32 % 8 / 2)) * 16;
-  // kernel.ts:30
+  // kernel.ts:42
   while (from < 1024) {
     cp_async_wait<1>();
     __syncthreads();
     if (next_from < 1024) {
-      // kernel.ts:33
+      // kernel.ts:45
       int inner = next_from + column;
       #pragma unroll
       for (int c = 0; c < 2; ++c) {
@@ -158,7 +158,7 @@ linear_gelu(const f16 *__restrict__ x, const f16 *__restrict__ w, const f16 *__r
           cp_async_16_zfill(left_address + (fill_stage * 8192 + c * 4096 + copy_offset), x + inner + ((long long)block_y * 128 + (copy_row + c * 64)) * 1024, live);
         }
       }
-      // kernel.ts:34
+      // kernel.ts:46
       int inner_2 = next_from + copy_row_2;
       #pragma unroll
       for (int b = 0; b < 2; ++b) {
@@ -169,11 +169,11 @@ linear_gelu(const f16 *__restrict__ x, const f16 *__restrict__ w, const f16 *__r
         }
       }
     }
-    // kernel.ts:30
+    // kernel.ts:42
     cp_async_commit();
     next_from = next_from + 32;
     fill_stage = fill_stage == 2 ? 0 : fill_stage + 1;
-    // kernel.ts:35
+    // kernel.ts:47
     float acc_2[64];
     #pragma unroll
     for (int i = 0; i < 4; ++i) {
@@ -219,19 +219,19 @@ linear_gelu(const f16 *__restrict__ x, const f16 *__restrict__ w, const f16 *__r
         }
       }
     }
-    // kernel.ts:30
+    // kernel.ts:42
     from = from + 32;
     stage = stage == 2 ? 0 : stage + 1;
   }
   cp_async_wait<0>();
-  // kernel.ts:38
+  // kernel.ts:50
   float z[64];
   float bias_2[8];
   #pragma unroll
   for (int j = 0; j < 4; ++j) {
     bool columnLive = block_x * 128 + (at1 + j * 8) < 1024;
     unsigned packed;
-    packed = columnLive ? *(const unsigned *)(bias + block_x * 128 + (at1 + j * 8)) : 0;
+    packed = columnLive ? *(const unsigned *)(bias + block_x * 128 + at1 + j * 8) : 0;
     bias_2[j * 2] = low_f16(packed);
     bias_2[j * 2 + 1] = high_f16(packed);
   }
@@ -248,7 +248,7 @@ linear_gelu(const f16 *__restrict__ x, const f16 *__restrict__ w, const f16 *__r
       }
     }
   }
-  // kernel.ts:40
+  // kernel.ts:52
   #pragma unroll
   for (int i = 0; i < 4; ++i) {
     #pragma unroll
@@ -257,7 +257,7 @@ linear_gelu(const f16 *__restrict__ x, const f16 *__restrict__ w, const f16 *__r
       #pragma unroll
       for (int j = 0; j < 4; ++j) {
         bool columnLive = block_x * 128 + (at1 + j * 8) < 1024;
-        if (rowLive && columnLive) *(unsigned *)(y + ((long long)block_y * 128 + (at0 + i_2 * 8 + i * 16)) * 1024 + ((long long)block_x * 128 + (at1 + j * 8))) = pack_f16(z[i_2 * 2 + j * 4 + i * 16] * 0.5f * (erff(z[i_2 * 2 + j * 4 + i * 16] * 0.70710677f) + 1.0f), z[i_2 * 2 + j * 4 + i * 16 + 1] * 0.5f * (erff(z[i_2 * 2 + j * 4 + i * 16 + 1] * 0.70710677f) + 1.0f));
+        if (rowLive && columnLive) *(unsigned *)(y + ((long long)block_y * 128 + at0) * 1024 + ((long long)block_x * 128 + at1) + ((i_2 * 8 + i * 16) * 1024 + j * 8)) = pack_f16(z[i_2 * 2 + j * 4 + i * 16] * 0.5f * (erff(z[i_2 * 2 + j * 4 + i * 16] * 0.70710677f) + 1.0f), z[i_2 * 2 + j * 4 + i * 16 + 1] * 0.5f * (erff(z[i_2 * 2 + j * 4 + i * 16 + 1] * 0.70710677f) + 1.0f));
       }
     }
   }

@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-/** linear_gelu at columns=1024 depth=1024 dtype=f16 rows=128 width=128 step=32 stages=3: 256 threads a block, 49152 bytes of shared memory.
+/** linear_gelu at columns=1024 depth=1024 dtype=f16 rows=128 width=128 step=32 stages=3 producers=0 wgmma=0: 256 threads a block, 49152 bytes of shared memory.
  *  x: f16, read, device memory, aligned to 16 bytes
  *  w: f16, read, device memory, aligned to 16 bytes
  *  bias: f16, read, device memory, aligned to 16 bytes

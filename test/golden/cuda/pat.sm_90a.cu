@@ -62,7 +62,7 @@ template <int pending> __device__ __forceinline__ void cp_async_wait() {
 
 // pat_forward: 128 threads, 114688 bytes of shared memory
 //   spec: headDim=128 group=4 kvHeads=8 page=16 dtype=f16
-//   tile: m=64 n=64 stages=3
+//   tile: m=64 n=64 stages=3 producers=0 wgmma=0
 //   shared keys: 49152 bytes at 0, 3 stages x 64 x 128 x 2 B, xor swizzle
 //   shared values: 49152 bytes at 49152, 3 stages x 64 x 128 x 2 B, xor swizzle
 //   shared queries: 16384 bytes at 98304, 64 x 128 x 2 B, xor swizzle
@@ -76,15 +76,15 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   const unsigned keys_address = arena_address + 0u;
   const unsigned values_address = arena_address + 49152u;
   const unsigned queries_address = arena_address + 98304u;
-  // forward.ts:38
+  // forward.ts:47
   int pid = block_y * 32768 + block_x;
-  // forward.ts:40
+  // forward.ts:49
   int pack = pid < total ? packBase + pid / 8 : sentinel;
-  // forward.ts:53
+  // forward.ts:65
   int entryBegin = packs[(long long)pack * 4 + 2];
-  // forward.ts:54
+  // forward.ts:66
   int entryEnd = packs[(long long)pack * 4 + 3];
-  // forward.ts:55
+  // forward.ts:67
   int next_e = entryBegin - 1;
   int next_step = 0;
   int next_trips = 0;
@@ -95,13 +95,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   int next_from_ahead = 0;
   int next_to_ahead = 0;
   if (entryBegin < entryEnd) {
-    // forward.ts:70
+    // forward.ts:84
     int pageList = entries[(long long)entryBegin * 5];
-    // forward.ts:66
+    // forward.ts:80
     int from = entries[(long long)entryBegin * 5 + 1];
-    // forward.ts:67
+    // forward.ts:81
     int to = entries[(long long)entryBegin * 5 + 2];
-    // forward.ts:55
+    // forward.ts:67
     next_pageList_ahead = pageList;
     next_from_ahead = from;
     next_to_ahead = to;
@@ -115,17 +115,17 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     next_from = next_from_ahead;
     next_to = next_to_ahead;
     if (next_e < entryEnd) {
-      next_trips = (next_to - next_from + 63) / 64;
+      next_trips = (next_to - next_from / 16 * 16 + 63) / 64;
     }
     while (next_step >= next_trips && next_e < entryEnd) {
       if (next_e + 1 < entryEnd) {
-        // forward.ts:70
+        // forward.ts:84
         int pageList = entries[(long long)next_e * 5 + 5];
-        // forward.ts:66
+        // forward.ts:80
         int from = entries[(long long)next_e * 5 + 6];
-        // forward.ts:67
+        // forward.ts:81
         int to = entries[(long long)next_e * 5 + 7];
-        // forward.ts:55
+        // forward.ts:67
         next_pageList_ahead = pageList;
         next_from_ahead = from;
         next_to_ahead = to;
@@ -137,7 +137,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       next_from = next_from_ahead;
       next_to = next_to_ahead;
       if (next_e < entryEnd) {
-        next_trips = (next_to - next_from + 63) / 64;
+        next_trips = (next_to - next_from / 16 * 16 + 63) / 64;
       }
     }
   }
@@ -151,28 +151,28 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   int from = 0;
   int to = 0;
   if (e < entryEnd) {
-    // forward.ts:75
+    // forward.ts:90
     int entries_at_3 = entries[(long long)e * 5 + 3];
-    // forward.ts:76
+    // forward.ts:91
     int entries_at_4 = entries[(long long)e * 5 + 4];
-    // forward.ts:66
+    // forward.ts:80
     int from_2 = entries[(long long)e * 5 + 1];
-    // forward.ts:67
+    // forward.ts:81
     int to_2 = entries[(long long)e * 5 + 2];
-    // forward.ts:55
+    // forward.ts:67
     entries_at = entries_at_3;
     entries_at_2 = entries_at_4;
     from = from_2;
     to = to_2;
   }
   if (next_step == 0 && next_e + 1 < entryEnd) {
-    // forward.ts:70
+    // forward.ts:84
     int pageList = entries[(long long)next_e * 5 + 5];
-    // forward.ts:66
+    // forward.ts:80
     int from_2 = entries[(long long)next_e * 5 + 6];
-    // forward.ts:67
+    // forward.ts:81
     int to_2 = entries[(long long)next_e * 5 + 7];
-    // forward.ts:55
+    // forward.ts:67
     next_pageList_ahead = pageList;
     next_from_ahead = from_2;
     next_to_ahead = to_2;
@@ -181,20 +181,19 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   if (next_e < entryEnd) {
     #pragma unroll
     for (int c = 0; c < 4; ++c) {
-      int token = next_from + next_step * 64 + (copy_row + c * 16);
-      int quotient = token / 16;
-      bool inside = token < next_to;
-      int pageId_2 = inside ? pages[next_pageList + quotient] : 0;
+      int token = next_from / 16 * 16 + next_step * 64 + (copy_row + c * 16);
+      int listed = token / 16;
+      int pageId_2 = listed * 16 < next_to ? pages[next_pageList + listed] : 0;
       pageId[c] = pageId_2;
     }
   }
-  // forward.ts:51
+  // forward.ts:60
   int sequence[4];
-  // forward.ts:42
-  int sequenceBegin = packs[(long long)pack * 4];
-  // forward.ts:43
-  int sequenceCount = packs[(long long)pack * 4 + 1];
   // forward.ts:51
+  int sequenceBegin = packs[(long long)pack * 4];
+  // forward.ts:52
+  int sequenceCount = packs[(long long)pack * 4 + 1];
+  // forward.ts:60
   #pragma unroll
   for (int c = 0; c < 4; ++c) {
     int local = c * 4 + copy_row / 4;
@@ -204,9 +203,9 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   }
   int column = thread % 8 * 8;
   int copy_offset = copy_row * 256 + ((column / 8) ^ (copy_row % 8)) * 16;
-  // forward.ts:41
+  // forward.ts:50
   int kvHead = pid % 8;
-  // forward.ts:51
+  // forward.ts:60
   int remainder = copy_row % 4;
   int head = kvHead * 4 + remainder;
   #pragma unroll
@@ -218,27 +217,27 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       cp_async_16_zfill(queries_address + (c * 4096 + b * 128 + copy_offset), q + head * 128 + column + (long long)sequence[c] * 4096 + b * 64, live);
     }
   }
-  // forward.ts:55
+  // forward.ts:67
   cp_async_commit();
   if (next_e < entryEnd) {
-    // forward.ts:74
+    // forward.ts:89
     #pragma unroll
     for (int c = 0; c < 4; ++c) {
-      // forward.ts:73
-      int token = next_from + next_step * 64 + (copy_row + c * 16);
-      bool inside = token < next_to;
+      // forward.ts:88
+      int token = next_from / 16 * 16 + next_step * 64 + (copy_row + c * 16);
+      bool inside = token >= next_from && token < next_to;
       int remainder_2 = token % 16;
-      // forward.ts:74
+      // forward.ts:89
       #pragma unroll
       for (int b = 0; b < 2; ++b) {
-        // forward.ts:73
+        // forward.ts:88
         cp_async_16_zfill(keys_address + (c * 4096 + b * 128 + copy_offset), k + kvHead * 128 + column + (long long)pageId[c] * 16384 + remainder_2 * 1024 + b * 64, inside);
-        // forward.ts:74
+        // forward.ts:89
         cp_async_16_zfill(values_address + (c * 4096 + b * 128 + copy_offset), v + kvHead * 128 + column + (long long)pageId[c] * 16384 + remainder_2 * 1024 + b * 64, inside);
       }
     }
   }
-  // forward.ts:55
+  // forward.ts:67
   cp_async_commit();
   next_step = next_step + 1;
   if (next_step >= next_trips && next_e < entryEnd) {
@@ -249,17 +248,17 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     next_from = next_from_ahead;
     next_to = next_to_ahead;
     if (next_e < entryEnd) {
-      next_trips = (next_to - next_from + 63) / 64;
+      next_trips = (next_to - next_from / 16 * 16 + 63) / 64;
     }
     while (next_step >= next_trips && next_e < entryEnd) {
       if (next_e + 1 < entryEnd) {
-        // forward.ts:70
+        // forward.ts:84
         int pageList = entries[(long long)next_e * 5 + 5];
-        // forward.ts:66
+        // forward.ts:80
         int from_2 = entries[(long long)next_e * 5 + 6];
-        // forward.ts:67
+        // forward.ts:81
         int to_2 = entries[(long long)next_e * 5 + 7];
-        // forward.ts:55
+        // forward.ts:67
         next_pageList_ahead = pageList;
         next_from_ahead = from_2;
         next_to_ahead = to_2;
@@ -271,18 +270,18 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       next_from = next_from_ahead;
       next_to = next_to_ahead;
       if (next_e < entryEnd) {
-        next_trips = (next_to - next_from + 63) / 64;
+        next_trips = (next_to - next_from / 16 * 16 + 63) / 64;
       }
     }
   }
   if (next_step == 0 && next_e + 1 < entryEnd) {
-    // forward.ts:70
+    // forward.ts:84
     int pageList = entries[(long long)next_e * 5 + 5];
-    // forward.ts:66
+    // forward.ts:80
     int from_2 = entries[(long long)next_e * 5 + 6];
-    // forward.ts:67
+    // forward.ts:81
     int to_2 = entries[(long long)next_e * 5 + 7];
-    // forward.ts:55
+    // forward.ts:67
     next_pageList_ahead = pageList;
     next_from_ahead = from_2;
     next_to_ahead = to_2;
@@ -290,33 +289,32 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   if (next_e < entryEnd) {
     #pragma unroll
     for (int c = 0; c < 4; ++c) {
-      int token = next_from + next_step * 64 + (copy_row + c * 16);
-      int quotient = token / 16;
-      bool inside = token < next_to;
-      int pageId_2 = inside ? pages[next_pageList + quotient] : 0;
+      int token = next_from / 16 * 16 + next_step * 64 + (copy_row + c * 16);
+      int listed = token / 16;
+      int pageId_2 = listed * 16 < next_to ? pages[next_pageList + listed] : 0;
       pageId[c] = pageId_2;
     }
   }
   e_after_1 = next_e;
   if (next_e < entryEnd) {
-    // forward.ts:74
+    // forward.ts:89
     #pragma unroll
     for (int c = 0; c < 4; ++c) {
-      // forward.ts:73
-      int token = next_from + next_step * 64 + (copy_row + c * 16);
-      bool inside = token < next_to;
+      // forward.ts:88
+      int token = next_from / 16 * 16 + next_step * 64 + (copy_row + c * 16);
+      bool inside = token >= next_from && token < next_to;
       int remainder_2 = token % 16;
-      // forward.ts:74
+      // forward.ts:89
       #pragma unroll
       for (int b = 0; b < 2; ++b) {
-        // forward.ts:73
+        // forward.ts:88
         cp_async_16_zfill(keys_address + (c * 4096 + b * 128 + copy_offset + 16384), k + kvHead * 128 + column + (long long)pageId[c] * 16384 + remainder_2 * 1024 + b * 64, inside);
-        // forward.ts:74
+        // forward.ts:89
         cp_async_16_zfill(values_address + (c * 4096 + b * 128 + copy_offset + 16384), v + kvHead * 128 + column + (long long)pageId[c] * 16384 + remainder_2 * 1024 + b * 64, inside);
       }
     }
   }
-  // forward.ts:55
+  // forward.ts:67
   cp_async_commit();
   next_step = next_step + 1;
   if (next_step >= next_trips && next_e < entryEnd) {
@@ -327,17 +325,17 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     next_from = next_from_ahead;
     next_to = next_to_ahead;
     if (next_e < entryEnd) {
-      next_trips = (next_to - next_from + 63) / 64;
+      next_trips = (next_to - next_from / 16 * 16 + 63) / 64;
     }
     while (next_step >= next_trips && next_e < entryEnd) {
       if (next_e + 1 < entryEnd) {
-        // forward.ts:70
+        // forward.ts:84
         int pageList = entries[(long long)next_e * 5 + 5];
-        // forward.ts:66
+        // forward.ts:80
         int from_2 = entries[(long long)next_e * 5 + 6];
-        // forward.ts:67
+        // forward.ts:81
         int to_2 = entries[(long long)next_e * 5 + 7];
-        // forward.ts:55
+        // forward.ts:67
         next_pageList_ahead = pageList;
         next_from_ahead = from_2;
         next_to_ahead = to_2;
@@ -349,18 +347,18 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       next_from = next_from_ahead;
       next_to = next_to_ahead;
       if (next_e < entryEnd) {
-        next_trips = (next_to - next_from + 63) / 64;
+        next_trips = (next_to - next_from / 16 * 16 + 63) / 64;
       }
     }
   }
   if (next_step == 0 && next_e + 1 < entryEnd) {
-    // forward.ts:70
+    // forward.ts:84
     int pageList = entries[(long long)next_e * 5 + 5];
-    // forward.ts:66
+    // forward.ts:80
     int from_2 = entries[(long long)next_e * 5 + 6];
-    // forward.ts:67
+    // forward.ts:81
     int to_2 = entries[(long long)next_e * 5 + 7];
-    // forward.ts:55
+    // forward.ts:67
     next_pageList_ahead = pageList;
     next_from_ahead = from_2;
     next_to_ahead = to_2;
@@ -368,10 +366,9 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   if (next_e < entryEnd) {
     #pragma unroll
     for (int c = 0; c < 4; ++c) {
-      int token = next_from + next_step * 64 + (copy_row + c * 16);
-      int quotient = token / 16;
-      bool inside = token < next_to;
-      int pageId_2 = inside ? pages[next_pageList + quotient] : 0;
+      int token = next_from / 16 * 16 + next_step * 64 + (copy_row + c * 16);
+      int listed = token / 16;
+      int pageId_2 = listed * 16 < next_to ? pages[next_pageList + listed] : 0;
       pageId[c] = pageId_2;
     }
   }
@@ -402,9 +399,9 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   }
   int stage = 0;
   int fill_stage = 2;
-  // forward.ts:77
+  // forward.ts:92
   int warp_row = thread / 32 * 16;
-  // forward.ts:79
+  // forward.ts:94
   unsigned queries_fragments[32];
   int lane_offset = (thread / 32 * 16 + (thread % 32 / 8 % 2 * 8 + thread % 32 % 8)) * 256 + ((thread % 32 / 16) ^ (thread % 32 % 8)) * 16;
   __syncthreads();
@@ -413,33 +410,33 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     ldmatrix_x4(queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], queries_address + (kk * 2 / 8 * 128 + (lane_offset ^ (kk * 2 % 8 * 16))));
   }
   int lane_offset_2 = (thread % 32 / 16 * 8 + thread % 32 % 8) * 256 + ((thread % 32 / 8 % 2) ^ (thread % 32 % 8)) * 16;
-  // forward.ts:35
+  // forward.ts:44
   float toBase2 = scale * 1.442695f;
-  // forward.ts:90
+  // forward.ts:105
   int lane_offset_3 = (thread % 32 / 8 % 2 * 8 + thread % 32 % 8) * 256 + ((thread % 32 / 16) ^ (thread % 32 % 8)) * 16;
-  // forward.ts:55
+  // forward.ts:67
   while (e < entryEnd) {
     cp_async_wait<1>();
     __syncthreads();
     if (next_e < entryEnd) {
-      // forward.ts:74
+      // forward.ts:89
       #pragma unroll
       for (int c = 0; c < 4; ++c) {
-        // forward.ts:73
-        int token = next_from + next_step * 64 + (copy_row + c * 16);
-        bool inside = token < next_to;
+        // forward.ts:88
+        int token = next_from / 16 * 16 + next_step * 64 + (copy_row + c * 16);
+        bool inside = token >= next_from && token < next_to;
         int remainder_2 = token % 16;
-        // forward.ts:74
+        // forward.ts:89
         #pragma unroll
         for (int b = 0; b < 2; ++b) {
-          // forward.ts:73
+          // forward.ts:88
           cp_async_16_zfill(keys_address + (fill_stage * 16384 + c * 4096 + b * 128 + copy_offset), k + kvHead * 128 + column + (long long)pageId[c] * 16384 + remainder_2 * 1024 + b * 64, inside);
-          // forward.ts:74
+          // forward.ts:89
           cp_async_16_zfill(values_address + (fill_stage * 16384 + c * 4096 + b * 128 + copy_offset), v + kvHead * 128 + column + (long long)pageId[c] * 16384 + remainder_2 * 1024 + b * 64, inside);
         }
       }
     }
-    // forward.ts:55
+    // forward.ts:67
     cp_async_commit();
     next_step = next_step + 1;
     if (next_step >= next_trips && next_e < entryEnd) {
@@ -450,17 +447,17 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       next_from = next_from_ahead;
       next_to = next_to_ahead;
       if (next_e < entryEnd) {
-        next_trips = (next_to - next_from + 63) / 64;
+        next_trips = (next_to - next_from / 16 * 16 + 63) / 64;
       }
       while (next_step >= next_trips && next_e < entryEnd) {
         if (next_e + 1 < entryEnd) {
-          // forward.ts:70
+          // forward.ts:84
           int pageList = entries[(long long)next_e * 5 + 5];
-          // forward.ts:66
+          // forward.ts:80
           int from_2 = entries[(long long)next_e * 5 + 6];
-          // forward.ts:67
+          // forward.ts:81
           int to_2 = entries[(long long)next_e * 5 + 7];
-          // forward.ts:55
+          // forward.ts:67
           next_pageList_ahead = pageList;
           next_from_ahead = from_2;
           next_to_ahead = to_2;
@@ -472,48 +469,47 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
         next_from = next_from_ahead;
         next_to = next_to_ahead;
         if (next_e < entryEnd) {
-          next_trips = (next_to - next_from + 63) / 64;
+          next_trips = (next_to - next_from / 16 * 16 + 63) / 64;
         }
       }
     }
-    // forward.ts:70
+    // forward.ts:84
     int pageList = entries[(long long)min(next_e + 1, entryEnd - 1) * 5];
-    // forward.ts:66
+    // forward.ts:80
     int from_2 = entries[(long long)min(next_e + 1, entryEnd - 1) * 5 + 1];
-    // forward.ts:67
+    // forward.ts:81
     int to_2 = entries[(long long)min(next_e + 1, entryEnd - 1) * 5 + 2];
-    // forward.ts:55
+    // forward.ts:67
     next_pageList_ahead = pageList;
     next_from_ahead = from_2;
     next_to_ahead = to_2;
     if (next_e < entryEnd) {
       #pragma unroll
       for (int c = 0; c < 4; ++c) {
-        int token = next_from + next_step * 64 + (copy_row + c * 16);
-        int quotient = token / 16;
-        bool inside = token < next_to;
-        int pageId_2 = inside ? pages[next_pageList + quotient] : 0;
+        int token = next_from / 16 * 16 + next_step * 64 + (copy_row + c * 16);
+        int listed = token / 16;
+        int pageId_2 = listed * 16 < next_to ? pages[next_pageList + listed] : 0;
         pageId[c] = pageId_2;
       }
     }
     fill_stage = fill_stage == 2 ? 0 : fill_stage + 1;
-    // forward.ts:75
+    // forward.ts:90
     int firstRow = entries_at * 4;
-    // forward.ts:76
+    // forward.ts:91
     int endRow = firstRow + entries_at_2 * 4;
-    // forward.ts:77
+    // forward.ts:92
     if (firstRow < warp_row + 16 && endRow > warp_row) {
-      // forward.ts:82
+      // forward.ts:97
       float max_3[2];
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         max_3[i] = max_2[i];
       }
       bool inside[2];
-      // forward.ts:80
+      // forward.ts:95
       float top[2];
       float max_4[2];
-      // forward.ts:79
+      // forward.ts:94
       float scores[32];
       float dot[32];
       #pragma unroll
@@ -546,21 +542,21 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
           }
         }
       }
-      if (!(from + step * 64 + 63 < to)) {
+      if (!(from / 16 * 16 + step * 64 >= from && from / 16 * 16 + step * 64 + 63 < to)) {
         #pragma unroll
         for (int i = 0; i < 2; ++i) {
           #pragma unroll
           for (int j = 0; j < 8; ++j) {
             #pragma unroll
             for (int j_2 = 0; j_2 < 2; ++j_2) {
-              int token = from + step * 64 + (at1 + j_2 + j * 8);
-              bool inside_2 = token < to;
+              int token = from / 16 * 16 + step * 64 + (at1 + j_2 + j * 8);
+              bool inside_2 = token >= from && token < to;
               scores[j_2 + i * 2 + j * 4] = inside_2 ? scores[j_2 + i * 2 + j * 4] : -INF;
             }
           }
         }
       }
-      // forward.ts:80
+      // forward.ts:95
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         max_4[i] = scores[i * 2];
@@ -588,7 +584,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       for (int i = 0; i < 2; ++i) {
         top[i] = max_4[i] * toBase2;
       }
-      // forward.ts:82
+      // forward.ts:97
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         bool inside_2 = at0 + i * 8 >= firstRow && at0 + i * 8 < endRow;
@@ -607,15 +603,15 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
         for (int i = 0; i < 2; ++i) {
           top_2[i] = inside[i] ? top[i] : max_3[i];
         }
-        // forward.ts:84
+        // forward.ts:99
         float sum_2[2];
-        // forward.ts:82
+        // forward.ts:97
         float rescale[2];
         #pragma unroll
         for (int i = 0; i < 2; ++i) {
           rescale[i] = inside[i] ? exp2_approx(max_3[i] - top[i]) : 1.0f;
         }
-        // forward.ts:84
+        // forward.ts:99
         #pragma unroll
         for (int i = 0; i < 2; ++i) {
           sum_2[i] = sum[i] * rescale[i];
@@ -631,7 +627,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
             }
           }
         }
-        // forward.ts:82
+        // forward.ts:97
         #pragma unroll
         for (int i = 0; i < 2; ++i) {
           max_3[i] = top_2[i];
@@ -651,10 +647,10 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
           }
         }
       }
-      // forward.ts:89
+      // forward.ts:104
       float sum_2[2];
       float sum_3[2];
-      // forward.ts:86
+      // forward.ts:101
       float weights[32];
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
@@ -667,7 +663,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
           }
         }
       }
-      // forward.ts:89
+      // forward.ts:104
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         sum_3[i] = weights[i * 2];
@@ -696,7 +692,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
         bool inside_2 = at0 + i * 8 >= firstRow && at0 + i * 8 < endRow;
         sum_2[i] = sum[i] + (inside_2 ? sum_3[i] : 0.0f);
       }
-      // forward.ts:90
+      // forward.ts:105
       float acc_2[64];
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
@@ -742,18 +738,18 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
         }
       }
     }
-    // forward.ts:55
+    // forward.ts:67
     step = e_after_1 == e ? step + 1 : 0;
     if (!(e_after_1 == e) && e_after_1 < entryEnd) {
-      // forward.ts:75
+      // forward.ts:90
       int entries_at_3 = entries[(long long)e_after_1 * 5 + 3];
-      // forward.ts:76
+      // forward.ts:91
       int entries_at_4 = entries[(long long)e_after_1 * 5 + 4];
-      // forward.ts:66
+      // forward.ts:80
       int from_3 = entries[(long long)e_after_1 * 5 + 1];
-      // forward.ts:67
+      // forward.ts:81
       int to_3 = entries[(long long)e_after_1 * 5 + 2];
-      // forward.ts:55
+      // forward.ts:67
       entries_at = entries_at_3;
       entries_at_2 = entries_at_4;
       from = from_3;
@@ -765,15 +761,15 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     stage = stage == 2 ? 0 : stage + 1;
   }
   cp_async_wait<0>();
-  // forward.ts:98
+  // forward.ts:113
   float result[64];
-  // forward.ts:97
+  // forward.ts:112
   bool empty[2];
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     empty[i] = sum[i] <= 0.0f;
   }
-  // forward.ts:98
+  // forward.ts:113
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     #pragma unroll
@@ -784,7 +780,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       }
     }
   }
-  // forward.ts:104
+  // forward.ts:119
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int local = (at0 + i * 8) / 4;
@@ -796,16 +792,16 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     bool final = live && slot < 0;
     #pragma unroll
     for (int j = 0; j < 16; ++j) {
-      if (final) *(unsigned *)(out + (long long)sequence_2 * 4096 + head_2 * 128 + (at1 + j * 8)) = pack_f16(result[i * 2 + j * 4], result[i * 2 + j * 4 + 1]);
+      if (final) *(unsigned *)(out + (long long)sequence_2 * 4096 + head_2 * 128 + at1 + j * 8) = pack_f16(result[i * 2 + j * 4], result[i * 2 + j * 4 + 1]);
     }
   }
-  // forward.ts:99
+  // forward.ts:114
   float logSumExp[2];
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     logSumExp[i] = empty[i] ? -INF : (max_2[i] + log2f(sum[i])) * 0.6931472f;
   }
-  // forward.ts:105
+  // forward.ts:120
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int local = (at0 + i * 8) / 4;
@@ -817,7 +813,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     bool final = live && slot < 0;
     if (thread % 4 == 0 && final) lse[(long long)sequence_2 * 32 + head_2] = logSumExp[i];
   }
-  // forward.ts:106
+  // forward.ts:121
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int local = (at0 + i * 8) / 4;
@@ -828,10 +824,10 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     bool partial = live && slot >= 0;
     #pragma unroll
     for (int j = 0; j < 16; ++j) {
-      if (partial) *(uint2 *)(partialOut + (long long)slot * 4096 + head_2 * 128 + (at1 + j * 8)) = make_uint2(__float_as_uint(result[i * 2 + j * 4]), __float_as_uint(result[i * 2 + j * 4 + 1]));
+      if (partial) *(uint2 *)(partialOut + (long long)slot * 4096 + head_2 * 128 + at1 + j * 8) = make_uint2(__float_as_uint(result[i * 2 + j * 4]), __float_as_uint(result[i * 2 + j * 4 + 1]));
     }
   }
-  // forward.ts:109
+  // forward.ts:124
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int local = (at0 + i * 8) / 4;

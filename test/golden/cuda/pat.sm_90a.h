@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-/** pat_forward at headDim=128 group=4 kvHeads=8 page=16 dtype=f16 m=64 n=64 stages=3: 128 threads a block, 114688 bytes of shared memory.
+/** pat_forward at headDim=128 group=4 kvHeads=8 page=16 dtype=f16 m=64 n=64 stages=3 producers=0 wgmma=0: 128 threads a block, 114688 bytes of shared memory.
  *  q: f16, read, device memory, aligned to 16 bytes
  *  k: f16, read, device memory, aligned to 16 bytes
  *  v: f16, read, device memory, aligned to 16 bytes

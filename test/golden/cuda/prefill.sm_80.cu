@@ -62,12 +62,10 @@ template <int pending> __device__ __forceinline__ void cp_async_wait() {
 
 // prefill: 256 threads, 131072 bytes of shared memory
 //   spec: headDim=128 group=4 kvHeads=2 dtype=f16
-//   tile: m=128 n=64 stages=3
+//   tile: m=128 n=64 stages=3 producers=0 wgmma=0
 //   shared keys: 49152 bytes at 0, 3 stages x 64 x 128 x 2 B, xor swizzle
 //   shared values: 49152 bytes at 49152, 3 stages x 64 x 128 x 2 B, xor swizzle
 //   shared queries: 32768 bytes at 98304, 128 x 128 x 2 B, xor swizzle
-//   shared keys: 49152 bytes at 0, 3 stages x 64 x 128 x 2 B, xor swizzle
-//   shared values: 49152 bytes at 49152, 3 stages x 64 x 128 x 2 B, xor swizzle
 extern "C" __global__ void __launch_bounds__(256)
 prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restrict__ v, const int *__restrict__ tiles, f16 *__restrict__ out, int tokens, int tileCount, float scale) {
   const int thread = threadIdx.x;
@@ -78,24 +76,19 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
   const unsigned keys_address = arena_address + 0u;
   const unsigned values_address = arena_address + 49152u;
   const unsigned queries_address = arena_address + 98304u;
-  const unsigned keys_address_2 = arena_address + 0u;
-  const unsigned values_address_2 = arena_address + 49152u;
-  // kernel.ts:29
+  // kernel.ts:40
   int begin = tiles[(long long)block_x * 3];
-  // kernel.ts:40
+  // kernel.ts:56
   int next_at = begin;
-  // kernel.ts:31
+  // kernel.ts:42
   int first = tiles[(long long)block_x * 3 + 2];
-  // kernel.ts:65
-  int whole = (first / 4 + 1) / 64 * 64 + begin;
-  // kernel.ts:40
+  // kernel.ts:41
+  int end = tiles[(long long)block_x * 3 + 1];
+  // kernel.ts:56
   int at = begin;
-  // kernel.ts:37
+  // kernel.ts:48
   int copy_row = thread / 8;
   int column = thread % 8 * 8;
-  // kernel.ts:30
-  int end = tiles[(long long)block_x * 3 + 1];
-  // kernel.ts:37
   int copy_offset = copy_row * 256 + ((column / 8) ^ (copy_row % 8)) * 16;
   #pragma unroll
   for (int c = 0; c < 4; ++c) {
@@ -108,38 +101,56 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
       cp_async_16_zfill(queries_address + (c * 8192 + b * 128 + copy_offset), q + column + (long long)(begin + quotient) * 1024 + ((long long)block_y * 4 + remainder) * 128 + b * 64, live);
     }
   }
-  // kernel.ts:40
+  // kernel.ts:56
   cp_async_commit();
-  if (next_at < whole) {
-    // kernel.ts:45
+  if (next_at < min(begin + (first + 127) / 4 + 1, end)) {
+    // kernel.ts:61
     #pragma unroll
     for (int c = 0; c < 2; ++c) {
+      // kernel.ts:60
+      int seen = next_at + (copy_row + c * 32);
+      // kernel.ts:61
       #pragma unroll
       for (int b = 0; b < 2; ++b) {
-        // kernel.ts:44
-        cp_async_16(keys_address + (c * 8192 + b * 128 + copy_offset), k + (long long)block_y * 128 + column + (long long)(next_at + (copy_row + c * 32)) * 256 + b * 64);
-        // kernel.ts:45
-        cp_async_16(values_address + (c * 8192 + b * 128 + copy_offset), v + (long long)block_y * 128 + column + (long long)(next_at + (copy_row + c * 32)) * 256 + b * 64);
+        // kernel.ts:60
+        {
+          const bool live = seen < end;
+          cp_async_16_zfill(keys_address + (c * 8192 + b * 128 + copy_offset), k + (long long)block_y * 128 + column + (long long)seen * 256 + b * 64, live);
+        }
+        // kernel.ts:61
+        {
+          const bool live = seen < end;
+          cp_async_16_zfill(values_address + (c * 8192 + b * 128 + copy_offset), v + (long long)block_y * 128 + column + (long long)seen * 256 + b * 64, live);
+        }
       }
     }
   }
-  // kernel.ts:40
+  // kernel.ts:56
   cp_async_commit();
   next_at = next_at + 64;
-  if (next_at < whole) {
-    // kernel.ts:45
+  if (next_at < min(begin + (first + 127) / 4 + 1, end)) {
+    // kernel.ts:61
     #pragma unroll
     for (int c = 0; c < 2; ++c) {
+      // kernel.ts:60
+      int seen = next_at + (copy_row + c * 32);
+      // kernel.ts:61
       #pragma unroll
       for (int b = 0; b < 2; ++b) {
-        // kernel.ts:44
-        cp_async_16(keys_address + (c * 8192 + b * 128 + copy_offset + 16384), k + (long long)block_y * 128 + column + (long long)(next_at + (copy_row + c * 32)) * 256 + b * 64);
-        // kernel.ts:45
-        cp_async_16(values_address + (c * 8192 + b * 128 + copy_offset + 16384), v + (long long)block_y * 128 + column + (long long)(next_at + (copy_row + c * 32)) * 256 + b * 64);
+        // kernel.ts:60
+        {
+          const bool live = seen < end;
+          cp_async_16_zfill(keys_address + (c * 8192 + b * 128 + copy_offset + 16384), k + (long long)block_y * 128 + column + (long long)seen * 256 + b * 64, live);
+        }
+        // kernel.ts:61
+        {
+          const bool live = seen < end;
+          cp_async_16_zfill(values_address + (c * 8192 + b * 128 + copy_offset + 16384), v + (long long)block_y * 128 + column + (long long)seen * 256 + b * 64, live);
+        }
       }
     }
   }
-  // kernel.ts:40
+  // kernel.ts:56
   cp_async_commit();
   next_at = next_at + 64;
   cp_async_wait<2>();
@@ -168,7 +179,7 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
   }
   int stage = 0;
   int fill_stage = 2;
-  // kernel.ts:46
+  // kernel.ts:63
   unsigned queries_fragments[32];
   int lane_offset = (thread / 32 * 16 + (thread % 32 / 8 % 2 * 8 + thread % 32 % 8)) * 256 + ((thread % 32 / 16) ^ (thread % 32 % 8)) * 16;
   __syncthreads();
@@ -177,52 +188,62 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
     ldmatrix_x4(queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], queries_address + (kk * 2 / 8 * 128 + (lane_offset ^ (kk * 2 % 8 * 16))));
   }
   int lane_offset_2 = (thread % 32 / 16 * 8 + thread % 32 % 8) * 256 + ((thread % 32 / 8 % 2) ^ (thread % 32 % 8)) * 16;
-  // kernel.ts:24
+  // kernel.ts:35
   float toBase2 = scale * 1.442695f;
-  // kernel.ts:51
+  // kernel.ts:66
   int warp_row = thread / 32 * 16;
-  // kernel.ts:59
+  // kernel.ts:74
   int lane_offset_3 = (thread % 32 / 8 % 2 * 8 + thread % 32 % 8) * 256 + ((thread % 32 / 16) ^ (thread % 32 % 8)) * 16;
-  // kernel.ts:40
-  while (at < whole) {
+  // kernel.ts:56
+  while (at < min(begin + (first + 127) / 4 + 1, end)) {
     cp_async_wait<1>();
     __syncthreads();
-    if (next_at < whole) {
-      // kernel.ts:45
+    if (next_at < min(begin + (first + 127) / 4 + 1, end)) {
+      // kernel.ts:61
       #pragma unroll
       for (int c = 0; c < 2; ++c) {
+        // kernel.ts:60
+        int seen = next_at + (copy_row + c * 32);
+        // kernel.ts:61
         #pragma unroll
         for (int b = 0; b < 2; ++b) {
-          // kernel.ts:44
-          cp_async_16(keys_address + (fill_stage * 16384 + c * 8192 + b * 128 + copy_offset), k + (long long)block_y * 128 + column + (long long)(next_at + (copy_row + c * 32)) * 256 + b * 64);
-          // kernel.ts:45
-          cp_async_16(values_address + (fill_stage * 16384 + c * 8192 + b * 128 + copy_offset), v + (long long)block_y * 128 + column + (long long)(next_at + (copy_row + c * 32)) * 256 + b * 64);
+          // kernel.ts:60
+          {
+            const bool live = seen < end;
+            cp_async_16_zfill(keys_address + (fill_stage * 16384 + c * 8192 + b * 128 + copy_offset), k + (long long)block_y * 128 + column + (long long)seen * 256 + b * 64, live);
+          }
+          // kernel.ts:61
+          {
+            const bool live = seen < end;
+            cp_async_16_zfill(values_address + (fill_stage * 16384 + c * 8192 + b * 128 + copy_offset), v + (long long)block_y * 128 + column + (long long)seen * 256 + b * 64, live);
+          }
         }
       }
     }
-    // kernel.ts:40
+    // kernel.ts:56
     cp_async_commit();
     next_at = next_at + 64;
     fill_stage = fill_stage == 2 ? 0 : fill_stage + 1;
-    // kernel.ts:51
+    // kernel.ts:66
     float max_3[2];
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
       max_3[i] = max_2[i];
     }
     bool gt[2];
-    // kernel.ts:49
+    // kernel.ts:64
     float top[2];
     float max_4[2];
-    // kernel.ts:46
-    float products[32];
+    // kernel.ts:63
+    float scores[32];
+    float dot[32];
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
       #pragma unroll
       for (int j = 0; j < 8; ++j) {
         #pragma unroll
         for (int j_2 = 0; j_2 < 2; ++j_2) {
-          products[j_2 + i * 2 + j * 4] = 0.0f;
+          dot[j_2 + i * 2 + j * 4] = 0.0f;
         }
       }
     }
@@ -232,21 +253,46 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
       for (int jj = 0; jj < 4; ++jj) {
         unsigned b[4];
         ldmatrix_x4(b[0], b[1], b[2], b[3], keys_address + (stage * 16384 + (jj * 4096 + kk * 2 / 8 * 128) + (lane_offset_2 ^ (kk * 2 % 8 * 16))));
-        mma_m16n8k16_f16(products[jj * 8], products[jj * 8 + 1], products[jj * 8 + 2], products[jj * 8 + 3], queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], b[0], b[1]);
-        mma_m16n8k16_f16(products[jj * 8 + 4], products[jj * 8 + 5], products[jj * 8 + 6], products[jj * 8 + 7], queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], b[2], b[3]);
+        mma_m16n8k16_f16(dot[jj * 8], dot[jj * 8 + 1], dot[jj * 8 + 2], dot[jj * 8 + 3], queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], b[0], b[1]);
+        mma_m16n8k16_f16(dot[jj * 8 + 4], dot[jj * 8 + 5], dot[jj * 8 + 6], dot[jj * 8 + 7], queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], b[2], b[3]);
       }
     }
-    // kernel.ts:49
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      max_4[i] = products[i * 2];
+      #pragma unroll
+      for (int j = 0; j < 8; ++j) {
+        #pragma unroll
+        for (int j_2 = 0; j_2 < 2; ++j_2) {
+          scores[j_2 + i * 2 + j * 4] = dot[j_2 + i * 2 + j * 4];
+        }
+      }
+    }
+    if (!(at + 63 <= begin + first / 4)) {
+      #pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        int row = first + (at0 + i * 8);
+        int quotient = row / 4;
+        #pragma unroll
+        for (int j = 0; j < 8; ++j) {
+          #pragma unroll
+          for (int j_2 = 0; j_2 < 2; ++j_2) {
+            int seen = at + (at1 + j_2 + j * 8);
+            scores[j_2 + i * 2 + j * 4] = seen <= begin + quotient ? scores[j_2 + i * 2 + j * 4] : -INF;
+          }
+        }
+      }
+    }
+    // kernel.ts:64
+    #pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      max_4[i] = scores[i * 2];
     }
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      max_4[i] = fmaxf(max_4[i], fmaxf(fmaxf(products[i * 2 + 1], products[i * 2 + 4]), fmaxf(products[i * 2 + 5], products[i * 2 + 8])));
-      max_4[i] = fmaxf(max_4[i], fmaxf(fmaxf(products[i * 2 + 9], products[i * 2 + 12]), fmaxf(products[i * 2 + 13], products[i * 2 + 16])));
-      max_4[i] = fmaxf(max_4[i], fmaxf(fmaxf(products[i * 2 + 17], products[i * 2 + 20]), fmaxf(products[i * 2 + 21], products[i * 2 + 24])));
-      max_4[i] = fmaxf(max_4[i], fmaxf(fmaxf(products[i * 2 + 25], products[i * 2 + 28]), products[i * 2 + 29]));
+      max_4[i] = fmaxf(max_4[i], fmaxf(fmaxf(scores[i * 2 + 1], scores[i * 2 + 4]), fmaxf(scores[i * 2 + 5], scores[i * 2 + 8])));
+      max_4[i] = fmaxf(max_4[i], fmaxf(fmaxf(scores[i * 2 + 9], scores[i * 2 + 12]), fmaxf(scores[i * 2 + 13], scores[i * 2 + 16])));
+      max_4[i] = fmaxf(max_4[i], fmaxf(fmaxf(scores[i * 2 + 17], scores[i * 2 + 20]), fmaxf(scores[i * 2 + 21], scores[i * 2 + 24])));
+      max_4[i] = fmaxf(max_4[i], fmaxf(fmaxf(scores[i * 2 + 25], scores[i * 2 + 28]), scores[i * 2 + 29]));
     }
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
@@ -264,7 +310,7 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
     for (int i = 0; i < 2; ++i) {
       top[i] = max_4[i] * toBase2;
     }
-    // kernel.ts:51
+    // kernel.ts:66
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
       gt[i] = top[i] > max_2[i] + 8.0f;
@@ -282,15 +328,15 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
       for (int i = 0; i < 2; ++i) {
         top_2[i] = gt[i] ? top[i] : max_3[i];
       }
-      // kernel.ts:53
+      // kernel.ts:68
       float sum_2[2];
-      // kernel.ts:51
+      // kernel.ts:66
       float rescale[2];
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         rescale[i] = gt[i] ? exp2_approx(max_3[i] - top[i]) : 1.0f;
       }
-      // kernel.ts:53
+      // kernel.ts:68
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         sum_2[i] = sum[i] * rescale[i];
@@ -306,7 +352,7 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
           }
         }
       }
-      // kernel.ts:51
+      // kernel.ts:66
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         max_3[i] = top_2[i];
@@ -326,10 +372,10 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
         }
       }
     }
-    // kernel.ts:58
+    // kernel.ts:73
     float sum_2[2];
     float sum_3[2];
-    // kernel.ts:55
+    // kernel.ts:70
     float weights[32];
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
@@ -337,11 +383,11 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
       for (int j = 0; j < 8; ++j) {
         #pragma unroll
         for (int j_2 = 0; j_2 < 2; ++j_2) {
-          weights[j_2 + i * 2 + j * 4] = exp2_approx(products[j_2 + i * 2 + j * 4] * toBase2 - max_3[i]);
+          weights[j_2 + i * 2 + j * 4] = exp2_approx(scores[j_2 + i * 2 + j * 4] * toBase2 - max_3[i]);
         }
       }
     }
-    // kernel.ts:58
+    // kernel.ts:73
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
       sum_3[i] = weights[i * 2];
@@ -369,7 +415,7 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
     for (int i = 0; i < 2; ++i) {
       sum_2[i] = sum[i] + sum_3[i];
     }
-    // kernel.ts:59
+    // kernel.ts:74
     float acc_2[64];
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
@@ -414,362 +460,12 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
         }
       }
     }
-    // kernel.ts:40
+    // kernel.ts:56
     at = at + 64;
     stage = stage == 2 ? 0 : stage + 1;
   }
   cp_async_wait<0>();
-  int next_at_2 = whole;
-  int at_2 = whole;
-  cp_async_commit();
-  __syncthreads();
-  if (next_at_2 < min(begin + (first + 127) / 4 + 1, end)) {
-    // kernel.ts:45
-    #pragma unroll
-    for (int c = 0; c < 2; ++c) {
-      // kernel.ts:44
-      int seen = next_at_2 + (copy_row + c * 32);
-      // kernel.ts:45
-      #pragma unroll
-      for (int b = 0; b < 2; ++b) {
-        // kernel.ts:44
-        {
-          const bool live = seen < end;
-          cp_async_16_zfill(keys_address_2 + (c * 8192 + b * 128 + copy_offset), k + (long long)block_y * 128 + column + (long long)seen * 256 + b * 64, live);
-        }
-        // kernel.ts:45
-        {
-          const bool live = seen < end;
-          cp_async_16_zfill(values_address_2 + (c * 8192 + b * 128 + copy_offset), v + (long long)block_y * 128 + column + (long long)seen * 256 + b * 64, live);
-        }
-      }
-    }
-  }
-  // kernel.ts:40
-  cp_async_commit();
-  next_at_2 = next_at_2 + 64;
-  if (next_at_2 < min(begin + (first + 127) / 4 + 1, end)) {
-    // kernel.ts:45
-    #pragma unroll
-    for (int c = 0; c < 2; ++c) {
-      // kernel.ts:44
-      int seen = next_at_2 + (copy_row + c * 32);
-      // kernel.ts:45
-      #pragma unroll
-      for (int b = 0; b < 2; ++b) {
-        // kernel.ts:44
-        {
-          const bool live = seen < end;
-          cp_async_16_zfill(keys_address_2 + (c * 8192 + b * 128 + copy_offset + 16384), k + (long long)block_y * 128 + column + (long long)seen * 256 + b * 64, live);
-        }
-        // kernel.ts:45
-        {
-          const bool live = seen < end;
-          cp_async_16_zfill(values_address_2 + (c * 8192 + b * 128 + copy_offset + 16384), v + (long long)block_y * 128 + column + (long long)seen * 256 + b * 64, live);
-        }
-      }
-    }
-  }
-  // kernel.ts:40
-  cp_async_commit();
-  next_at_2 = next_at_2 + 64;
-  cp_async_wait<2>();
-  float max_3[2];
-  #pragma unroll
-  for (int i = 0; i < 2; ++i) {
-    max_3[i] = max_2[i];
-  }
-  float sum_2[2];
-  #pragma unroll
-  for (int i = 0; i < 2; ++i) {
-    sum_2[i] = sum[i];
-  }
-  float acc_2[64];
-  #pragma unroll
-  for (int i = 0; i < 2; ++i) {
-    #pragma unroll
-    for (int j = 0; j < 16; ++j) {
-      #pragma unroll
-      for (int j_2 = 0; j_2 < 2; ++j_2) {
-        acc_2[j_2 + i * 2 + j * 4] = acc[j_2 + i * 2 + j * 4];
-      }
-    }
-  }
-  int stage_2 = 0;
-  int fill_stage_2 = 2;
-  while (at_2 < min(begin + (first + 127) / 4 + 1, end)) {
-    cp_async_wait<1>();
-    __syncthreads();
-    if (next_at_2 < min(begin + (first + 127) / 4 + 1, end)) {
-      // kernel.ts:45
-      #pragma unroll
-      for (int c = 0; c < 2; ++c) {
-        // kernel.ts:44
-        int seen = next_at_2 + (copy_row + c * 32);
-        // kernel.ts:45
-        #pragma unroll
-        for (int b = 0; b < 2; ++b) {
-          // kernel.ts:44
-          {
-            const bool live = seen < end;
-            cp_async_16_zfill(keys_address_2 + (fill_stage_2 * 16384 + c * 8192 + b * 128 + copy_offset), k + (long long)block_y * 128 + column + (long long)seen * 256 + b * 64, live);
-          }
-          // kernel.ts:45
-          {
-            const bool live = seen < end;
-            cp_async_16_zfill(values_address_2 + (fill_stage_2 * 16384 + c * 8192 + b * 128 + copy_offset), v + (long long)block_y * 128 + column + (long long)seen * 256 + b * 64, live);
-          }
-        }
-      }
-    }
-    // kernel.ts:40
-    cp_async_commit();
-    next_at_2 = next_at_2 + 64;
-    fill_stage_2 = fill_stage_2 == 2 ? 0 : fill_stage_2 + 1;
-    // kernel.ts:51
-    float max_4[2];
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      max_4[i] = max_3[i];
-    }
-    bool gt[2];
-    // kernel.ts:49
-    float top[2];
-    float max_5[2];
-    // kernel.ts:48
-    float masked[32];
-    // kernel.ts:46
-    float products[32];
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      #pragma unroll
-      for (int j = 0; j < 8; ++j) {
-        #pragma unroll
-        for (int j_2 = 0; j_2 < 2; ++j_2) {
-          products[j_2 + i * 2 + j * 4] = 0.0f;
-        }
-      }
-    }
-    #pragma unroll
-    for (int kk = 0; kk < 8; ++kk) {
-      #pragma unroll
-      for (int jj = 0; jj < 4; ++jj) {
-        unsigned b[4];
-        ldmatrix_x4(b[0], b[1], b[2], b[3], keys_address_2 + (stage_2 * 16384 + (jj * 4096 + kk * 2 / 8 * 128) + (lane_offset_2 ^ (kk * 2 % 8 * 16))));
-        mma_m16n8k16_f16(products[jj * 8], products[jj * 8 + 1], products[jj * 8 + 2], products[jj * 8 + 3], queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], b[0], b[1]);
-        mma_m16n8k16_f16(products[jj * 8 + 4], products[jj * 8 + 5], products[jj * 8 + 6], products[jj * 8 + 7], queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], b[2], b[3]);
-      }
-    }
-    // kernel.ts:48
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      #pragma unroll
-      for (int j = 0; j < 8; ++j) {
-        #pragma unroll
-        for (int j_2 = 0; j_2 < 2; ++j_2) {
-          masked[j_2 + i * 2 + j * 4] = products[j_2 + i * 2 + j * 4];
-        }
-      }
-    }
-    if (!(at_2 + 63 <= begin + first / 4)) {
-      #pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        int row = first + (at0 + i * 8);
-        int quotient = row / 4;
-        #pragma unroll
-        for (int j = 0; j < 8; ++j) {
-          #pragma unroll
-          for (int j_2 = 0; j_2 < 2; ++j_2) {
-            int seen = at_2 + (at1 + j_2 + j * 8);
-            masked[j_2 + i * 2 + j * 4] = seen <= begin + quotient ? masked[j_2 + i * 2 + j * 4] : -INF;
-          }
-        }
-      }
-    }
-    // kernel.ts:49
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      max_5[i] = masked[i * 2];
-    }
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      max_5[i] = fmaxf(max_5[i], fmaxf(fmaxf(masked[i * 2 + 1], masked[i * 2 + 4]), fmaxf(masked[i * 2 + 5], masked[i * 2 + 8])));
-      max_5[i] = fmaxf(max_5[i], fmaxf(fmaxf(masked[i * 2 + 9], masked[i * 2 + 12]), fmaxf(masked[i * 2 + 13], masked[i * 2 + 16])));
-      max_5[i] = fmaxf(max_5[i], fmaxf(fmaxf(masked[i * 2 + 17], masked[i * 2 + 20]), fmaxf(masked[i * 2 + 21], masked[i * 2 + 24])));
-      max_5[i] = fmaxf(max_5[i], fmaxf(fmaxf(masked[i * 2 + 25], masked[i * 2 + 28]), masked[i * 2 + 29]));
-    }
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      float other;
-      other = __shfl_xor_sync(0xffffffffu, max_5[i], 1);
-      max_5[i] = fmaxf(max_5[i], other);
-    }
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      float other;
-      other = __shfl_xor_sync(0xffffffffu, max_5[i], 2);
-      max_5[i] = fmaxf(max_5[i], other);
-    }
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      top[i] = max_5[i] * toBase2;
-    }
-    // kernel.ts:51
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      gt[i] = top[i] > max_3[i] + 8.0f;
-    }
-    bool mine = false;
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      mine = mine || gt[i];
-    }
-    bool any;
-    any = __any_sync(0xffffffffu, mine);
-    if (any) {
-      float top_2[2];
-      #pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        top_2[i] = gt[i] ? top[i] : max_4[i];
-      }
-      // kernel.ts:53
-      float sum_3[2];
-      // kernel.ts:51
-      float rescale[2];
-      #pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        rescale[i] = gt[i] ? exp2_approx(max_4[i] - top[i]) : 1.0f;
-      }
-      // kernel.ts:53
-      #pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        sum_3[i] = sum_2[i] * rescale[i];
-      }
-      float acc_3[64];
-      #pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        #pragma unroll
-        for (int j = 0; j < 16; ++j) {
-          #pragma unroll
-          for (int j_2 = 0; j_2 < 2; ++j_2) {
-            acc_3[j_2 + i * 2 + j * 4] = acc_2[j_2 + i * 2 + j * 4] * rescale[i];
-          }
-        }
-      }
-      // kernel.ts:51
-      #pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        max_4[i] = top_2[i];
-      }
-      #pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        sum_2[i] = sum_3[i];
-      }
-      #pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        #pragma unroll
-        for (int j = 0; j < 16; ++j) {
-          #pragma unroll
-          for (int j_2 = 0; j_2 < 2; ++j_2) {
-            acc_2[j_2 + i * 2 + j * 4] = acc_3[j_2 + i * 2 + j * 4];
-          }
-        }
-      }
-    }
-    // kernel.ts:58
-    float sum_3[2];
-    float sum_4[2];
-    // kernel.ts:55
-    float weights[32];
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      #pragma unroll
-      for (int j = 0; j < 8; ++j) {
-        #pragma unroll
-        for (int j_2 = 0; j_2 < 2; ++j_2) {
-          weights[j_2 + i * 2 + j * 4] = exp2_approx(masked[j_2 + i * 2 + j * 4] * toBase2 - max_4[i]);
-        }
-      }
-    }
-    // kernel.ts:58
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      sum_4[i] = weights[i * 2];
-    }
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      sum_4[i] = sum_4[i] + (weights[i * 2 + 1] + weights[i * 2 + 4] + (weights[i * 2 + 5] + weights[i * 2 + 8]));
-      sum_4[i] = sum_4[i] + (weights[i * 2 + 9] + weights[i * 2 + 12] + (weights[i * 2 + 13] + weights[i * 2 + 16]));
-      sum_4[i] = sum_4[i] + (weights[i * 2 + 17] + weights[i * 2 + 20] + (weights[i * 2 + 21] + weights[i * 2 + 24]));
-      sum_4[i] = sum_4[i] + (weights[i * 2 + 25] + weights[i * 2 + 28] + weights[i * 2 + 29]);
-    }
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      float other;
-      other = __shfl_xor_sync(0xffffffffu, sum_4[i], 1);
-      sum_4[i] = sum_4[i] + other;
-    }
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      float other;
-      other = __shfl_xor_sync(0xffffffffu, sum_4[i], 2);
-      sum_4[i] = sum_4[i] + other;
-    }
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      sum_3[i] = sum_2[i] + sum_4[i];
-    }
-    // kernel.ts:59
-    float acc_3[64];
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      #pragma unroll
-      for (int j = 0; j < 16; ++j) {
-        #pragma unroll
-        for (int j_2 = 0; j_2 < 2; ++j_2) {
-          acc_3[j_2 + i * 2 + j * 4] = acc_2[j_2 + i * 2 + j * 4];
-        }
-      }
-    }
-    #pragma unroll
-    for (int kk = 0; kk < 4; ++kk) {
-      unsigned a[4];
-      a[0] = pack_f16(weights[kk * 8], weights[kk * 8 + 1]);
-      a[1] = pack_f16(weights[kk * 8 + 2], weights[kk * 8 + 3]);
-      a[2] = pack_f16(weights[kk * 8 + 4], weights[kk * 8 + 5]);
-      a[3] = pack_f16(weights[kk * 8 + 6], weights[kk * 8 + 7]);
-      #pragma unroll
-      for (int jj = 0; jj < 8; ++jj) {
-        unsigned b[4];
-        ldmatrix_x4_trans(b[0], b[1], b[2], b[3], values_address_2 + (stage_2 * 16384 + (kk * 4096 + jj * 2 / 8 * 128) + (lane_offset_3 ^ (jj * 2 % 8 * 16))));
-        mma_m16n8k16_f16(acc_3[jj * 8], acc_3[jj * 8 + 1], acc_3[jj * 8 + 2], acc_3[jj * 8 + 3], a[0], a[1], a[2], a[3], b[0], b[1]);
-        mma_m16n8k16_f16(acc_3[jj * 8 + 4], acc_3[jj * 8 + 5], acc_3[jj * 8 + 6], acc_3[jj * 8 + 7], a[0], a[1], a[2], a[3], b[2], b[3]);
-      }
-    }
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      max_3[i] = max_4[i];
-    }
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      sum_2[i] = sum_3[i];
-    }
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      #pragma unroll
-      for (int j = 0; j < 16; ++j) {
-        #pragma unroll
-        for (int j_2 = 0; j_2 < 2; ++j_2) {
-          acc_2[j_2 + i * 2 + j * 4] = acc_3[j_2 + i * 2 + j * 4];
-        }
-      }
-    }
-    // kernel.ts:40
-    at_2 = at_2 + 64;
-    stage_2 = stage_2 == 2 ? 0 : stage_2 + 1;
-  }
-  cp_async_wait<0>();
-  // kernel.ts:72
+  // kernel.ts:77
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int row = first + (at0 + i * 8);
@@ -778,7 +474,7 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
     bool live = begin + quotient < end;
     #pragma unroll
     for (int j = 0; j < 16; ++j) {
-      if (live) *(unsigned *)(out + (long long)(begin + quotient) * 1024 + ((long long)block_y * 4 + remainder) * 128 + (at1 + j * 8)) = pack_f16(divide(acc_2[i * 2 + j * 4], sum_2[i]), divide(acc_2[i * 2 + j * 4 + 1], sum_2[i]));
+      if (live) *(unsigned *)(out + (long long)(begin + quotient) * 1024 + ((long long)block_y * 4 + remainder) * 128 + at1 + j * 8) = pack_f16(divide(acc[i * 2 + j * 4], sum[i]), divide(acc[i * 2 + j * 4 + 1], sum[i]));
     }
   }
 }

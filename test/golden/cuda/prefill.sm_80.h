@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-/** prefill at headDim=128 group=4 kvHeads=2 dtype=f16 m=128 n=64 stages=3: 256 threads a block, 131072 bytes of shared memory.
+/** prefill at headDim=128 group=4 kvHeads=2 dtype=f16 m=128 n=64 stages=3 producers=0 wgmma=0: 256 threads a block, 131072 bytes of shared memory.
  *  q: f16, read, device memory, aligned to 16 bytes
  *  k: f16, read, device memory, aligned to 16 bytes
  *  v: f16, read, device memory, aligned to 16 bytes

@@ -62,7 +62,7 @@ rms_norm(const f16 *__restrict__ x, const f16 *__restrict__ weight, f16 *__restr
       unsigned packed;
       unsigned packed_2;
       {
-        const uint2 words = rowLive && from + (at1 + j * 512) < 4096 ? *(const uint2 *)(x + (long long)block_x * 4096 + (from + (at1 + j * 512))) : make_uint2(0, 0);
+        const uint2 words = rowLive && from + (at1 + j * 512) < 4096 ? *(const uint2 *)(x + (long long)block_x * 4096 + (from + at1) + j * 512) : make_uint2(0, 0);
         packed = words.x;
         packed_2 = words.y;
       }

@@ -38,7 +38,7 @@ row_softmax(const float *__restrict__ x, float *__restrict__ y, int n) {
     for (int j = 0; j < 2; ++j) {
       bool live = block_x * 4 + i < n && at1 + j * 512 < 1024;
       {
-        const float4 words = live ? *(const float4 *)(x + ((long long)block_x * 4 + i) * 1024 + (at1 + j * 512)) : make_float4(0, 0, 0, 0);
+        const float4 words = live ? *(const float4 *)(x + (long long)block_x * 4096 + at1 + (i * 1024 + j * 512)) : make_float4(0, 0, 0, 0);
         loaded[j * 4 + i * 8] = words.x;
         loaded[j * 4 + i * 8 + 1] = words.y;
         loaded[j * 4 + i * 8 + 2] = words.z;
@@ -197,7 +197,7 @@ row_softmax(const float *__restrict__ x, float *__restrict__ y, int n) {
     #pragma unroll
     for (int j = 0; j < 2; ++j) {
       bool live = block_x * 4 + i < n && at1 + j * 512 < 1024;
-      if (live) *(uint4 *)(y + ((long long)block_x * 4 + i) * 1024 + (at1 + j * 512)) = make_uint4(__float_as_uint(divide(p[j * 4 + i * 8], sum[i])), __float_as_uint(divide(p[j * 4 + i * 8 + 1], sum[i])), __float_as_uint(divide(p[j * 4 + i * 8 + 2], sum[i])), __float_as_uint(divide(p[j * 4 + i * 8 + 3], sum[i])));
+      if (live) *(uint4 *)(y + (long long)block_x * 4096 + at1 + (i * 1024 + j * 512)) = make_uint4(__float_as_uint(divide(p[j * 4 + i * 8], sum[i])), __float_as_uint(divide(p[j * 4 + i * 8 + 1], sum[i])), __float_as_uint(divide(p[j * 4 + i * 8 + 2], sum[i])), __float_as_uint(divide(p[j * 4 + i * 8 + 3], sum[i])));
     }
   }
 }
