@@ -107,9 +107,10 @@ it('a factor that is also used as data is loaded once, into registers', () => {
 
 describe('the forward kernel', () => {
   const tile = { m: 64, n: 32, stages: 2 };
-  const cuda = lowerKernel(forward.trace(forward.spec, tile), findTarget('cuda:sm_80')!);
+  const lowered = (own: typeof tile, target: string): ThreadKernel =>
+    lowerKernel(forward.trace(forward.spec, own), findTarget(target)!);
   it('looks pages up before it copies, not in the addresses of copies', () => {
-    const copies = pick(cuda, 'cpAsync').filter((s) => s.from.name === 'k');
+    const copies = pick(lowered(tile, 'cuda:sm_80'), 'cpAsync').filter((s) => s.from.name === 'k');
     expect(copies.length).toBeGreaterThan(0);
     // Every page stands in a register array, filled for a batch of copies before the first of them.
     for (const s of copies) {
@@ -119,8 +120,8 @@ describe('the forward kernel', () => {
     }
   });
   it('lets warps without a row of the entry skip it, where nothing in it is shared', () => {
-    expect(pick(cuda, 'if').some((s) => s.uniform === 'warp')).toBe(true);
-    const small = lowerKernel(forward.trace(forward.spec, { ...tile, m: 16, n: 16 }), findTarget('wgsl')!);
+    expect(pick(lowered(tile, 'cuda:sm_80'), 'if').some((s) => s.uniform === 'warp')).toBe(true);
+    const small = lowered({ ...tile, m: 16, n: 16 }, 'wgsl');
     expect(pick(small, 'if').some((s) => s.uniform === 'warp')).toBe(false);
   });
 });
