@@ -124,6 +124,12 @@ describe('by hand', () => {
     expect(ordered([put, get, put])).toBe('put get put');
     expect(ordered([put, get, put], [], ['y'])).toBe('put | get | put');
     expect(ordered([put, put], [], ['y'])).toBe('put | put');
+    expect(ordered([get, get], [], ['y'])).toBe('get get');
+  });
+  it('not between global and shared memory, nor between tensors', () => {
+    expect(ordered([store(a), put, load(a)], [], ['y'])).toBe('s0 put | l0');
+    const other: Stmt = { ...put, buffer: { ...global, name: 'z' } };
+    expect(ordered([put, other], [], ['y', 'z'])).toBe('put put');
   });
 });
 

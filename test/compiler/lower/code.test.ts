@@ -68,6 +68,25 @@ describe('global memory is read and written in 16 bytes', () => {
   });
 });
 
+it.each(['cuda:sm_80', 'wgsl'])(
+  'an index that falls back to what moves is no base of a vector: %s',
+  async (target) => {
+    const c = makeCase(
+      'table with an alternative',
+      (k) => {
+        const at = k.iota(512);
+        const which = k
+          .input('table', 'i32', [4])
+          .load([k.full([512], 1, 'i32')], { mask: k.programId(0).eq(0), other: at.rem(4) });
+        const y = k.output('y', 'f32', [2, 512]);
+        y.store([k.programId(0), at], k.input('x', 'f32', [4, 512]).load([which, at]));
+      },
+      { grid: [2, 1, 1], data: { table: [0, 2, 0, 0] } },
+    );
+    expect(await disagreements(c, [simulator(target)])).toEqual([]);
+  },
+);
+
 it('a block may have as many threads as the target allows, and not one warp more', () => {
   const body = (k: KernelContext): void => {
     const i = k.iota(4096);
