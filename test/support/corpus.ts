@@ -323,4 +323,47 @@ export const corpus: readonly NamedCase[] = [
     const right = b.load([along.expand(1), column.expand(0)]);
     c.store([row.expand(1), column.expand(0)], k.dot(left, right));
   }),
+  makeCase('reshapes that move elements between threads', (k) => {
+    // Turned, so that what lies side by side after them lies in different threads before.
+    const x = whole(k, 'x', 'f32', [16, 32]).T;
+    keep(k, 'cut', x.mul(2).reshape([16, 32]));
+    keep(k, 'joined', x.add(1).reshape([512]));
+    keep(k, 'flags', x.gt(0).reshape([8, 64]).cast('i32'));
+    keep(k, 'lazy', k.iota(64).reshape([4, 16]).mul(3));
+    k.output('one', 'f32', [1]).store([0], x.reduceMax(0).reduceMax(0).reshape([1]).reshape([]));
+  }),
+  makeCase(
+    'indices and masks from registers',
+    (k) => {
+      const order = whole(k, 'order', 'i32', [32]);
+      const x = whole(k, 'x', 'f32', [8, 32]);
+      keep(k, 'seen', order);
+      const column = order.expand(0);
+      const row = k.iota(8).expand(1);
+      k.output('moved', 'f32', [8, 32]).store([row, column], x);
+      keep(k, 'gathered', k.input('w', 'f32', [8, 32]).load([row, column], { mask: x.gt(-9) }));
+      k.inout('kept', 'f32', [8, 32]).store(everywhere(k, [8, 32]), x, { mask: x.gt(0) });
+    },
+    { data: { order: Array.from({ length: 32 }, (_, i) => (i * 5 + 3) % 32) } },
+  ),
+  makeCase(
+    'single elements',
+    (k) => {
+      const i = k.programId(0);
+      const total = k.inout('total', 'i32', [2]);
+      total.atomicAdd([0], i.add(1));
+      total.atomicMax([1], i.mul(3), { mask: i.lt(2) });
+      const y = k.output('y', 'i32', [4]);
+      y.store(
+        [i],
+        k
+          .input('x', 'i32', [4])
+          .load([i], { mask: i.gt(0), other: 7 })
+          .mul(2),
+        { mask: i.ne(2) },
+      );
+      k.when(i.eq(2), () => y.store([i], -1));
+    },
+    { grid: [4, 1, 1], data: { x: [9, 3, 5, 8] } },
+  ),
 ];
