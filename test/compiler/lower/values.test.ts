@@ -1,0 +1,213 @@
+/** What form values take: loaded in vectors, computed once, left where they are, read where the author reads them. */
+import { describe, expect, it } from 'vitest';
+import { lowerKernel } from '../../../compiler/lower/index.ts';
+import { findTarget } from '../../../compiler/target.ts';
+import { exprsOf, walkExpr, walkStmts } from '../../../compiler/thread/build.ts';
+import type { Expr, ThreadKernel } from '../../../compiler/thread/nodes.ts';
+import type { KernelContext, Tile } from '../../../dsl/index.ts';
+import { everywhere, makeCase } from '../../support/corpus.ts';
+import { disagreements, simulator } from '../../support/executors.ts';
+import { traced } from '../../support/interpret.ts';
+
+const lower = (body: (k: KernelContext) => void, target = 'cuda:sm_80'): ThreadKernel =>
+  lowerKernel(traced(body), findTarget(target)!);
+
+const whole = <E extends 'f32' | 'f16' | 'i32'>(
+  k: KernelContext,
+  name: string,
+  element: E,
+  shape: number[],
+) => k.input(name, element, shape).load(everywhere(k, shape)) as Tile<E>;
+const keep = (k: KernelContext, name: string, tile: Tile<'f32'>): void =>
+  k.output(name, 'f32', tile.shape as number[]).store(everywhere(k, tile.shape as number[]), tile);
+const half = (k: KernelContext, name: string, shape: [number, number]) =>
+  whole(k, name, 'f16', shape) as Tile<'f16', readonly [number, number]>;
+
+/** Statements that load from a tensor, by the number of words they bring. */
+const widths = (k: ThreadKernel, name: string): number[] => {
+  const found: number[] = [];
+  walkStmts(k.body, (s) => {
+    if (s.s === 'loadGlobalWords' && s.buffer.name === name) found.push(s.dst.length);
+    if (s.s === 'cpAsync' && s.from.name === name) found.push(s.bytes / 4);
+    for (const e of exprsOf(s))
+      walkExpr(e, (x) => void (x.e === 'loadGlobal' && x.buffer.name === name && found.push(1)));
+  });
+  return found;
+};
+/** How often an expression occurs in the text. */
+const count = (k: ThreadKernel, is: (e: Expr) => boolean): number => {
+  let n = 0;
+  walkStmts(k.body, (s) => {
+    for (const e of exprsOf(s)) walkExpr(e, (x) => void (n += is(x) ? 1 : 0));
+  });
+  return n;
+};
+const exp = (e: Expr): boolean => e.e === 'unary' && e.fn === 'exp';
+
+describe('data is loaded in vectors, whatever becomes of it', () => {
+  const cases: Record<string, (k: KernelContext) => void> = {
+    'through arithmetic': (k) => keep(k, 'y', whole(k, 'x', 'f32', [16, 64]).mul(2).add(1)),
+    'on the right of it': (k) =>
+      keep(k, 'y', whole(k, 'w', 'f32', [16, 64]).mul(whole(k, 'x', 'f32', [16, 64]))),
+    'through a reduction': (k) => keep(k, 'y', whole(k, 'x', 'f32', [16, 64]).reduceSum(1)),
+    'carried into a loop': (k) => {
+      const start = { a: whole(k, 'x', 'f32', [16, 64]) };
+      keep(k, 'y', k.loop({ to: 3 }, start, (_, { a }) => ({ a: a.mul(2) as typeof a })).a);
+    },
+    'yielded by a loop': (k) => {
+      const at = everywhere(k, [16, 64]);
+      const x = k.input('x', 'f32', [3, 16, 64]);
+      const start = { a: k.zeros([16, 64]) };
+      keep(k, 'y', k.loop({ to: 3 }, start, (i) => ({ a: x.load([i, ...at]) as typeof start.a })).a);
+    },
+  };
+  it.each(Object.entries(cases))('%s', (_, body) => {
+    expect(new Set(widths(lower(body), 'x'))).toEqual(new Set([4]));
+  });
+  const product = (
+    use: (
+      k: KernelContext,
+      x: Tile<'f16', readonly [number, number]>,
+    ) => Tile<'f16', readonly [number, number]>,
+  ) => lower((k) => keep(k, 'y', k.dot(use(k, half(k, 'x', [64, 64])), half(k, 'w', [64, 64]))));
+  it('through arithmetic into a product', () => {
+    expect(
+      new Set(
+        widths(
+          product((_, x) => x.mul(2) as typeof x),
+          'x',
+        ),
+      ),
+    ).toEqual(new Set([4]));
+    const right = lower((k) =>
+      keep(k, 'y', k.dot(half(k, 'w', [64, 64]), half(k, 'x', [64, 64]).mul(2) as ReturnType<typeof half>)),
+    );
+    expect(new Set(widths(right, 'x'))).toEqual(new Set([4]));
+  });
+  it('as what a product adds to, in the pairs that a thread holds', () => {
+    const sum = lower((k) =>
+      keep(
+        k,
+        'y',
+        k.dot(half(k, 'a', [64, 64]), half(k, 'b', [64, 64]), whole(k, 'x', 'f32', [64, 64]) as never),
+      ),
+    );
+    expect(new Set(widths(sum, 'x'))).toEqual(new Set([2]));
+  });
+});
+
+describe('what is used twice is computed once', () => {
+  it('by two stores', () => {
+    const twice = lower((k) => {
+      const e = whole(k, 'x', 'f32', [16, 64]).exp();
+      keep(k, 'y', e.mul(2) as Tile<'f32'>);
+      keep(k, 'z', e.add(1) as Tile<'f32'>);
+    });
+    expect(count(twice, exp)).toBe(1);
+  });
+  it('by a yield and by arithmetic', () => {
+    const loop = (both: boolean) =>
+      count(
+        lower((k) => {
+          const start = { a: whole(k, 'x', 'f32', [16, 64]), b: k.zeros([16, 64]) as Tile<'f32'> };
+          const { a, b } = k.loop({ to: 3 }, start, (_, { a, b }) => {
+            const e = a.exp() as Tile<'f32'>;
+            return { a: both ? e : a, b: b.add(e) as Tile<'f32'> };
+          });
+          keep(k, 'a', a);
+          keep(k, 'b', b);
+        }),
+        exp,
+      );
+    expect(loop(true)).toBe(loop(false));
+  });
+});
+
+describe('nothing is exchanged through shared memory', () => {
+  const cases: Record<string, (k: KernelContext) => void> = {
+    'for a transpose': (k) => keep(k, 'y', whole(k, 'x', 'f32', [16, 64]).T),
+    'for arithmetic with a transpose': (k) =>
+      keep(k, 'y', whole(k, 'x', 'f32', [16, 64]).T.add(whole(k, 'w', 'f32', [64, 16])) as Tile<'f32'>),
+    'for a reshape that adds an extent of 1': (k) =>
+      keep(k, 'y', whole(k, 'x', 'f32', [16, 64]).mul(2).reshape([16, 1, 64]).add(1) as Tile<'f32'>),
+    'for a row vector that is spread': (k) => {
+      const x = whole(k, 'x', 'f32', [16, 64]);
+      keep(k, 'y', x.sub(whole(k, 'w', 'f32', [16]).mul(2).expand(1)) as Tile<'f32'>);
+    },
+    'for what a loop carries': (k) => {
+      const start = { a: whole(k, 'x', 'f32', [16, 64]).T };
+      keep(k, 'y', k.loop({ to: 3 }, start, (_, { a }) => ({ a: a.mul(2) as typeof a })).a);
+    },
+    'for a choice': (k) => {
+      const x = whole(k, 'x', 'f32', [16, 64]).T;
+      const { y } = k.when(
+        k.programId(0).eq(0),
+        () => ({ y: x.mul(2) as typeof x }),
+        () => ({ y: x }),
+      );
+      keep(k, 'y', y.gt(0).where(y, 0) as Tile<'f32'>);
+    },
+  };
+  it.each(Object.entries(cases))('%s', (_, body) => {
+    for (const target of ['cuda:sm_80', 'wgsl']) expect(lower(body, target).shared).toEqual([]);
+  });
+  it('for the softmax of rows that a warp holds, and its product', () => {
+    const k = lower((k) => {
+      const s = k.dot(half(k, 'q', [64, 64]), half(k, 'x', [64, 64]).T);
+      const p = s.sub(s.reduceMax(1).expand(1)).exp();
+      keep(k, 'y', k.dot(p.cast('f16') as never, half(k, 'v', [64, 64])) as Tile<'f32'>);
+    });
+    expect(k.shared.map((b) => b.name).sort()).toEqual(['q', 'v', 'x']);
+  });
+});
+
+it('an index may come from a number that a loop has counted', async () => {
+  const c = makeCase('counted index', (k) => {
+    const { n } = k.loop({ to: 3 }, { n: k.const(0, 'i32') }, (i, { n }) => ({ n: n.add(i) as typeof n }));
+    const [row, column] = everywhere(k, [16, 32]) as [Tile<'i32'>, Tile<'i32'>];
+    const x = k.input('x', 'f16', [32, 32]).load([row.add(n), column]) as Tile<'f16', readonly [16, 32]>;
+    keep(k, 'y', k.dot(x, half(k, 'w', [32, 16]) as never) as Tile<'f32'>);
+  });
+  for (const target of ['cuda:sm_80', 'wgsl'])
+    expect(await disagreements(c, [simulator(target)])).toEqual([]);
+});
+
+describe('memory that the kernel writes is read where the author reads it', () => {
+  const cases: Record<string, (k: KernelContext) => void> = {
+    'before a store': (k) => {
+      const at = [k.iota(64)];
+      const x = k.inout('x', 'f32', [64]);
+      const before = x.load(at);
+      x.store(at, before.add(1));
+      k.output('y', 'f32', [64]).store(at, before);
+      k.output('z', 'f32', [64]).store(at, x.load(at));
+    },
+    'before an atomic': (k) => {
+      const at = [k.iota(64)];
+      const x = k.inout('x', 'i32', [64]);
+      const before = x.load(at);
+      x.atomicAdd(at, 5);
+      k.output('y', 'i32', [64]).store(at, before);
+    },
+    'a single element': (k) => {
+      const x = k.inout('x', 'i32', [4]);
+      const before = x.at(1);
+      x.store([1], 7);
+      k.output('y', 'i32', [1]).store([0], before);
+      k.output('z', 'i32', [1]).store([0], x.at(1));
+    },
+    'though nothing but an index needs it': (k) => {
+      const order = k.inout('order', 'i32', [64]);
+      const at = k.iota(64);
+      const from = order.load([at]);
+      order.store([at], from.add(1).rem(64));
+      k.output('y', 'f32', [64]).store([at], k.input('x', 'f32', [64]).load([from]));
+    },
+  };
+  it.each(Object.entries(cases))('%s', async (name, body) => {
+    const order = Array.from({ length: 64 }, (_, i) => (i * 5 + 3) % 64);
+    const c = makeCase(name, body, { data: { order } });
+    for (const target of ['cuda:sm_80', 'wgsl'])
+      expect(await disagreements(c, [simulator(target)])).toEqual([]);
+  });
+});
