@@ -138,6 +138,25 @@ describe('the forward kernel', () => {
       expect(parts).toEqual(['pageId']);
     }
   });
+  it.each([
+    // [rows of a step, their bytes] by 128 threads, 16 bytes each: 8 threads a row, however long the row is.
+    ['64', 32],
+    ['128', 32],
+    ['256', 32],
+  ] as const)('looks up a page once for keys and values, and once for a row: %s', (headDim, n) => {
+    const spec = { ...forward.spec, headDim: Number(headDim) };
+    const k = lowerKernel(forward.trace(spec, { ...tile, n }), findTarget('cuda:sm_80')!);
+    const pages = new Set<unknown>();
+    let length = 0;
+    for (const s of pick(k, 'cpAsync').filter((s) => s.from.name === 'k' || s.from.name === 'v'))
+      walkExpr(s.index, (x) => {
+        if (x.e !== 'element') return;
+        pages.add(x.var);
+        length = x.var.size ?? 0;
+      });
+    expect(pages.size).toBe(1);
+    expect(length).toBe((n * 8) / k.threads);
+  });
   it('lets warps without a row of the entry skip it, where nothing in it is shared', () => {
     expect(pick(lowered(tile, 'cuda:sm_80'), 'if').some((s) => s.uniform === 'warp')).toBe(true);
     const small = lowered({ ...tile, m: 16, n: 16 }, 'wgsl');

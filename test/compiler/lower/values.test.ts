@@ -134,6 +134,11 @@ describe('nothing is exchanged through shared memory', () => {
       const x = whole(k, 'x', 'f32', [16, 64]);
       keep(k, 'y', x.sub(whole(k, 'w', 'f32', [16]).mul(2).expand(1)) as Tile<'f32'>);
     },
+    'for one that is made before the tile': (k) => {
+      const w = whole(k, 'w', 'f32', [16]).mul(2).expand(1);
+      keep(k, 'y', w.add(whole(k, 'x', 'f32', [16, 64])) as Tile<'f32'>);
+    },
+    'for a sum of what a thread holds': (k) => keep(k, 'y', whole(k, 'x', 'f32', [128, 4]).reduceSum(1)),
     'for what a loop carries': (k) => {
       const start = { a: whole(k, 'x', 'f32', [16, 64]).T };
       keep(k, 'y', k.loop({ to: 3 }, start, (_, { a }) => ({ a: a.mul(2) as typeof a })).a);
@@ -150,6 +155,21 @@ describe('nothing is exchanged through shared memory', () => {
   };
   it.each(Object.entries(cases))('%s', (_, body) => {
     for (const target of ['cuda:sm_80', 'wgsl']) expect(lower(body, target).shared).toEqual([]);
+  });
+  it('for what is added to a product, through views or without', () => {
+    const added: Record<string, (k: KernelContext) => Tile<'f32'>> = {
+      'as it is': (k) => whole(k, 'x', 'f32', [64, 64]),
+      turned: (k) => whole(k, 'x', 'f32', [64, 64]).T,
+      reshaped: (k) => whole(k, 'x', 'f32', [64, 1, 64]).reshape([64, 64]),
+      spread: (k) => whole(k, 'x', 'f32', [64]).expand(0) as Tile<'f32'>,
+    };
+    for (const [how, make] of Object.entries(added)) {
+      const k = lower((k) => {
+        const sum = k.dot(half(k, 'a', [64, 64]), half(k, 'b', [64, 64])) as Tile<'f32'>;
+        keep(k, 'y', sum.add(make(k)) as Tile<'f32'>);
+      });
+      expect(k.shared.map((b) => b.name).sort(), how).toEqual(['a', 'b']);
+    }
   });
   it('for the softmax of rows that a warp holds, and its product', () => {
     const k = lower((k) => {
