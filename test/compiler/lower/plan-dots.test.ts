@@ -73,6 +73,17 @@ describe('matrix instructions', () => {
     );
     softmax(k, a);
   };
+  const besideAnother: Use = (k, sum) => {
+    const start = { a: k.zeros(sum.shape), b: sum };
+    const { a, b } = k.loop({ to: 2 }, start, (_, { a, b }) => ({ a: a.add(1) as Sum, b: b.mul(2) as Sum }));
+    k.output('other', 'f32', a.shape).store(everywhere(k, a.shape), a);
+    const { y } = k.when(
+      k.programId(0).eq(0),
+      () => ({ x: k.const(1), y: b }),
+      () => ({ x: k.const(2), y: b.mul(2) as Sum }),
+    );
+    softmax(k, y);
+  };
   const inRows: Use = (k, sum) =>
     keep(k, k.rows({ from: 1, to: 9 }, { a: sum }, ({ a }) => ({ a: a.mul(2) as Sum })).a as Sum);
   it.each([
@@ -81,6 +92,7 @@ describe('matrix instructions', () => {
     ['the right factor of another', right],
     ['reduced after a loop', inLoop(softmax)],
     ['reduced after a branch', inBranch],
+    ['one of what a loop carries and a branch gives', besideAnother],
     ['carried by a rows region', inRows],
   ] as const)('a warp for every 16 rows, up to 8, of what is %s', (_, use) => {
     expect(plan([32, 64, 16], { use }).threads).toBe(64);
