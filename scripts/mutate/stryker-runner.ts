@@ -18,6 +18,8 @@ const files = [
   'test/compiler/lower/barriers.test.ts',
   'test/compiler/lower/layout.test.ts',
   'test/compiler/lower/values.test.ts',
+  'test/compiler/lower/plan-dots.test.ts',
+  'test/compiler/lower/staging.test.ts',
   'test/compiler/lower/shared-layout.test.ts',
   'test/compiler/lower/code.test.ts',
   'scripts/mutate/corpus.ts',

@@ -366,4 +366,29 @@ export const corpus: readonly NamedCase[] = [
     },
     { grid: [4, 1, 1], data: { x: [9, 3, 5, 8] } },
   ),
+  makeCase('numbers made of coordinates', (k) => {
+    const [row, column] = everywhere(k, [16, 64]) as [Tile<'i32'>, Tile<'i32'>];
+    const number = row.mul(100).add(column);
+    keep(k, 'numbers', number);
+    keep(k, 'sums', number.reduceSum(1));
+    keep(k, 'columns', number.cast('f32').reduceMax(0));
+    const factor = row.rem(4).add(column.rem(8)).cast('f16') as Matrix<'f16'>;
+    keep(k, 'product', k.dot(factor, whole(k, 'w', 'f16', [64, 16]) as Matrix<'f16'>));
+  }),
+  makeCase(
+    'rows that are not aligned',
+    (k) => {
+      const at = everywhere(k, [16, 64]);
+      keep(k, 'known', k.input('x', 'f32', [16, 67]).load(at));
+      keep(k, 'unknown', k.input('y', 'f32', ['rows', 'columns']).load(at));
+      const gaps = k.input('z', 'f16', [16, 64], { strides: [70, 1] });
+      keep(k, 'gaps', gaps.load(at));
+      const w = whole(k, 'w', 'f16', [64, 8]) as Matrix<'f16'>;
+      keep(k, 'product', k.dot(gaps.load(at) as Matrix<'f16'>, w));
+    },
+    {
+      scalars: { rows: 17, columns: 67 },
+      data: { z: Array.from({ length: 16 * 70 }, (_, i) => ((i * 7) % 23) - 11) },
+    },
+  ),
 ];

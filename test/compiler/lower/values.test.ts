@@ -49,6 +49,10 @@ describe('data is loaded in vectors, whatever becomes of it', () => {
     'through arithmetic': (k) => keep(k, 'y', whole(k, 'x', 'f32', [16, 64]).mul(2).add(1)),
     'on the right of it': (k) =>
       keep(k, 'y', whole(k, 'w', 'f32', [16, 64]).mul(whole(k, 'x', 'f32', [16, 64]))),
+    'of as many rows as there are': (k) => {
+      const at = everywhere(k, [16, 64]);
+      keep(k, 'y', k.input('x', 'f32', ['blocks', 'rows', 64]).load([k.programId(0), ...at]) as Tile<'f32'>);
+    },
     'through a reduction': (k) => keep(k, 'y', whole(k, 'x', 'f32', [16, 64]).reduceSum(1)),
     'carried into a loop': (k) => {
       const start = { a: whole(k, 'x', 'f32', [16, 64]) };
