@@ -124,6 +124,7 @@ export const corpus: readonly NamedCase[] = [
       keep(k, 'wide', x.cast('f32').mul(y.cast('f32')));
       keep(k, 'rounded', x.cast('f32').exp().cast(element));
       keep(k, 'total', x.cast('f32').reduceSum(1));
+      keep(k, 'halves', x.reduceSum(1));
     }),
   ),
   makeCase('broadcasts', (k) => {
@@ -370,6 +371,7 @@ export const corpus: readonly NamedCase[] = [
     const [row, column] = everywhere(k, [16, 64]) as [Tile<'i32'>, Tile<'i32'>];
     const number = row.mul(100).add(column);
     keep(k, 'numbers', number);
+    keep(k, 'turned', number.T);
     keep(k, 'sums', number.reduceSum(1));
     keep(k, 'columns', number.cast('f32').reduceMax(0));
     const factor = row.rem(4).add(column.rem(8)).cast('f16') as Matrix<'f16'>;
@@ -390,5 +392,37 @@ export const corpus: readonly NamedCase[] = [
       scalars: { rows: 17, columns: 67 },
       data: { z: Array.from({ length: 16 * 70 }, (_, i) => ((i * 7) % 23) - 11) },
     },
+  ),
+  makeCase(
+    'numbers from branches and loops',
+    (k) => {
+      const i = k.programId(0);
+      const { from, scale } = k.when(
+        i.rem(2).eq(0),
+        () => ({ from: i.mul(8), scale: k.const(2) }),
+        () => ({ from: i.add(1), scale: k.const(-1) }),
+      );
+      const { last } = k.loop({ from, to: 20, step: 3 }, { last: k.const(0, 'i32') }, (n, { last }) => ({
+        last: last.max(n.mul(2)),
+      }));
+      const x = k.input('x', 'f32', [64]).load([k.iota(32).add(from)]);
+      k.output('y', 'f32', [4, 32]).store([i, k.iota(32)], x.mul(scale).add(last.cast('f32')));
+    },
+    { grid: [4, 1, 1] },
+  ),
+  makeCase(
+    'rows of a range that go through shared memory',
+    (k) => {
+      const ranges = k.input('ranges', 'i32', [3, 2]);
+      const w = whole(k, 'w', 'f16', [32, 32]) as Matrix<'f16'>;
+      const start = { acc: k.dot(w, w.T as Matrix<'f16'>) };
+      const { acc } = k.loop({ to: 3 }, start, (n, { acc }) =>
+        k.rows({ from: ranges.at(n, 0), to: ranges.at(n, 1) }, { acc }, ({ acc }) => ({
+          acc: k.dot(w, acc.tanh().cast('f16') as Matrix<'f16'>) as typeof acc,
+        })),
+      );
+      keep(k, 'acc', acc);
+    },
+    { data: { ranges: [0, 32, 5, 9, 16, 30] } },
   ),
 ];
