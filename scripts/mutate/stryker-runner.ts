@@ -20,6 +20,7 @@ const files = [
   'test/compiler/lower/values.test.ts',
   'test/compiler/lower/plan-dots.test.ts',
   'test/compiler/lower/staging.test.ts',
+  'test/compiler/lower/emitter.test.ts',
   'test/compiler/lower/shared-layout.test.ts',
   'test/compiler/lower/code.test.ts',
   'scripts/mutate/corpus.ts',

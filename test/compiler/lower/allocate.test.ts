@@ -97,6 +97,16 @@ describe('by hand', () => {
     );
     expect([p.offset, q.offset, u.offset, w.offset]).toEqual([0, 1024, 0, 2048]);
   });
+  it('what two that share bytes take is taken by both', () => {
+    const [p, q, w] = [buffer(3, 1000), buffer(4, 800), buffer(5, 100)];
+    allocateShared([p, q, w], [store(w), store(p), load(p), store(q), load(q), load(w)]);
+    expect([p.offset, q.offset, w.offset]).toEqual([0, 0, 1024]);
+  });
+  it('a hole that fits exactly is used', () => {
+    const [p, q, w] = [buffer(3, 128), buffer(4, 128), buffer(5, 128)];
+    allocateShared([p, q, w], [store(q), store(p), load(p), store(w), load(w), load(q)]);
+    expect([p.offset, q.offset, w.offset]).toEqual([0, 128, 0]);
+  });
   it('a hole between two living buffers is used when it is large enough', () => {
     const total = allocateShared(
       [a, b, c],

@@ -115,6 +115,9 @@ describe('by hand', () => {
       /^s0 \(\| l0\)\(s1\) \| l1$|^s0 \| \(l0\)\(s1\) \| l1$/,
     );
     expect(ordered([store(a), when('none', [load(a)])])).toBe('s0 | (l0)()');
+    expect(ordered([when('block', [store(a), load(a)], [load(b), store(b)])])).toBe('(s0 | l0)(l1 | s1)');
+    expect(ordered([when('none', [store(a), load(a)])])).toBe('(s0 l0)()');
+    expect(ordered([when('block', [store(a)], [store(b)]), load(a), load(b)])).toBe('(s0)(s1) | l0 l1');
   });
   it('buffers of a ring order themselves, not others', () => {
     expect(ordered([store(a), load(a)], [a])).toBe('s0 l0');

@@ -63,7 +63,9 @@ describe('along an axis: the same, or one more each with a divisor of the rest, 
     ['from an unknown number on', (k) => k.iota(16).add(k.scalar('n', 'i32')), 1],
     ['downwards', (k) => k.iota(16).neg(), 'other'],
     ['less a number', (k) => k.iota(16).sub(4), 'other'],
-    ['a number less it', (k) => k.iota(16).mul(0).add(4).sub(k.iota(16)), 'other'],
+    ['a number less it', (k) => k.full([16], 4, 'i32').sub(k.iota(16)), 'other'],
+    ['a number of times it', (k) => k.full([16], 2, 'i32').mul(k.iota(16)), 'other'],
+    ['a number and twice it', (k) => k.full([16], 2, 'i32').add(k.iota(16).mul(2)), 'other'],
     ['in steps of two', (k) => k.iota(16).mul(2), 'other'],
     ['twice', (k) => k.iota(16).add(k.iota(16)), 'other'],
     ['more than one, swapped', (k) => k.iota(16).mul(2).add(k.iota(16)), 'other'],
@@ -203,16 +205,26 @@ describe('a divisor', () => {
     };
     expect([steps(0, 4), steps(6, 4), steps(8, 12), steps(1, 8)]).toEqual([4, 2, 4, 1]);
   });
-  it('and not of what a loop carries', () => {
+  it('and of nothing else that a loop gives or carries', () => {
     const kernel = traced((k) => {
-      const y = k.output('y', 'i32', [64]);
-      k.loop({ from: 0, to: 32, step: 8 }, { a: k.const(0, 'i32') }, (_, { a }) => {
+      const y = k.inout('y', 'i32', [64]);
+      const start = { a: k.const(0, 'i32'), t: k.iota(16), m: k.iota(16).lt(12) };
+      k.loop({ from: 0, to: 32, step: 8 }, start, (_, { a, t, m }) => {
         y.store([a], a);
-        return { a: a.add(3) };
+        y.store([t], t, { mask: m });
+        return { a: a.add(3), t: t.mul(2), m: m.xor(t.lt(3)) };
+      });
+      k.ragged({ from: 8, to: 16, trips: () => k.const(2, 'i32') }, {}, (e) => {
+        y.atomicAdd([e], e);
+        return {};
       });
     });
-    const store = opsIn(kernel.body).find((op) => op.op === 'store')!;
-    expect(new Divisibility(new Analysis(kernel)).divisor((store as { value: Value }).value)).toBe(1);
+    const facts = new Divisibility(new Analysis(kernel));
+    const [scalar, tile, entry] = opsIn(kernel.body).filter((op) => op.op === 'store' || op.op === 'atomic');
+    expect(facts.divisor(scalar!.value)).toBe(1);
+    expect(facts.along(tile!.value, 0)).toEqual({ kind: 'other' });
+    expect(facts.uniform(tile!.mask!, 0, 4)).toBe(false);
+    expect(facts.divisor(entry!.value)).toBe(1);
   });
 });
 
@@ -228,7 +240,7 @@ describe('a mask has one value over aligned runs', () => {
     ['shifted by less', (k) => k.iota(16).add(2).lt(8), 4, false],
     ['below an unknown number', (k) => k.iota(16).lt(k.scalar('n', 'i32')), 4, false],
     ['below a multiple of it', (k) => k.iota(16).lt(k.scalar('n', 'i32').mul(4)), 4, true],
-    ['below what moves', (k) => k.iota(16).lt(k.iota(16).mul(2)), 4, false],
+    ['below what moves', (k) => k.iota(16).lt(k.iota(16).mul(4).sub(8)), 4, false],
     ['of what moves otherwise', (k) => k.iota(16).mul(3).lt(12), 4, false],
     ['both', (k) => k.iota(16).lt(12).and(k.iota(16).ge(4)), 4, true],
     ['either', (k) => k.iota(16).lt(4).or(k.iota(16).ge(8)), 4, true],
