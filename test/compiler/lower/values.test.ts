@@ -1,9 +1,10 @@
 /** What form values take: loaded in vectors, computed once, left where they are, read where the author reads them. */
 import { describe, expect, it } from 'vitest';
+import { PatcError } from '../../../compiler/diagnostics/error.ts';
 import { lowerKernel } from '../../../compiler/lower/index.ts';
 import { findTarget } from '../../../compiler/target.ts';
 import { exprsOf, walkExpr, walkStmts } from '../../../compiler/thread/build.ts';
-import type { Expr, ThreadKernel } from '../../../compiler/thread/nodes.ts';
+import { bodiesOf, type Expr, type Stmt, type ThreadKernel } from '../../../compiler/thread/nodes.ts';
 import type { KernelContext, Tile } from '../../../dsl/index.ts';
 import { everywhere, makeCase } from '../../support/corpus.ts';
 import { disagreements, simulator } from '../../support/executors.ts';
@@ -125,6 +126,99 @@ describe('what is used twice is computed once', () => {
       );
     expect(loop(true)).toBe(loop(false));
   });
+});
+
+/** How many loops stand around each expression. */
+const depths = (k: ThreadKernel, is: (e: Expr) => boolean): number[] => {
+  const found: number[] = [];
+  const visit = (stmts: readonly Stmt[], depth: number): void => {
+    for (const s of stmts) {
+      for (const e of exprsOf(s)) walkExpr(e, (x) => void (is(x) && found.push(depth)));
+      for (const body of bodiesOf(s)) visit(body, depth + (s.s === 'for' || s.s === 'while' ? 1 : 0));
+    }
+  };
+  visit(k.body, 0);
+  return found;
+};
+const by =
+  (fn: string, n: number) =>
+  (e: Expr): boolean =>
+    e.e === 'binary' && e.fn === fn && e.b.e === 'const' && e.b.value === n;
+
+describe('what depends on little is computed outside of the loops over the rest', () => {
+  // Every thread has sixteen rows, and two vectors of each.
+  const [rows, columns] = [16, 1024];
+  const coordinates = (k: KernelContext) => everywhere(k, [rows, columns]) as [Tile<'i32'>, Tile<'i32'>];
+  it('a division of the row, once a row', () => {
+    for (const fn of ['div', 'rem'] as const) {
+      const k = lower((k) => {
+        const [row, column] = coordinates(k);
+        keep(k, 'y', k.input('x', 'f32', [rows, columns]).load([row[fn](7), column]) as Tile<'f32'>);
+      });
+      expect(depths(k, by(fn, 7))).toEqual([1]);
+    }
+  });
+  it('arithmetic of the row that is used twice, once a row', () => {
+    const k = lower((k) => {
+      const [row, column] = coordinates(k);
+      const other = row.xor(5);
+      const mask = other.lt(13);
+      const x = k.input('x', 'f32', [rows, columns]).load([other, column], { mask });
+      keep(k, 'y', x as Tile<'f32'>);
+    });
+    expect(depths(k, by('xor', 5))).toEqual([1]);
+  });
+  it('a number that is read, once and for all, whether masked or not', () => {
+    for (const mask of [false, true]) {
+      const k = lower((k) => {
+        const s = k.input('s', 'f32', [4]).load([2], mask ? { mask: k.programId(0).lt(2) } : {});
+        keep(k, 'y', whole(k, 'x', 'f32', [rows, columns]).mul(s) as Tile<'f32'>);
+      });
+      expect(depths(k, (e) => e.e === 'loadGlobal' && e.buffer.name === 's')).toEqual([0]);
+    }
+  });
+  it('arithmetic with such a number, once and for all', () => {
+    const k = lower((k) => {
+      const s = k.input('s', 'f32', [4]).at(2).exp();
+      const x = whole(k, 'x', 'f32', [rows, columns]);
+      keep(k, 'y', x.mul(s) as Tile<'f32'>);
+      keep(k, 'z', x.add(s) as Tile<'f32'>);
+    });
+    expect(depths(k, exp)).toEqual([0]);
+  });
+  it('a table of the rows is read once a row', () => {
+    const k = lower((k) => {
+      const [, column] = coordinates(k);
+      const row = k
+        .input('table', 'i32', [rows])
+        .load([k.iota(rows)])
+        .expand(1);
+      keep(k, 'y', k.input('x', 'f32', [64, columns]).load([row, column]) as Tile<'f32'>);
+    });
+    expect(depths(k, (e) => e.e === 'loadGlobal' && e.buffer.name === 'table')).toEqual([1]);
+  });
+});
+
+it('PAT0303 for an index in registers where a factor is copied', () => {
+  const code = (carried: boolean): string => {
+    try {
+      lower((k) => {
+        const order = whole(k, 'order', 'i32', [32]);
+        const at = carried
+          ? k.loop({ to: 2 }, { order }, (_, { order }) => ({ order: order.add(1) as typeof order })).order
+          : order;
+        k.output('seen', 'i32', [32]).store([k.iota(32)], order);
+        const x = k.input('x', 'f16', [64, 32]).load([at.expand(1), k.iota(32).expand(0)]);
+        keep(k, 'y', k.dot(x as never, half(k, 'w', [32, 16]) as never) as Tile<'f32'>);
+      });
+    } catch (error) {
+      if (error instanceof PatcError) return `${error.code}: ${error.message}`;
+      throw error;
+    }
+    return 'lowered';
+  };
+  for (const carried of [false, true])
+    expect(code(carried)).toMatch(/^PAT0303: .*depends on data in registers/);
 });
 
 describe('nothing is exchanged through shared memory', () => {
