@@ -425,4 +425,19 @@ export const corpus: readonly NamedCase[] = [
     },
     { data: { ranges: [0, 32, 5, 9, 16, 30] } },
   ),
+  makeCase(
+    'branches on what the block has summed',
+    (k) => {
+      const i = k.programId(0);
+      const x = whole(k, 'x', 'f32', [16, 64]);
+      const sum = x.add(i.sub(1).cast('f32')).reduceSum(1).reduceSum(0);
+      const { y } = k.when(
+        sum.gt(0),
+        () => ({ y: x.reduceMax(0).expand(0).broadcast([16, 64]) }),
+        () => ({ y: x }),
+      );
+      k.output('y', 'f32', [3, 16, 64]).store([i, ...everywhere(k, [16, 64])], y);
+    },
+    { grid: [3, 1, 1] },
+  ),
 ];

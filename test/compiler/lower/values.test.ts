@@ -329,3 +329,20 @@ describe('memory that the kernel writes is read where the author reads it', () =
       expect(await disagreements(c, [simulator(target)])).toEqual([]);
   });
 });
+
+describe('reductions', () => {
+  const reads = (rows: number, target: string): number => {
+    const k = lower((k) => keep(k, 'y', whole(k, 'x', 'f32', [rows, 64]).reduceSum(1)), target);
+    let n = 0;
+    walkStmts(k.body, (s) => void (n += s.s === 'loadShared' ? 1 : 0));
+    return n;
+  };
+  it('through shared memory in two steps where there are more than 16 partials', () => {
+    // WGSL has no shuffles: as many partials as threads share a row, which are 16, 32 and 64.
+    expect([8, 4, 2].map((rows) => reads(rows, 'wgsl'))).toEqual([16, 4 + 8, 8 + 8]);
+  });
+  it('of halves are rounded', () => {
+    const k = lower((k) => keep(k, 'y', whole(k, 'x', 'f16', [16, 64]).reduceSum(1).cast('f32')));
+    expect(count(k, (e) => e.e === 'round')).toBeGreaterThan(0);
+  });
+});
