@@ -440,4 +440,65 @@ export const corpus: readonly NamedCase[] = [
     },
     { grid: [3, 1, 1] },
   ),
+  makeCase('views that change places', (k) => {
+    const start = { a: whole(k, 'x', 'f32', [16, 16]), b: whole(k, 'y', 'f32', [16, 16]) };
+    const { a, b } = k.loop({ to: 3 }, start, (_, { a, b }) => ({ a: b.T, b: a.T }));
+    keep(k, 'a', a);
+    keep(k, 'b', b);
+    const rows = { top: a.reduceMax(1), spread: b };
+    const { top, spread } = k.loop({ to: 3 }, rows, (_, { top, spread }) => ({
+      top: spread.reduceMin(1),
+      spread: top.expand(1).broadcast([16, 16]),
+    }));
+    keep(k, 'top', top);
+    keep(k, 'spread', spread);
+    const flat = { u: a.reshape([1, 256]), v: b.reshape([256, 1]) };
+    const { u, v } = k.loop({ to: 3 }, flat, (_, { u, v }) => ({
+      u: v.reshape([1, 256]),
+      v: u.reshape([256, 1]),
+    }));
+    keep(k, 'u', u);
+    keep(k, 'v', v);
+  }),
+  makeCase(
+    'products whose factors depend on the step before',
+    (k) => {
+      const [row, column] = everywhere(k, [16, 32]) as [Tile<'i32'>, Tile<'i32'>];
+      const x = k.input('x', 'f16', [16, 256]);
+      const w = whole(k, 'w', 'f16', [32, 16]) as Matrix<'f16'>;
+      const next = k.inout('next', 'i32', [8]);
+      const n = k.scalar('n', 'i32');
+      const block = (at: Index) => x.load([row, column.add(at)]) as Matrix<'f16'>;
+      // By a number that is carried, by memory that is written, and by what an inner loop has counted.
+      const carried = k.loop(
+        { to: n },
+        { acc: k.zeros([16, 16]), at: k.const(0, 'i32') },
+        (i, { acc, at }) => ({
+          acc: k.dot(block(at), w, acc as Matrix<'f32'>),
+          at: at.add(i.mul(8)).add(8),
+        }),
+      );
+      keep(k, 'carried', carried.acc);
+      const written = k.loop({ to: n }, { acc: k.zeros([16, 16]) }, (i, { acc }) => {
+        const at = next.at(i);
+        next.store([i.add(1)], at.add(24));
+        return { acc: k.dot(block(at), w, acc as Matrix<'f32'>) };
+      });
+      keep(k, 'written', written.acc);
+      const counted = k.loop({ to: n }, { acc: k.zeros([16, 16]) }, (i, { acc }) => {
+        const { at } = k.loop({ to: i }, { at: k.const(0, 'i32') }, (j, { at }) => ({
+          at: at.add(j).add(7),
+        }));
+        return { acc: k.dot(block(at), w, acc as Matrix<'f32'>) };
+      });
+      keep(k, 'counted', counted.acc);
+      const nested = k.loop({ to: n }, { acc: k.zeros([16, 16]) as Matrix<'f32'> }, (i, { acc }) =>
+        k.loop({ to: 2 }, { acc }, (j, { acc }) => ({
+          acc: k.dot(block(i.mul(32).add(j.mul(16))), w, acc as Matrix<'f32'>) as Matrix<'f32'>,
+        })),
+      );
+      keep(k, 'nested', nested.acc);
+    },
+    { scalars: { n: 4 }, data: { next: [0, 0, 0, 0, 0, 0, 0, 0] } },
+  ),
 ];

@@ -165,8 +165,11 @@ describe('a product in a loop', () => {
           bulk += s.s === 'bulkRows' ? 1 : 0;
         });
         expect(inits).toBe(rings * 2 * tile.stages);
-        // Of the second factor a row is 32 bytes, of the first 64.
-        expect(bulk > 0).toBe(target === 'cuda:sm_90a' && !('bulk' in tile));
+        // Both factors, a lane a row: of the first a row is 64 bytes, of the second 32.
+        const rounds = (n: number): number =>
+          Math.ceil(n / (32 * ('producers' in tile ? tile.producers : 1)));
+        const bulky = target === 'cuda:sm_90a' && !('bulk' in tile);
+        expect(bulk).toBe(bulky ? rounds(rows) + rounds(32) : 0);
         const arrays = new Map(c.buffers.map((b) => [b.name, b.data.slice()]));
         const want = new Map(c.buffers.map((b) => [b.name, b.data.slice()]));
         interpret(c.kernel, [1, 1, 1], want, {});
@@ -184,4 +187,24 @@ it('registers are left for as many blocks as shared memory has room for, and reg
   // Twelve warps of 168 registers fit, three a scheduler.
   expect([blocks(5, 48), blocks(3, 48), blocks(2, 32), blocks(9, 48)]).toEqual([2, 4, 6, 0]);
   expect([blocks(2, 100), blocks(2, 120), blocks(3, 72)]).toEqual([2, 0, 3]);
+});
+
+it('warps that only copy have a loop of the kernel, not one inside another', () => {
+  const c = makeCase('nested', (k) => {
+    const at = everywhere(k, [16, 16]);
+    const x = k.input('x', 'f16', [4, 16, 16]);
+    const start = { acc: k.zeros([16, 16]) };
+    const { acc } = k.loop({ to: 2 }, start, (i, { acc }) =>
+      k.loop({ to: 2 }, { acc }, (j, { acc }) => {
+        const block = x.load([i.mul(2).add(j), ...at]);
+        return { acc: k.dot(block as never, block as never, acc as never) as typeof acc };
+      }),
+    );
+    k.output('y', 'f32', [16, 16]).store(at, acc);
+  });
+  const lowered = lowerKernel({ ...c.kernel, tile: { producers: 1, stages: 2 } }, findTarget('cuda:sm_80')!);
+  const kinds = new Set<string>();
+  walkStmts(lowered.body, (s) => void kinds.add(s.s));
+  expect(kinds.has('cpAsync')).toBe(true);
+  expect(kinds.has('mbarrierInit')).toBe(false);
 });

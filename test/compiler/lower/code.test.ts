@@ -157,6 +157,15 @@ describe('the forward kernel', () => {
     expect(pages.size).toBe(1);
     expect(length).toBe((n * 8) / k.threads);
   });
+  it('copies queries, and waits for nothing before the first keys are under way', () => {
+    const order: string[] = [];
+    walkStmts(lowered(tile, 'cuda:sm_80').body, (s) => {
+      if (s.s === 'cpAsync') order.push(s.from.name);
+      if (s.s === 'cpAsyncWait') order.push('wait');
+    });
+    const before = order.slice(0, order.indexOf('wait'));
+    expect(new Set(before)).toEqual(new Set(['q', 'k', 'v']));
+  });
   it('lets warps without a row of the entry skip it, where nothing in it is shared', () => {
     expect(pick(lowered(tile, 'cuda:sm_80'), 'if').some((s) => s.uniform === 'warp')).toBe(true);
     const small = lowered({ ...tile, m: 16, n: 16 }, 'wgsl');
