@@ -440,6 +440,23 @@ export const corpus: readonly NamedCase[] = [
     },
     { grid: [3, 1, 1] },
   ),
+  makeCase('tiles that change places', (k) => {
+    const start = { a: whole(k, 'x', 'f32', [16, 16]), b: whole(k, 'y', 'f32', [16, 16]) };
+    const swapped = k.loop({ to: 3 }, start, (_, { a, b }) => ({ a: b, b: a }));
+    keep(k, 'a', swapped.a);
+    const { now, before, earlier } = k.loop(
+      { to: 3 },
+      { now: start.a, before: start.b, earlier: start.b },
+      (_, { now, before }) => ({ now: now.mul(3), before: now, earlier: before }),
+    );
+    keep(k, 'now', now);
+    keep(k, 'before', before);
+    keep(k, 'earlier', earlier);
+    const range = { from: k.programId(0).add(3), to: 9 };
+    const { c, d } = k.rows(range, { c: now, d: before }, ({ c, d }) => ({ c: d, d: c }));
+    keep(k, 'c', c);
+    keep(k, 'd', d);
+  }),
   makeCase('views that change places', (k) => {
     const start = { a: whole(k, 'x', 'f32', [16, 16]), b: whole(k, 'y', 'f32', [16, 16]) };
     const { a, b } = k.loop({ to: 3 }, start, (_, { a, b }) => ({ a: b.T, b: a.T }));
@@ -500,5 +517,22 @@ export const corpus: readonly NamedCase[] = [
       keep(k, 'nested', nested.acc);
     },
     { scalars: { n: 4 }, data: { next: [0, 0, 0, 0, 0, 0, 0, 0] } },
+  ),
+  makeCase(
+    'rows of a range beside what they were',
+    (k) => {
+      const ranges = k.input('ranges', 'i32', [3, 2]);
+      const x = whole(k, 'x', 'f32', [32, 32]);
+      const start = { now: x, before: x.mul(0) };
+      const { now, before } = k.loop({ to: 3 }, start, (n, { now }) => ({
+        now: k.rows({ from: ranges.at(n, 0), to: ranges.at(n, 1) }, { now }, ({ now }) => ({
+          now: now.mul(3),
+        })).now,
+        before: now,
+      }));
+      keep(k, 'now', now);
+      keep(k, 'before', before);
+    },
+    { data: { ranges: [0, 32, 5, 9, 16, 30] } },
   ),
 ];

@@ -189,6 +189,28 @@ it('registers are left for as many blocks as shared memory has room for, and reg
   expect([blocks(2, 100), blocks(2, 120), blocks(3, 72)]).toEqual([2, 0, 3]);
 });
 
+it.each(['cuda:sm_80', 'cuda:sm_90a'])('block barriers of a role are among its threads: %s', (target) => {
+  const c = makeCase('barriers', (k) => {
+    const v = k.input('v', 'f16', [16, 32]).load(everywhere(k, [16, 32]));
+    const w = k.input('w', 'f16', [32, 16]).load(everywhere(k, [32, 16]));
+    const x = k.input('x', 'f16', [4, 32, 32]);
+    const { acc } = k.loop({ to: 4 }, { acc: k.zeros([16, 16]) }, (i, { acc }) => {
+      const product = k.dot(x.load([i, ...everywhere(k, [32, 32])]) as never, w as never);
+      // As a right factor it goes through shared memory, in every step.
+      return { acc: k.dot(v as never, product.cast('f16') as never, acc as never) as typeof acc };
+    });
+    k.output('y', 'f32', [16, 16]).store(everywhere(k, [16, 16]), acc);
+  });
+  const lowered = lowerKernel({ ...c.kernel, tile: { warps: 1, producers: 1 } }, findTarget(target)!);
+  const inside = new Set<number | undefined>();
+  walkStmts(lowered.body, (s) => {
+    if (s.s === 'while') walkStmts(s.body, (x) => void (x.s === 'barrier' && inside.add(x.threads)));
+  });
+  expect([...inside]).toEqual([32]);
+  const arrays = new Map(c.buffers.map((b) => [b.name, b.data.slice()]));
+  expect(simulate(lowered, [1, 1, 1], arrays, {}).errors).toEqual([]);
+});
+
 it('warps that only copy have a loop of the kernel, not one inside another', () => {
   const c = makeCase('nested', (k) => {
     const at = everywhere(k, [16, 16]);
