@@ -7,7 +7,7 @@ import { lowerKernel } from '../../../compiler/lower/index.ts';
 import { ringBlocks } from '../../../compiler/lower/ring.ts';
 import { findTarget } from '../../../compiler/target.ts';
 import { exprsOf, walkExpr, walkStmts } from '../../../compiler/thread/build.ts';
-import type { Stmt } from '../../../compiler/thread/nodes.ts';
+import type { Expr, Stmt } from '../../../compiler/thread/nodes.ts';
 import type { Tile } from '../../../dsl/index.ts';
 import { everywhere, makeCase } from '../../support/corpus.ts';
 import { run, traced } from '../../support/interpret.ts';
@@ -119,6 +119,44 @@ it.each([2, 3])('with %i stages nothing is read between a step’s barrier and i
   expect(loads(steps[0]!.slice(0, commit))).toBe(0);
   expect(loads(steps[0]!.slice(commit))).toBeGreaterThan(0);
 });
+
+it.each([
+  [2, 0],
+  [3, 0],
+  [2, 1],
+])(
+  'an entry’s numbers are read when it is entered, not in its steps: %i stages, %i producers',
+  (stages, producers) => {
+    const { body } = lowerKernel({ ...sums, tile: { stages, producers } }, findTarget('cuda:sm_80')!);
+    const reads = (list: readonly Stmt[], name: string): Expr[] => {
+      const found: Expr[] = [];
+      for (const s of list)
+        for (const e of exprsOf(s))
+          walkExpr(e, (x) => void (x.e === 'loadGlobal' && x.buffer.name === name && found.push(x.index)));
+      return found;
+    };
+    const ofNext = (index: Expr): boolean => {
+      let next = false;
+      walkExpr(index, (x) => void (next ||= x.e === 'binary' && x.fn === 'min'));
+      return next;
+    };
+    const blocks: (readonly Stmt[])[] = [];
+    walkStmts(body, (s) => {
+      if (s.s === 'while') blocks.push(s.body);
+      if (s.s === 'if') blocks.push(s.then);
+    });
+    // A step reads the next entry's, whether it is entered or not: that costs no branch.
+    const steps = blocks.filter((b) => b.some((s) => s.s === 'barrier' || s.s === 'mbarrierWait'));
+    const inSteps = steps.flatMap((b) => reads(b, 'entries'));
+    expect(inSteps.length).toBeGreaterThan(0);
+    expect(inSteps.every(ofNext)).toBe(true);
+    const lookups = blocks.filter((b) =>
+      b.some((s) => reads(s.s === 'for' ? s.body : [s], 'table').length > 0),
+    );
+    expect(lookups.length).toBeGreaterThan(0);
+    expect(lookups.flatMap((b) => reads(b, 'entries')).every(ofNext)).toBe(true);
+  },
+);
 
 describe('a product in a loop', () => {
   /** Two loops over a depth, each with its staged factors; rows of the first are masked beyond `limit`. */

@@ -108,6 +108,31 @@ it('a block may have as many threads as the target allows, and not one warp more
   }
 });
 
+it('PAT0301 past the last byte of shared memory, with the buffers, the largest first', () => {
+  const body = (k: KernelContext): void => {
+    const x = k.input('x', 'f32', [16, 64]).load(everywhere(k, [16, 64]));
+    const w = k.input('w', 'f32', [64, 32]).load(everywhere(k, [64, 32]));
+    const y = k.output('y', 'f32', [16, 32]);
+    y.store(everywhere(k, [16, 32]), k.dot(x as never, w as never) as never);
+  };
+  const traced = { ...kernel('k', {}, body).trace({}, {}), tile: { warps: 2, m: 16 } };
+  const on = (sharedBytes: number): ThreadKernel =>
+    lowerKernel(traced, { ...findTarget('wgsl')!, sharedBytes });
+  const needed = on(16384).sharedBytes;
+  expect(on(needed).sharedBytes).toBe(needed);
+  let error: unknown;
+  try {
+    on(needed - 1);
+  } catch (e) {
+    error = e;
+  }
+  expect(error).toBeInstanceOf(PatcError);
+  const { code, diagnostics } = error as PatcError;
+  expect(code).toBe('PAT0301');
+  expect(diagnostics[0]!.message).toContain('warps=2 m=16');
+  expect(diagnostics[0]!.notes!.map((n) => n.text.split(':')[0])).toEqual(['w', 'x']);
+});
+
 it('a factor that is also used as data is loaded once, into registers', () => {
   const body = (data?: 'as it is' | 'through arithmetic') => (k: KernelContext) => {
     const at = everywhere(k, [32, 32]);
