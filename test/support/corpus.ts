@@ -372,6 +372,7 @@ export const corpus: readonly NamedCase[] = [
     const number = row.mul(100).add(column);
     keep(k, 'numbers', number);
     keep(k, 'turned', number.T);
+    keep(k, 'joined', number.reshape([1024]));
     keep(k, 'sums', number.reduceSum(1));
     keep(k, 'columns', number.cast('f32').reduceMax(0));
     const factor = row.rem(4).add(column.rem(8)).cast('f16') as Matrix<'f16'>;

@@ -254,6 +254,9 @@ describe('layouts compared by hand', () => {
     expect(sameLayout(of([row, digit(null, 2, 0), digit(null, 4, 0)]), of([row, digit(null, 8, 0)]))).toBe(
       true,
     );
+    const two = [row, column];
+    const four = [digit(null, 2, 0), digit(null, 4, 0)];
+    expect(sameLayout(of([...two, ...four]), of([...two, digit(null, 8, 0)]))).toBe(true);
     // What a reduction leaves still has the stride of the axis that is gone.
     expect(sameLayout(of([row, digit(null, 8, 3)]), of([row, digit(null, 8, 0)]))).toBe(true);
     const sum = sliceLayout(of([row, column]), 1);

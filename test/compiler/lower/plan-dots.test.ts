@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { PatcError } from '../../../compiler/diagnostics/error.ts';
 import { Analysis } from '../../../compiler/lower/analysis.ts';
+import { product } from '../../../compiler/lower/layout.ts';
 import { planDots, type BlockPlan } from '../../../compiler/lower/plan-dots.ts';
 import { findTarget } from '../../../compiler/target.ts';
 import type { KernelContext, Tile } from '../../../dsl/index.ts';
@@ -14,12 +15,12 @@ type Use = (k: KernelContext, sum: Sum) => void;
 
 const keep: Use = (k, sum) =>
   k.output(`y${sum.shape[1]}`, 'f32', sum.shape).store(everywhere(k, sum.shape), sum);
-const factor = (k: KernelContext, name: string, element: 'f16' | 'f32', shape: readonly number[]) =>
+const factor = (k: KernelContext, name: string, element: 'f16' | 'bf16' | 'f32', shape: readonly number[]) =>
   k.input(name, element, shape).load(everywhere(k, shape)) as Tile<'f16', readonly [number, number]>;
 
 function plan(
   [m, n, depth]: Shape,
-  { use = keep, element = 'f16' as 'f16' | 'f32', target = 'cuda:sm_80', warps = 0 } = {},
+  { use = keep, element = 'f16' as 'f16' | 'bf16' | 'f32', target = 'cuda:sm_80', warps = 0 } = {},
 ): BlockPlan {
   const kernel = traced((k) => {
     const b = factor(k, 'b', element, [depth, n]);
@@ -42,6 +43,7 @@ describe('matrix instructions', () => {
       expect(kinds(shape)).toEqual(['fma']);
     expect(kinds([16, 8, 16], { target: 'wgsl' })).toEqual(['fma']);
     expect(kinds([16, 8, 16], { element: 'f32' })).toEqual(['fma']);
+    expect(kinds([16, 8, 16], { element: 'bf16' })).toEqual(['mma']);
   });
   it('warps by the size of the result', () => {
     const threads = (m: number, n: number) => plan([m, n, 16]).threads;
@@ -154,5 +156,104 @@ describe('multiply-adds', () => {
         .map((d) => `${d.dim}:${d.size}`)
         .join(' '),
     ).toBe(want);
+  });
+});
+
+describe('several products, or none', () => {
+  const several = (
+    shapes: readonly Shape[],
+    use: Use,
+    tile: Record<string, number> = {},
+    target = 'cuda:sm_80',
+  ) => {
+    const kernel = traced((k) =>
+      shapes.forEach(([m, n, depth], i) => {
+        const a = factor(k, `a${i}`, 'f16', [m, depth]);
+        use(k, k.dot(a, factor(k, `b${i}`, 'f16', [depth, n]) as never) as Sum);
+      }),
+    );
+    return planDots({ ...kernel, tile }, findTarget(target)!, new Analysis(kernel));
+  };
+  const sums: Use = (k, sum) =>
+    k.output(`y${sum.shape[0]}`, 'f32', [sum.shape[0]]).store([k.iota(sum.shape[0])], sum.reduceSum(1));
+  it('the largest says how many warps, the one of the fewest rows where rows stay together', () => {
+    expect(
+      several(
+        [
+          [32, 32, 16],
+          [128, 128, 16],
+        ],
+        keep,
+      ).threads,
+    ).toBe(256);
+    expect(
+      several(
+        [
+          [128, 128, 16],
+          [32, 32, 16],
+        ],
+        keep,
+      ).threads,
+    ).toBe(256);
+    expect(
+      several(
+        [
+          [128, 32, 16],
+          [32, 32, 16],
+        ],
+        sums,
+      ).threads,
+    ).toBe(64);
+    expect(
+      several(
+        [
+          [32, 32, 16],
+          [128, 128, 16],
+        ],
+        keep,
+        {},
+        'wgsl',
+      ).threads,
+    ).toBe(256);
+  });
+  it('all by matrix instructions or none', () => {
+    const kinds = (shapes: readonly Shape[]) => [...several(shapes, keep).dots.values()].map((d) => d.kind);
+    expect(
+      kinds([
+        [16, 16, 16],
+        [16, 8, 16],
+      ]),
+    ).toEqual(['mma', 'mma']);
+    expect(
+      kinds([
+        [16, 16, 16],
+        [8, 8, 16],
+      ]),
+    ).toEqual(['fma', 'fma']);
+  });
+  it('none: four warps, or as many as the tile says', () => {
+    const load: Use = (k) => k.output('z', 'f32', [4]).store([k.iota(4)], 1);
+    const none = (tile: Record<string, number>) => {
+      const kernel = traced((k) => load(k, undefined as never));
+      return planDots({ ...kernel, tile }, findTarget('wgsl')!, new Analysis(kernel));
+    };
+    expect([none({}).threads, none({ warps: 2 }).threads]).toEqual([128, 64]);
+  });
+  it('never more threads than the target has, and every thread has its place', () => {
+    const kernel = traced((k) => {
+      keep(k, k.dot(factor(k, 'a', 'f32', [128, 16]), factor(k, 'b', 'f32', [16, 128]) as never) as Sum);
+    });
+    for (const maxThreads of [64, 128, 256, 1024])
+      expect(planDots(kernel, { ...findTarget('wgsl')!, maxThreads }, new Analysis(kernel)).threads).toBe(
+        Math.min(256, maxThreads),
+      );
+    for (const shape of [
+      [8, 7, 16],
+      [7, 8, 16],
+      [64, 64, 16],
+    ] as const) {
+      const { threads, dots } = plan(shape, { element: 'f32', target: 'wgsl' });
+      for (const { layout } of dots.values()) expect(product(layout.threads)).toBe(threads);
+    }
   });
 });
