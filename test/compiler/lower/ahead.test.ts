@@ -200,7 +200,7 @@ describe('a product in a loop', () => {
         let bulk = 0;
         walkStmts(lowered.body, (s) => {
           inits += s.s === 'mbarrierInit' ? 1 : 0;
-          bulk += s.s === 'bulkRows' ? 1 : 0;
+          bulk += s.s === 'tensorCopy' ? 1 : 0;
         });
         expect(inits).toBe(rings * 2 * tile.stages);
         // Both factors, a lane a row: of the first a row is 64 bytes, of the second 32.
