@@ -7,7 +7,8 @@
  * measured: right after a sweep that is every run.
  */
 import { readFileSync } from 'node:fs';
-import { figuresOf, planCosts } from '../examples/pat/cost.ts';
+import type { Tile } from '../compiler/program.ts';
+import { figuresOf, planCosts, tileShape, variantOf } from '../examples/pat/cost.ts';
 import { loadWorkload } from '../examples/pat/index.ts';
 import { LoadTally, memoryTime } from '../examples/pat/packers/score.ts';
 import { rereadCost, workOf } from '../examples/pat/packers/work.ts';
@@ -21,7 +22,7 @@ interface Row {
   readonly headDim: number;
   readonly page: number;
   readonly dtype: string;
-  readonly tile: { readonly m: number; readonly n: number; readonly stages: number };
+  readonly tile: Tile;
   readonly producers?: number;
   readonly graphUs: number;
   readonly packs: number;
@@ -51,7 +52,7 @@ const startNs = Number(process.argv[4] ?? figures.kernels[0]!.startNs);
 /** Undefined where the plan is another one by now. */
 function sampleOf(row: Row): Sample | undefined {
   const batch = loadWorkload(row.tree, row);
-  const costs = planCosts(figures, figures.units, [row.tile], batch);
+  const costs = planCosts(figures, figures.units, [tileShape(row.tile)], batch);
   const { tables, work } = makePlan(batch, costs);
   if (packRows(tables) !== row.packs || tables.slots !== row.splits) return undefined;
   const packs = packLoads(tables);
@@ -67,6 +68,9 @@ function sampleOf(row: Row): Sample | undefined {
     partials: rows > 0 ? (costs.launch + rows * costs.partialRow) / 1000 : 0,
   };
 }
+
+const shapeName = (tile: Tile): string =>
+  `m: ${tile.m}, n: ${tile.n}${variantOf(tile) > 0 ? `, variant: ${variantOf(tile)}` : ''}`;
 
 const tally = new LoadTally();
 
@@ -115,25 +119,35 @@ function readRows(file: string): Row[] {
   if (!file.endsWith('.jsonl')) return (JSON.parse(text) as { rows: Row[] }).rows;
   const lines = text.trim().split('\n');
   return lines.flatMap((line) => {
-    const { fixed, plan, ...row } = JSON.parse(line) as Row & {
-      fixed: Row['tile'] | null;
+    const { fixed, launches, ...row } = JSON.parse(line) as Row & {
+      fixed: Tile | null;
       with: string;
-      plan: { packs: number; splits: number };
+      launches: readonly {
+        readonly kernel: string;
+        readonly blocks: readonly { readonly count: number }[];
+      }[];
     };
-    return fixed && row.with === '' ? [{ ...row, tile: fixed, packs: plan.packs, splits: plan.splits }] : [];
+    if (!fixed || row.with !== '') return [];
+    const [qHeads, kvHeads] = row.heads.split('/').map(Number) as [number, number];
+    const blocks = (kernel: string): number =>
+      launches
+        .filter((l) => l.kernel === kernel)
+        .reduce((sum, l) => sum + l.blocks.reduce((n, b) => n + b.count, 0), 0);
+    const packs = blocks('pat_forward') / kvHeads;
+    return [{ ...row, tile: fixed, packs, splits: blocks('pat_merge') / qHeads }];
   });
 }
 
-/** The kernel as it ships: no other number of warps, no producers; the planner's figures know no stages. */
+/** The kernel as it ships: no other number of warps; the planner's figures know no stages but those of a ring. */
 const shipped = readRows(process.argv[2]!).filter(
-  (r) => !r.producers && !('warps' in r.tile) && r.tile.stages === 3,
+  (r) => !r.producers && !('warps' in r.tile) && (variantOf(r.tile) > 0 || r.tile.stages === 3),
 );
 const samples = shipped.flatMap((row) => sampleOf(row) ?? []);
 console.log(`${samples.length} of ${shipped.length} runs are planned now as they were measured`);
-const byShape = Map.groupBy(samples, ({ row: { tile } }) => `m: ${tile.m}, n: ${tile.n}`);
+const byShape = Map.groupBy(samples, ({ row: { tile } }) => shapeName(tile));
 const cases = new Map<string, { measured: number; predicted: number }[]>();
 for (const [shape, runs] of byShape) {
-  const f = fit(runs, runs[0]!.row.tile.m === 16);
+  const f = fit(runs, runs[0]!.row.tile['m'] === 16);
   const [token, alone, pack, warp] = f;
   const error = Math.sqrt(errorOf(runs, f) / runs.length);
   console.log(

@@ -95,7 +95,7 @@ export class Divisibility {
           ? { kind: 'none' }
           : { kind: 'other' };
       case 'load':
-        return [...op.indices, ...(op.mask ? [op.mask] : [])].every(
+        return [...op.indices, ...(op.mask ? [op.mask] : []), ...(op.other ? [op.other] : [])].every(
           (x) => this.along(x, axis).kind === 'none',
         )
           ? { kind: 'none' }

@@ -104,9 +104,11 @@ export function assignYields(
     }
     const { op } = ctx.analysis.definition(y);
     const view = op?.op === 'broadcast' || op?.op === 'transpose' || op?.op === 'reshape';
-    if (ctx.analysis.anchored.has(y.id) && !view && regTile(ctx, y).var === c.tile.var) return undefined;
-    const from =
-      ctx.analysis.anchored.has(y.id) && !view ? undefined : copyTile(ctx, y, c.tile.layout, 'next');
+    const own = ctx.analysis.anchored.has(y.id) && !view ? regTile(ctx, y).var : undefined;
+    if (own === c.tile.var) return undefined;
+    // Registers of a tile that has been given its next value by then are copied as well.
+    const changed = carried.slice(0, i).some((d) => d.kind === 'tile' && d.tile.var === own);
+    const from = own && !changed ? undefined : copyTile(ctx, y, c.tile.layout, 'next');
     return () =>
       ctx.forEachPoint(c.tile.layout, (p) => {
         const at = registerAt(c.tile.layout, p)!;

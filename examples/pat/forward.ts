@@ -6,6 +6,9 @@
  */
 import { kernel, tune, type Tile } from '../../dsl/index.ts';
 
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+type Indices = Tile<'i32', any>;
+
 export const forward = kernel(
   'pat_forward',
   {
@@ -62,6 +65,16 @@ export const forward = kernel(
     // Steps begin where pages do, so that a step's rows are runs of pages' tokens.
     const pageStart = (token: Tile<'i32', readonly []>): Tile<'i32', readonly []> =>
       token.div(page).mul(page);
+    // Of a step's tokens, the page after the entry's first, and the place in it: with as little division as the sizes allow.
+    const pageOf = (step: Tile<'i32', readonly []>): { index: Indices; offset: Indices } => {
+      const token = k.iota(n);
+      if (n % page === 0) return { index: step.mul(n / page).add(token.div(page)), offset: token.rem(page) };
+      const parts = page / n;
+      if (page % n === 0)
+        return { index: step.div(parts).add(token.div(n)), offset: step.rem(parts).mul(n).add(token) };
+      const after = step.mul(n).add(token);
+      return { index: after.div(page), offset: after.rem(page) };
+    };
     const entryBegin = packs.at(pack, 2);
     const entryEnd = packs.at(pack, 3);
     const state = k.ragged(
@@ -81,10 +94,11 @@ export const forward = kernel(
         const to = entries.at(e, 2);
         const token = pageStart(from).add(step.mul(n)).add(k.iota(n));
         const inside = token.ge(from).and(token.lt(to));
+        const { index, offset } = pageOf(step);
+        const listed = from.div(page).add(index);
         const pageList = entries.at(e, 0);
-        const listed = token.div(page);
         const pageId = pages.load([pageList.add(listed)], { mask: listed.mul(page).lt(to) });
-        const place = [pageId.expand(1), token.rem(page).expand(1), kvHead, feature];
+        const place = [pageId.expand(1), offset.expand(1), kvHead, feature];
         const keys = key.load(place, { mask: inside.expand(1) });
         const values = value.load(place, { mask: inside.expand(1) });
         const firstRow = entries.at(e, 3).mul(group);

@@ -124,6 +124,7 @@ export const corpus: readonly NamedCase[] = [
       keep(k, 'wide', x.cast('f32').mul(y.cast('f32')));
       keep(k, 'rounded', x.cast('f32').exp().cast(element));
       keep(k, 'total', x.cast('f32').reduceSum(1));
+      keep(k, 'halves', x.reduceSum(1));
     }),
   ),
   makeCase('broadcasts', (k) => {
@@ -389,4 +390,216 @@ export const corpus: readonly NamedCase[] = [
     const right = b.load([along.expand(1), column.expand(0)]);
     c.store([row.expand(1), column.expand(0)], k.dot(left, right));
   }),
+  makeCase('reshapes that move elements between threads', (k) => {
+    // Turned, so that what lies side by side after them lies in different threads before.
+    const x = whole(k, 'x', 'f32', [16, 32]).T;
+    keep(k, 'cut', x.mul(2).reshape([16, 32]));
+    keep(k, 'joined', x.add(1).reshape([512]));
+    keep(k, 'flags', x.gt(0).reshape([8, 64]).cast('i32'));
+    keep(k, 'lazy', k.iota(64).reshape([4, 16]).mul(3));
+    k.output('one', 'f32', [1]).store([0], x.reduceMax(0).reduceMax(0).reshape([1]).reshape([]));
+  }),
+  makeCase(
+    'indices and masks from registers',
+    (k) => {
+      const order = whole(k, 'order', 'i32', [32]);
+      const x = whole(k, 'x', 'f32', [8, 32]);
+      keep(k, 'seen', order);
+      const column = order.expand(0);
+      const row = k.iota(8).expand(1);
+      k.output('moved', 'f32', [8, 32]).store([row, column], x);
+      keep(k, 'gathered', k.input('w', 'f32', [8, 32]).load([row, column], { mask: x.gt(-9) }));
+      k.inout('kept', 'f32', [8, 32]).store(everywhere(k, [8, 32]), x, { mask: x.gt(0) });
+    },
+    { data: { order: Array.from({ length: 32 }, (_, i) => (i * 5 + 3) % 32) } },
+  ),
+  makeCase(
+    'single elements',
+    (k) => {
+      const i = k.programId(0);
+      const total = k.inout('total', 'i32', [2]);
+      total.atomicAdd([0], i.add(1));
+      total.atomicMax([1], i.mul(3), { mask: i.lt(2) });
+      const y = k.output('y', 'i32', [4]);
+      y.store(
+        [i],
+        k
+          .input('x', 'i32', [4])
+          .load([i], { mask: i.gt(0), other: 7 })
+          .mul(2),
+        { mask: i.ne(2) },
+      );
+      k.when(i.eq(2), () => y.store([i], -1));
+    },
+    { grid: [4, 1, 1], data: { x: [9, 3, 5, 8] } },
+  ),
+  makeCase('numbers made of coordinates', (k) => {
+    const [row, column] = everywhere(k, [16, 64]) as [Tile<'i32'>, Tile<'i32'>];
+    const number = row.mul(100).add(column);
+    keep(k, 'numbers', number);
+    keep(k, 'turned', number.T);
+    keep(k, 'joined', number.reshape([1024]));
+    keep(k, 'sums', number.reduceSum(1));
+    keep(k, 'columns', number.cast('f32').reduceMax(0));
+    const factor = row.rem(4).add(column.rem(8)).cast('f16') as Matrix<'f16'>;
+    keep(k, 'product', k.dot(factor, whole(k, 'w', 'f16', [64, 16]) as Matrix<'f16'>));
+  }),
+  makeCase(
+    'rows that are not aligned',
+    (k) => {
+      const at = everywhere(k, [16, 64]);
+      keep(k, 'known', k.input('x', 'f32', [16, 67]).load(at));
+      keep(k, 'unknown', k.input('y', 'f32', ['rows', 'columns']).load(at));
+      const gaps = k.input('z', 'f16', [16, 64], { strides: [70, 1] });
+      keep(k, 'gaps', gaps.load(at));
+      const w = whole(k, 'w', 'f16', [64, 8]) as Matrix<'f16'>;
+      keep(k, 'product', k.dot(gaps.load(at) as Matrix<'f16'>, w));
+    },
+    {
+      scalars: { rows: 17, columns: 67 },
+      data: { z: Array.from({ length: 16 * 70 }, (_, i) => ((i * 7) % 23) - 11) },
+    },
+  ),
+  makeCase(
+    'numbers from branches and loops',
+    (k) => {
+      const i = k.programId(0);
+      const { from, scale } = k.when(
+        i.rem(2).eq(0),
+        () => ({ from: i.mul(8), scale: k.const(2) }),
+        () => ({ from: i.add(1), scale: k.const(-1) }),
+      );
+      const { last } = k.loop({ from, to: 20, step: 3 }, { last: k.const(0, 'i32') }, (n, { last }) => ({
+        last: last.max(n.mul(2)),
+      }));
+      const x = k.input('x', 'f32', [64]).load([k.iota(32).add(from)]);
+      k.output('y', 'f32', [4, 32]).store([i, k.iota(32)], x.mul(scale).add(last.cast('f32')));
+    },
+    { grid: [4, 1, 1] },
+  ),
+  makeCase(
+    'rows of a range that go through shared memory',
+    (k) => {
+      const ranges = k.input('ranges', 'i32', [3, 2]);
+      const w = whole(k, 'w', 'f16', [32, 32]) as Matrix<'f16'>;
+      const start = { acc: k.dot(w, w.T as Matrix<'f16'>) };
+      const { acc } = k.loop({ to: 3 }, start, (n, { acc }) =>
+        k.rows({ from: ranges.at(n, 0), to: ranges.at(n, 1) }, { acc }, ({ acc }) => ({
+          acc: k.dot(w, acc.tanh().cast('f16') as Matrix<'f16'>) as typeof acc,
+        })),
+      );
+      keep(k, 'acc', acc);
+    },
+    { data: { ranges: [0, 32, 5, 9, 16, 30] } },
+  ),
+  makeCase(
+    'branches on what the block has summed',
+    (k) => {
+      const i = k.programId(0);
+      const x = whole(k, 'x', 'f32', [16, 64]);
+      const sum = x.add(i.sub(1).cast('f32')).reduceSum(1).reduceSum(0);
+      const { y } = k.when(
+        sum.gt(0),
+        () => ({ y: x.reduceMax(0).expand(0).broadcast([16, 64]) }),
+        () => ({ y: x }),
+      );
+      k.output('y', 'f32', [3, 16, 64]).store([i, ...everywhere(k, [16, 64])], y);
+    },
+    { grid: [3, 1, 1] },
+  ),
+  makeCase('tiles that change places', (k) => {
+    const start = { a: whole(k, 'x', 'f32', [16, 16]), b: whole(k, 'y', 'f32', [16, 16]) };
+    const swapped = k.loop({ to: 3 }, start, (_, { a, b }) => ({ a: b, b: a }));
+    keep(k, 'a', swapped.a);
+    const { now, before, earlier } = k.loop(
+      { to: 3 },
+      { now: start.a, before: start.b, earlier: start.b },
+      (_, { now, before }) => ({ now: now.mul(3), before: now, earlier: before }),
+    );
+    keep(k, 'now', now);
+    keep(k, 'before', before);
+    keep(k, 'earlier', earlier);
+    const range = { from: k.programId(0).add(3), to: 9 };
+    const { c, d } = k.rows(range, { c: now, d: before }, ({ c, d }) => ({ c: d, d: c }));
+    keep(k, 'c', c);
+    keep(k, 'd', d);
+  }),
+  makeCase('views that change places', (k) => {
+    const start = { a: whole(k, 'x', 'f32', [16, 16]), b: whole(k, 'y', 'f32', [16, 16]) };
+    const { a, b } = k.loop({ to: 3 }, start, (_, { a, b }) => ({ a: b.T, b: a.T }));
+    keep(k, 'a', a);
+    keep(k, 'b', b);
+    const rows = { top: a.reduceMax(1), spread: b };
+    const { top, spread } = k.loop({ to: 3 }, rows, (_, { top, spread }) => ({
+      top: spread.reduceMin(1),
+      spread: top.expand(1).broadcast([16, 16]),
+    }));
+    keep(k, 'top', top);
+    keep(k, 'spread', spread);
+    const flat = { u: a.reshape([1, 256]), v: b.reshape([256, 1]) };
+    const { u, v } = k.loop({ to: 3 }, flat, (_, { u, v }) => ({
+      u: v.reshape([1, 256]),
+      v: u.reshape([256, 1]),
+    }));
+    keep(k, 'u', u);
+    keep(k, 'v', v);
+  }),
+  makeCase(
+    'products whose factors depend on the step before',
+    (k) => {
+      const [row, column] = everywhere(k, [16, 32]) as [Tile<'i32'>, Tile<'i32'>];
+      const x = k.input('x', 'f16', [16, 256]);
+      const w = whole(k, 'w', 'f16', [32, 16]) as Matrix<'f16'>;
+      const next = k.inout('next', 'i32', [8]);
+      const n = k.scalar('n', 'i32');
+      const block = (at: Index) => x.load([row, column.add(at)]) as Matrix<'f16'>;
+      // By a number that is carried, by memory that is written, and by what an inner loop has counted.
+      const carried = k.loop(
+        { to: n },
+        { acc: k.zeros([16, 16]), at: k.const(0, 'i32') },
+        (i, { acc, at }) => ({
+          acc: k.dot(block(at), w, acc as Matrix<'f32'>),
+          at: at.add(i.mul(8)).add(8),
+        }),
+      );
+      keep(k, 'carried', carried.acc);
+      const written = k.loop({ to: n }, { acc: k.zeros([16, 16]) }, (i, { acc }) => {
+        const at = next.at(i);
+        next.store([i.add(1)], at.add(24));
+        return { acc: k.dot(block(at), w, acc as Matrix<'f32'>) };
+      });
+      keep(k, 'written', written.acc);
+      const counted = k.loop({ to: n }, { acc: k.zeros([16, 16]) }, (i, { acc }) => {
+        const { at } = k.loop({ to: i }, { at: k.const(0, 'i32') }, (j, { at }) => ({
+          at: at.add(j).add(7),
+        }));
+        return { acc: k.dot(block(at), w, acc as Matrix<'f32'>) };
+      });
+      keep(k, 'counted', counted.acc);
+      const nested = k.loop({ to: n }, { acc: k.zeros([16, 16]) as Matrix<'f32'> }, (i, { acc }) =>
+        k.loop({ to: 2 }, { acc }, (j, { acc }) => ({
+          acc: k.dot(block(i.mul(32).add(j.mul(16))), w, acc as Matrix<'f32'>) as Matrix<'f32'>,
+        })),
+      );
+      keep(k, 'nested', nested.acc);
+    },
+    { scalars: { n: 4 }, data: { next: [0, 0, 0, 0, 0, 0, 0, 0] } },
+  ),
+  makeCase(
+    'rows of a range beside what they were',
+    (k) => {
+      const ranges = k.input('ranges', 'i32', [3, 2]);
+      const x = whole(k, 'x', 'f32', [32, 32]);
+      const start = { now: x, before: x.mul(0) };
+      const { now, before } = k.loop({ to: 3 }, start, (n, { now }) => ({
+        now: k.rows({ from: ranges.at(n, 0), to: ranges.at(n, 1) }, { now }, ({ now }) => ({
+          now: now.mul(3),
+        })).now,
+        before: now,
+      }));
+      keep(k, 'now', now);
+      keep(k, 'before', before);
+    },
+    { data: { ranges: [0, 32, 5, 9, 16, 30] } },
+  ),
 ];

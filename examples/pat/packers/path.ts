@@ -91,10 +91,12 @@ export class PathPacker {
         kinds.push({ cap, tile, fixed, least: scorer.ideal(shape, unique, mean) });
       };
       add(smallest, false);
-      if (packs * kvHeads > costs.units) continue;
-      // A block for each unit at most: more warps on the same rows may then be faster.
-      for (let t = 0; t < costs.tiles.length; t++)
-        if (t !== smallest && costs.tiles[t]!.m >= cap * w.group) add(t, true);
+      // Where there is a block for each unit at most, more warps on the same rows may be faster; kernels that are built another
+      // way may always be.
+      const few = packs * kvHeads <= costs.units;
+      costs.tiles.forEach(({ m, variant = 0 }, t) => {
+        if (t !== smallest && m >= cap * w.group && (few || variant > 0)) add(t, true);
+      });
     }
     return kinds.sort((a, b) => a.least - b.least);
   }

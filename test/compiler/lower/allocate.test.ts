@@ -61,6 +61,10 @@ describe('by hand', () => {
     expect(allocateShared([a, b], [store(a), load(a), store(b), load(b)])).toBe(1000);
     expect([a.offset, b.offset]).toEqual([0, 0]);
   });
+  it('whichever of them is the larger', () => {
+    expect(allocateShared([a, b], [store(b), load(b), store(a), load(a)])).toBe(1000);
+    expect(apart(a, b)).toBe(false);
+  });
   it('lifetimes that meet do not, and places are aligned to 128 bytes', () => {
     expect(allocateShared([a, b], [store(a), store(b), load(a), load(b)])).toBe(1024 + 600);
     expect([a.offset, b.offset]).toEqual([0, 1024]);
@@ -73,8 +77,35 @@ describe('by hand', () => {
     const parts: Stmt = { ...branch([store(a), load(a), store(b)]), uniform: 'none' } as Stmt;
     allocateShared([a, b], [parts, load(b)]);
     expect(apart(a, b)).toBe(true);
+    allocateShared([a, b], [{ ...branch([store(a), load(a), store(b), load(b)]), uniform: 'none' } as Stmt]);
+    expect(apart(a, b)).toBe(true);
     allocateShared([a, b], [loop([store(a), load(a), store(b), load(b)], true)]);
     expect(apart(a, b)).toBe(true);
+  });
+  it('where one can, they share: in a branch that all threads take, in a loop of unknown length', () => {
+    const one = [store(a), load(a), store(b), load(b)];
+    allocateShared([a, b], [branch(one)]);
+    expect(apart(a, b)).toBe(false);
+    allocateShared([a, b], [{ s: 'while', span, cond: constB(true), body: one }]);
+    expect(apart(a, b)).toBe(false);
+  });
+  it('a hole ends where the next buffer begins, whichever of them was placed first', () => {
+    const [p, q, u, w] = [buffer(3, 1000), buffer(4, 900), buffer(5, 800), buffer(6, 700)];
+    allocateShared(
+      [p, q, u, w],
+      [store(q), store(p), load(p), store(u), store(w), load(u), load(w), load(q)],
+    );
+    expect([p.offset, q.offset, u.offset, w.offset]).toEqual([0, 1024, 0, 2048]);
+  });
+  it('what two that share bytes take is taken by both', () => {
+    const [p, q, w] = [buffer(3, 1000), buffer(4, 800), buffer(5, 100)];
+    allocateShared([p, q, w], [store(w), store(p), load(p), store(q), load(q), load(w)]);
+    expect([p.offset, q.offset, w.offset]).toEqual([0, 0, 1024]);
+  });
+  it('a hole that fits exactly is used', () => {
+    const [p, q, w] = [buffer(3, 128), buffer(4, 128), buffer(5, 128)];
+    allocateShared([p, q, w], [store(q), store(p), load(p), store(w), load(w), load(q)]);
+    expect([p.offset, q.offset, w.offset]).toEqual([0, 128, 0]);
   });
   it('a hole between two living buffers is used when it is large enough', () => {
     const total = allocateShared(

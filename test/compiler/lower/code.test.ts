@@ -69,6 +69,25 @@ describe('global memory is read and written in 16 bytes', () => {
   });
 });
 
+it.each(['cuda:sm_80', 'wgsl'])(
+  'an index that falls back to what moves is no base of a vector: %s',
+  async (target) => {
+    const c = makeCase(
+      'table with an alternative',
+      (k) => {
+        const at = k.iota(512);
+        const which = k
+          .input('table', 'i32', [4])
+          .load([k.full([512], 1, 'i32')], { mask: k.programId(0).eq(0), other: at.rem(4) });
+        const y = k.output('y', 'f32', [2, 512]);
+        y.store([k.programId(0), at], k.input('x', 'f32', [4, 512]).load([which, at]));
+      },
+      { grid: [2, 1, 1], data: { table: [0, 2, 0, 0] } },
+    );
+    expect(await disagreements(c, [simulator(target)])).toEqual([]);
+  },
+);
+
 it('a block may have as many threads as the target allows, and not one warp more', () => {
   const body = (k: KernelContext): void => {
     const i = k.iota(4096);
@@ -90,6 +109,31 @@ it('a block may have as many threads as the target allows, and not one warp more
   }
 });
 
+it('PAT0301 past the last byte of shared memory, with the buffers, the largest first', () => {
+  const body = (k: KernelContext): void => {
+    const x = k.input('x', 'f32', [16, 64]).load(everywhere(k, [16, 64]));
+    const w = k.input('w', 'f32', [64, 32]).load(everywhere(k, [64, 32]));
+    const y = k.output('y', 'f32', [16, 32]);
+    y.store(everywhere(k, [16, 32]), k.dot(x as never, w as never) as never);
+  };
+  const traced = { ...kernel('k', {}, body).trace({}, {}), tile: { warps: 2, m: 16 } };
+  const on = (sharedBytes: number): ThreadKernel =>
+    lowerKernel(traced, { ...findTarget('wgsl')!, sharedBytes });
+  const needed = on(16384).sharedBytes;
+  expect(on(needed).sharedBytes).toBe(needed);
+  let error: unknown;
+  try {
+    on(needed - 1);
+  } catch (e) {
+    error = e;
+  }
+  expect(error).toBeInstanceOf(PatcError);
+  const { code, diagnostics } = error as PatcError;
+  expect(code).toBe('PAT0301');
+  expect(diagnostics[0]!.message).toContain('warps=2 m=16');
+  expect(diagnostics[0]!.notes!.map((n) => n.text.split(':')[0])).toEqual(['w', 'x']);
+});
+
 it('a factor that is also used as data is loaded once, into registers', () => {
   const body = (data?: 'as it is' | 'through arithmetic') => (k: KernelContext) => {
     const at = everywhere(k, [32, 32]);
@@ -108,9 +152,10 @@ it('a factor that is also used as data is loaded once, into registers', () => {
 
 describe('the forward kernel', () => {
   const tile = { m: 64, n: 32, stages: 2 };
-  const cuda = lowerKernel(forward.trace(forward.spec, tile), findTarget('cuda:sm_80')!);
+  const lowered = (own: typeof tile, target: string): ThreadKernel =>
+    lowerKernel(forward.trace(forward.spec, own), findTarget(target)!);
   it('looks pages up before it copies, not in the addresses of copies', () => {
-    const copies = pick(cuda, 'cpAsync').filter((s) => s.from.name === 'k');
+    const copies = pick(lowered(tile, 'cuda:sm_80'), 'cpAsync').filter((s) => s.from.name === 'k');
     expect(copies.length).toBeGreaterThan(0);
     // Every page stands in a register array, filled for a batch of copies before the first of them.
     for (const s of copies) {
@@ -119,9 +164,37 @@ describe('the forward kernel', () => {
       expect(parts).toEqual(['pageId']);
     }
   });
+  it.each([
+    // [rows of a step, their bytes] by 128 threads, 16 bytes each: 8 threads a row, however long the row is.
+    ['64', 32],
+    ['128', 32],
+    ['256', 32],
+  ] as const)('looks up a page once for keys and values, and once for a row: %s', (headDim, n) => {
+    const spec = { ...forward.spec, headDim: Number(headDim) };
+    const k = lowerKernel(forward.trace(spec, { ...tile, n }), findTarget('cuda:sm_80')!);
+    const pages = new Set<unknown>();
+    let length = 0;
+    for (const s of pick(k, 'cpAsync').filter((s) => s.from.name === 'k' || s.from.name === 'v'))
+      walkExpr(s.index, (x) => {
+        if (x.e !== 'element') return;
+        pages.add(x.var);
+        length = x.var.size ?? 0;
+      });
+    expect(pages.size).toBe(1);
+    expect(length).toBe((n * 8) / k.threads);
+  });
+  it('copies queries, and waits for nothing before the first keys are under way', () => {
+    const order: string[] = [];
+    walkStmts(lowered(tile, 'cuda:sm_80').body, (s) => {
+      if (s.s === 'cpAsync') order.push(s.from.name);
+      if (s.s === 'cpAsyncWait') order.push('wait');
+    });
+    const before = order.slice(0, order.indexOf('wait'));
+    expect(new Set(before)).toEqual(new Set(['q', 'k', 'v']));
+  });
   it('lets warps without a row of the entry skip it, where nothing in it is shared', () => {
-    expect(pick(cuda, 'if').some((s) => s.uniform === 'warp')).toBe(true);
-    const small = lowerKernel(forward.trace(forward.spec, { ...tile, m: 16, n: 16 }), findTarget('wgsl')!);
+    expect(pick(lowered(tile, 'cuda:sm_80'), 'if').some((s) => s.uniform === 'warp')).toBe(true);
+    const small = lowered({ ...tile, m: 16, n: 16 }, 'wgsl');
     expect(pick(small, 'if').some((s) => s.uniform === 'warp')).toBe(false);
   });
 });

@@ -233,3 +233,48 @@ describe('two layouts are the same', () => {
     expect(sameLayout(strided, makeLayout([16], [digit(0, 8, 1), digit(null, 4, 0)], []))).toBe(false);
   });
 });
+
+it('a reshape that moves one extent of several is refused', () => {
+  expect(unitReshape([2, 3, 4], [2, 4, 3])).toBeUndefined();
+  expect(unitReshape([2, 3, 4], [2, 1, 3, 4])).toEqual(
+    new Map([
+      [0, 0],
+      [1, 2],
+      [2, 3],
+    ]),
+  );
+});
+
+describe('layouts compared by hand', () => {
+  const of = (threads: readonly Digit[], regs: readonly Digit[] = [], shape = [8, 8]): Layout =>
+    makeLayout(shape, threads, regs);
+  const row = digit(0, 8, 1);
+  const column = digit(1, 8, 1);
+  it('are the same however copies are counted, wherever they come from', () => {
+    expect(sameLayout(of([row, digit(null, 2, 0), digit(null, 4, 0)]), of([row, digit(null, 8, 0)]))).toBe(
+      true,
+    );
+    const two = [row, column];
+    const four = [digit(null, 2, 0), digit(null, 4, 0)];
+    expect(sameLayout(of([...two, ...four]), of([...two, digit(null, 8, 0)]))).toBe(true);
+    // What a reduction leaves still has the stride of the axis that is gone.
+    expect(sameLayout(of([row, digit(null, 8, 3)]), of([row, digit(null, 8, 0)]))).toBe(true);
+    const sum = sliceLayout(of([row, column]), 1);
+    expect(sameLayout(sum, makeLayout([8], [row, digit(null, 8, 0)], []))).toBe(true);
+  });
+  it('and otherwise not', () => {
+    const others: [Layout, Layout][] = [
+      [of([row], [column]), of([column], [row])],
+      [of([row], [column]), of([row])],
+      [of([row]), of([row], [column])],
+      [of([row, digit(null, 2, 0)]), of([row])],
+      [of([row]), of([row, digit(null, 2, 0)])],
+      [of([digit(null, 2, 0), digit(0, 4, 1)]), of([digit(null, 8, 0)])],
+      [of([digit(0, 4, 1)]), of([digit(0, 4, 2)])],
+      [of([digit(0, 4, 1)]), of([digit(0, 8, 1)])],
+      [of([row], [], [8, 8]), of([row], [], [8, 16])],
+      [of([row], [], [8]), of([row], [], [8, 1])],
+    ];
+    for (const [a, b] of others) expect(sameLayout(a, b), JSON.stringify([a, b])).toBe(false);
+  });
+});
