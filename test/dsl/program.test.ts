@@ -65,6 +65,25 @@ describe('program()', () => {
     ]);
   });
 
+  test('takes a shape that it would rather have where one fits, else the first', () => {
+    const chosen = (prefer: Record<string, number>): unknown =>
+      program('choosy', { kernels: [twice] }, (run) => {
+        const { columns, dtype } = run.use(twice, prefer);
+        const [x, y] = [run.input('x', dtype, columns), run.output('y', dtype, columns)];
+        run.launch(twice, { grid: [1], buffers: { x, y }, scalars: { n: 1 } });
+        run.expect(y, () => x.values);
+      }).instantiate(options()).launches[0]!.tile['rows'];
+    expect([chosen({}), chosen({ rows: 2 }), chosen({ rows: 3 })]).toEqual([1, 2, 1]);
+  });
+
+  test('takes inputs from whoever runs it, as far as they have them', () => {
+    const own = new Uint16Array(12).fill(7);
+    const given = (name: string) =>
+      right.instantiate(options({ inputs: { take: (n) => (n === name ? own : undefined) } }));
+    expect(given('x').buffers[0]!.data).toBe(own);
+    expect(given('z').buffers[0]!.data).not.toEqual(own);
+  });
+
   test('the same seed gives the same inputs, another seed others', () => {
     const data = (seed: number) => right.instantiate(options({ seed })).buffers[0]!.data;
     expect(data(1)).toEqual(data(1));

@@ -76,15 +76,15 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   const unsigned keys_address = arena_address + 0u;
   const unsigned values_address = arena_address + 49152u;
   const unsigned queries_address = arena_address + 98304u;
-  // forward.ts:47
+  // forward.ts:50
   int pid = block_y * 32768 + block_x;
-  // forward.ts:49
+  // forward.ts:52
   int pack = pid < total ? packBase + pid / 8 : sentinel;
-  // forward.ts:65
+  // forward.ts:78
   int entryBegin = packs[(long long)pack * 4 + 2];
-  // forward.ts:66
+  // forward.ts:79
   int entryEnd = packs[(long long)pack * 4 + 3];
-  // forward.ts:67
+  // forward.ts:80
   int next_e = entryBegin - 1;
   int next_step = 0;
   int next_trips = 0;
@@ -95,13 +95,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   int next_from_ahead = 0;
   int next_to_ahead = 0;
   if (entryBegin < entryEnd) {
-    // forward.ts:84
+    // forward.ts:99
     int pageList = entries[(long long)entryBegin * 5];
-    // forward.ts:80
+    // forward.ts:93
     int from = entries[(long long)entryBegin * 5 + 1];
-    // forward.ts:81
+    // forward.ts:94
     int to = entries[(long long)entryBegin * 5 + 2];
-    // forward.ts:67
+    // forward.ts:80
     next_pageList_ahead = pageList;
     next_from_ahead = from;
     next_to_ahead = to;
@@ -119,13 +119,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     }
     while (next_step >= next_trips && next_e < entryEnd) {
       if (next_e + 1 < entryEnd) {
-        // forward.ts:84
+        // forward.ts:99
         int pageList = entries[(long long)next_e * 5 + 5];
-        // forward.ts:80
+        // forward.ts:93
         int from = entries[(long long)next_e * 5 + 6];
-        // forward.ts:81
+        // forward.ts:94
         int to = entries[(long long)next_e * 5 + 7];
-        // forward.ts:67
+        // forward.ts:80
         next_pageList_ahead = pageList;
         next_from_ahead = from;
         next_to_ahead = to;
@@ -151,28 +151,28 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   int from = 0;
   int to = 0;
   if (e < entryEnd) {
-    // forward.ts:90
+    // forward.ts:104
     int entries_at_3 = entries[(long long)e * 5 + 3];
-    // forward.ts:91
+    // forward.ts:105
     int entries_at_4 = entries[(long long)e * 5 + 4];
-    // forward.ts:80
+    // forward.ts:93
     int from_2 = entries[(long long)e * 5 + 1];
-    // forward.ts:81
+    // forward.ts:94
     int to_2 = entries[(long long)e * 5 + 2];
-    // forward.ts:67
+    // forward.ts:80
     entries_at = entries_at_3;
     entries_at_2 = entries_at_4;
     from = from_2;
     to = to_2;
   }
   if (next_step == 0 && next_e + 1 < entryEnd) {
-    // forward.ts:84
+    // forward.ts:99
     int pageList = entries[(long long)next_e * 5 + 5];
-    // forward.ts:80
+    // forward.ts:93
     int from_2 = entries[(long long)next_e * 5 + 6];
-    // forward.ts:81
+    // forward.ts:94
     int to_2 = entries[(long long)next_e * 5 + 7];
-    // forward.ts:67
+    // forward.ts:80
     next_pageList_ahead = pageList;
     next_from_ahead = from_2;
     next_to_ahead = to_2;
@@ -181,19 +181,19 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   if (next_e < entryEnd) {
     #pragma unroll
     for (int c = 0; c < 4; ++c) {
-      int token = next_from / 16 * 16 + next_step * 64 + (copy_row + c * 16);
-      int listed = token / 16;
+      int quotient = c + copy_row / 16;
+      int listed = next_from / 16 + (next_step * 4 + quotient);
       int pageId_2 = listed * 16 < next_to ? pages[next_pageList + listed] : 0;
       pageId[c] = pageId_2;
     }
   }
-  // forward.ts:60
+  // forward.ts:63
   int sequence[4];
-  // forward.ts:51
+  // forward.ts:54
   int sequenceBegin = packs[(long long)pack * 4];
-  // forward.ts:52
+  // forward.ts:55
   int sequenceCount = packs[(long long)pack * 4 + 1];
-  // forward.ts:60
+  // forward.ts:63
   #pragma unroll
   for (int c = 0; c < 4; ++c) {
     int local = c * 4 + copy_row / 4;
@@ -203,9 +203,9 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   }
   int column = thread % 8 * 8;
   int copy_offset = copy_row * 256 + ((column / 8) ^ (copy_row % 8)) * 16;
-  // forward.ts:50
+  // forward.ts:53
   int kvHead = pid % 8;
-  // forward.ts:60
+  // forward.ts:63
   int remainder = copy_row % 4;
   int head = kvHead * 4 + remainder;
   #pragma unroll
@@ -217,27 +217,28 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       cp_async_16_zfill(queries_address + (c * 4096 + b * 128 + copy_offset), q + head * 128 + column + (long long)sequence[c] * 4096 + b * 64, live);
     }
   }
-  // forward.ts:67
+  // forward.ts:80
   cp_async_commit();
   if (next_e < entryEnd) {
-    // forward.ts:89
+    // forward.ts:102
+    int remainder_2 = copy_row % 16;
+    // forward.ts:103
     #pragma unroll
     for (int c = 0; c < 4; ++c) {
-      // forward.ts:88
+      // forward.ts:102
       int token = next_from / 16 * 16 + next_step * 64 + (copy_row + c * 16);
       bool inside = token >= next_from && token < next_to;
-      int remainder_2 = token % 16;
-      // forward.ts:89
+      // forward.ts:103
       #pragma unroll
       for (int b = 0; b < 2; ++b) {
-        // forward.ts:88
-        cp_async_16_zfill(keys_address + (c * 4096 + b * 128 + copy_offset), k + kvHead * 128 + column + (long long)pageId[c] * 16384 + remainder_2 * 1024 + b * 64, inside);
-        // forward.ts:89
-        cp_async_16_zfill(values_address + (c * 4096 + b * 128 + copy_offset), v + kvHead * 128 + column + (long long)pageId[c] * 16384 + remainder_2 * 1024 + b * 64, inside);
+        // forward.ts:102
+        cp_async_16_zfill(keys_address + (c * 4096 + b * 128 + copy_offset), k + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, inside);
+        // forward.ts:103
+        cp_async_16_zfill(values_address + (c * 4096 + b * 128 + copy_offset), v + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, inside);
       }
     }
   }
-  // forward.ts:67
+  // forward.ts:80
   cp_async_commit();
   next_step = next_step + 1;
   if (next_step >= next_trips && next_e < entryEnd) {
@@ -252,13 +253,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     }
     while (next_step >= next_trips && next_e < entryEnd) {
       if (next_e + 1 < entryEnd) {
-        // forward.ts:84
+        // forward.ts:99
         int pageList = entries[(long long)next_e * 5 + 5];
-        // forward.ts:80
+        // forward.ts:93
         int from_2 = entries[(long long)next_e * 5 + 6];
-        // forward.ts:81
+        // forward.ts:94
         int to_2 = entries[(long long)next_e * 5 + 7];
-        // forward.ts:67
+        // forward.ts:80
         next_pageList_ahead = pageList;
         next_from_ahead = from_2;
         next_to_ahead = to_2;
@@ -275,13 +276,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     }
   }
   if (next_step == 0 && next_e + 1 < entryEnd) {
-    // forward.ts:84
+    // forward.ts:99
     int pageList = entries[(long long)next_e * 5 + 5];
-    // forward.ts:80
+    // forward.ts:93
     int from_2 = entries[(long long)next_e * 5 + 6];
-    // forward.ts:81
+    // forward.ts:94
     int to_2 = entries[(long long)next_e * 5 + 7];
-    // forward.ts:67
+    // forward.ts:80
     next_pageList_ahead = pageList;
     next_from_ahead = from_2;
     next_to_ahead = to_2;
@@ -289,32 +290,33 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   if (next_e < entryEnd) {
     #pragma unroll
     for (int c = 0; c < 4; ++c) {
-      int token = next_from / 16 * 16 + next_step * 64 + (copy_row + c * 16);
-      int listed = token / 16;
+      int quotient = c + copy_row / 16;
+      int listed = next_from / 16 + (next_step * 4 + quotient);
       int pageId_2 = listed * 16 < next_to ? pages[next_pageList + listed] : 0;
       pageId[c] = pageId_2;
     }
   }
   e_after_1 = next_e;
   if (next_e < entryEnd) {
-    // forward.ts:89
+    // forward.ts:102
+    int remainder_2 = copy_row % 16;
+    // forward.ts:103
     #pragma unroll
     for (int c = 0; c < 4; ++c) {
-      // forward.ts:88
+      // forward.ts:102
       int token = next_from / 16 * 16 + next_step * 64 + (copy_row + c * 16);
       bool inside = token >= next_from && token < next_to;
-      int remainder_2 = token % 16;
-      // forward.ts:89
+      // forward.ts:103
       #pragma unroll
       for (int b = 0; b < 2; ++b) {
-        // forward.ts:88
-        cp_async_16_zfill(keys_address + (c * 4096 + b * 128 + copy_offset + 16384), k + kvHead * 128 + column + (long long)pageId[c] * 16384 + remainder_2 * 1024 + b * 64, inside);
-        // forward.ts:89
-        cp_async_16_zfill(values_address + (c * 4096 + b * 128 + copy_offset + 16384), v + kvHead * 128 + column + (long long)pageId[c] * 16384 + remainder_2 * 1024 + b * 64, inside);
+        // forward.ts:102
+        cp_async_16_zfill(keys_address + (c * 4096 + b * 128 + copy_offset + 16384), k + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, inside);
+        // forward.ts:103
+        cp_async_16_zfill(values_address + (c * 4096 + b * 128 + copy_offset + 16384), v + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, inside);
       }
     }
   }
-  // forward.ts:67
+  // forward.ts:80
   cp_async_commit();
   next_step = next_step + 1;
   if (next_step >= next_trips && next_e < entryEnd) {
@@ -329,13 +331,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     }
     while (next_step >= next_trips && next_e < entryEnd) {
       if (next_e + 1 < entryEnd) {
-        // forward.ts:84
+        // forward.ts:99
         int pageList = entries[(long long)next_e * 5 + 5];
-        // forward.ts:80
+        // forward.ts:93
         int from_2 = entries[(long long)next_e * 5 + 6];
-        // forward.ts:81
+        // forward.ts:94
         int to_2 = entries[(long long)next_e * 5 + 7];
-        // forward.ts:67
+        // forward.ts:80
         next_pageList_ahead = pageList;
         next_from_ahead = from_2;
         next_to_ahead = to_2;
@@ -352,13 +354,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     }
   }
   if (next_step == 0 && next_e + 1 < entryEnd) {
-    // forward.ts:84
+    // forward.ts:99
     int pageList = entries[(long long)next_e * 5 + 5];
-    // forward.ts:80
+    // forward.ts:93
     int from_2 = entries[(long long)next_e * 5 + 6];
-    // forward.ts:81
+    // forward.ts:94
     int to_2 = entries[(long long)next_e * 5 + 7];
-    // forward.ts:67
+    // forward.ts:80
     next_pageList_ahead = pageList;
     next_from_ahead = from_2;
     next_to_ahead = to_2;
@@ -366,8 +368,8 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   if (next_e < entryEnd) {
     #pragma unroll
     for (int c = 0; c < 4; ++c) {
-      int token = next_from / 16 * 16 + next_step * 64 + (copy_row + c * 16);
-      int listed = token / 16;
+      int quotient = c + copy_row / 16;
+      int listed = next_from / 16 + (next_step * 4 + quotient);
       int pageId_2 = listed * 16 < next_to ? pages[next_pageList + listed] : 0;
       pageId[c] = pageId_2;
     }
@@ -399,9 +401,9 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   }
   int stage = 0;
   int fill_stage = 2;
-  // forward.ts:92
+  // forward.ts:106
   int warp_row = thread / 32 * 16;
-  // forward.ts:94
+  // forward.ts:108
   unsigned queries_fragments[32];
   int lane_offset = (thread / 32 * 16 + (thread % 32 / 8 % 2 * 8 + thread % 32 % 8)) * 256 + ((thread % 32 / 16) ^ (thread % 32 % 8)) * 16;
   __syncthreads();
@@ -410,33 +412,34 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     ldmatrix_x4(queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], queries_address + (kk * 2 / 8 * 128 + (lane_offset ^ (kk * 2 % 8 * 16))));
   }
   int lane_offset_2 = (thread % 32 / 16 * 8 + thread % 32 % 8) * 256 + ((thread % 32 / 8 % 2) ^ (thread % 32 % 8)) * 16;
-  // forward.ts:44
+  // forward.ts:47
   float toBase2 = scale * 1.442695f;
-  // forward.ts:105
+  // forward.ts:119
   int lane_offset_3 = (thread % 32 / 8 % 2 * 8 + thread % 32 % 8) * 256 + ((thread % 32 / 16) ^ (thread % 32 % 8)) * 16;
-  // forward.ts:67
+  // forward.ts:80
   while (e < entryEnd) {
     cp_async_wait<1>();
     __syncthreads();
     if (next_e < entryEnd) {
-      // forward.ts:89
+      // forward.ts:102
+      int remainder_2 = copy_row % 16;
+      // forward.ts:103
       #pragma unroll
       for (int c = 0; c < 4; ++c) {
-        // forward.ts:88
+        // forward.ts:102
         int token = next_from / 16 * 16 + next_step * 64 + (copy_row + c * 16);
         bool inside = token >= next_from && token < next_to;
-        int remainder_2 = token % 16;
-        // forward.ts:89
+        // forward.ts:103
         #pragma unroll
         for (int b = 0; b < 2; ++b) {
-          // forward.ts:88
-          cp_async_16_zfill(keys_address + (fill_stage * 16384 + c * 4096 + b * 128 + copy_offset), k + kvHead * 128 + column + (long long)pageId[c] * 16384 + remainder_2 * 1024 + b * 64, inside);
-          // forward.ts:89
-          cp_async_16_zfill(values_address + (fill_stage * 16384 + c * 4096 + b * 128 + copy_offset), v + kvHead * 128 + column + (long long)pageId[c] * 16384 + remainder_2 * 1024 + b * 64, inside);
+          // forward.ts:102
+          cp_async_16_zfill(keys_address + (fill_stage * 16384 + c * 4096 + b * 128 + copy_offset), k + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, inside);
+          // forward.ts:103
+          cp_async_16_zfill(values_address + (fill_stage * 16384 + c * 4096 + b * 128 + copy_offset), v + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, inside);
         }
       }
     }
-    // forward.ts:67
+    // forward.ts:80
     cp_async_commit();
     next_step = next_step + 1;
     if (next_step >= next_trips && next_e < entryEnd) {
@@ -451,13 +454,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       }
       while (next_step >= next_trips && next_e < entryEnd) {
         if (next_e + 1 < entryEnd) {
-          // forward.ts:84
+          // forward.ts:99
           int pageList = entries[(long long)next_e * 5 + 5];
-          // forward.ts:80
+          // forward.ts:93
           int from_2 = entries[(long long)next_e * 5 + 6];
-          // forward.ts:81
+          // forward.ts:94
           int to_2 = entries[(long long)next_e * 5 + 7];
-          // forward.ts:67
+          // forward.ts:80
           next_pageList_ahead = pageList;
           next_from_ahead = from_2;
           next_to_ahead = to_2;
@@ -473,43 +476,43 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
         }
       }
     }
-    // forward.ts:84
+    // forward.ts:99
     int pageList = entries[(long long)min(next_e + 1, entryEnd - 1) * 5];
-    // forward.ts:80
+    // forward.ts:93
     int from_2 = entries[(long long)min(next_e + 1, entryEnd - 1) * 5 + 1];
-    // forward.ts:81
+    // forward.ts:94
     int to_2 = entries[(long long)min(next_e + 1, entryEnd - 1) * 5 + 2];
-    // forward.ts:67
+    // forward.ts:80
     next_pageList_ahead = pageList;
     next_from_ahead = from_2;
     next_to_ahead = to_2;
     if (next_e < entryEnd) {
       #pragma unroll
       for (int c = 0; c < 4; ++c) {
-        int token = next_from / 16 * 16 + next_step * 64 + (copy_row + c * 16);
-        int listed = token / 16;
+        int quotient = c + copy_row / 16;
+        int listed = next_from / 16 + (next_step * 4 + quotient);
         int pageId_2 = listed * 16 < next_to ? pages[next_pageList + listed] : 0;
         pageId[c] = pageId_2;
       }
     }
     fill_stage = fill_stage == 2 ? 0 : fill_stage + 1;
-    // forward.ts:90
+    // forward.ts:104
     int firstRow = entries_at * 4;
-    // forward.ts:91
+    // forward.ts:105
     int endRow = firstRow + entries_at_2 * 4;
-    // forward.ts:92
+    // forward.ts:106
     if (firstRow < warp_row + 16 && endRow > warp_row) {
-      // forward.ts:97
+      // forward.ts:111
       float max_3[2];
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         max_3[i] = max_2[i];
       }
       bool inside[2];
-      // forward.ts:95
+      // forward.ts:109
       float top[2];
       float max_4[2];
-      // forward.ts:94
+      // forward.ts:108
       float scores[32];
       float dot[32];
       #pragma unroll
@@ -556,7 +559,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
           }
         }
       }
-      // forward.ts:95
+      // forward.ts:109
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         max_4[i] = scores[i * 2];
@@ -584,7 +587,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       for (int i = 0; i < 2; ++i) {
         top[i] = max_4[i] * toBase2;
       }
-      // forward.ts:97
+      // forward.ts:111
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         bool inside_2 = at0 + i * 8 >= firstRow && at0 + i * 8 < endRow;
@@ -603,15 +606,15 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
         for (int i = 0; i < 2; ++i) {
           top_2[i] = inside[i] ? top[i] : max_3[i];
         }
-        // forward.ts:99
+        // forward.ts:113
         float sum_2[2];
-        // forward.ts:97
+        // forward.ts:111
         float rescale[2];
         #pragma unroll
         for (int i = 0; i < 2; ++i) {
           rescale[i] = inside[i] ? exp2_approx(max_3[i] - top[i]) : 1.0f;
         }
-        // forward.ts:99
+        // forward.ts:113
         #pragma unroll
         for (int i = 0; i < 2; ++i) {
           sum_2[i] = sum[i] * rescale[i];
@@ -627,7 +630,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
             }
           }
         }
-        // forward.ts:97
+        // forward.ts:111
         #pragma unroll
         for (int i = 0; i < 2; ++i) {
           max_3[i] = top_2[i];
@@ -647,10 +650,10 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
           }
         }
       }
-      // forward.ts:104
+      // forward.ts:118
       float sum_2[2];
       float sum_3[2];
-      // forward.ts:101
+      // forward.ts:115
       float weights[32];
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
@@ -663,7 +666,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
           }
         }
       }
-      // forward.ts:104
+      // forward.ts:118
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         sum_3[i] = weights[i * 2];
@@ -692,7 +695,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
         bool inside_2 = at0 + i * 8 >= firstRow && at0 + i * 8 < endRow;
         sum_2[i] = sum[i] + (inside_2 ? sum_3[i] : 0.0f);
       }
-      // forward.ts:105
+      // forward.ts:119
       float acc_2[64];
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
@@ -738,18 +741,18 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
         }
       }
     }
-    // forward.ts:67
+    // forward.ts:80
     step = e_after_1 == e ? step + 1 : 0;
     if (!(e_after_1 == e) && e_after_1 < entryEnd) {
-      // forward.ts:90
+      // forward.ts:104
       int entries_at_3 = entries[(long long)e_after_1 * 5 + 3];
-      // forward.ts:91
+      // forward.ts:105
       int entries_at_4 = entries[(long long)e_after_1 * 5 + 4];
-      // forward.ts:80
+      // forward.ts:93
       int from_3 = entries[(long long)e_after_1 * 5 + 1];
-      // forward.ts:81
+      // forward.ts:94
       int to_3 = entries[(long long)e_after_1 * 5 + 2];
-      // forward.ts:67
+      // forward.ts:80
       entries_at = entries_at_3;
       entries_at_2 = entries_at_4;
       from = from_3;
@@ -761,15 +764,15 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     stage = stage == 2 ? 0 : stage + 1;
   }
   cp_async_wait<0>();
-  // forward.ts:113
+  // forward.ts:127
   float result[64];
-  // forward.ts:112
+  // forward.ts:126
   bool empty[2];
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     empty[i] = sum[i] <= 0.0f;
   }
-  // forward.ts:113
+  // forward.ts:127
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     #pragma unroll
@@ -780,7 +783,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       }
     }
   }
-  // forward.ts:119
+  // forward.ts:133
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int local = (at0 + i * 8) / 4;
@@ -795,13 +798,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       if (final) *(unsigned *)(out + (long long)sequence_2 * 4096 + head_2 * 128 + at1 + j * 8) = pack_f16(result[i * 2 + j * 4], result[i * 2 + j * 4 + 1]);
     }
   }
-  // forward.ts:114
+  // forward.ts:128
   float logSumExp[2];
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     logSumExp[i] = empty[i] ? -INF : (max_2[i] + log2f(sum[i])) * 0.6931472f;
   }
-  // forward.ts:120
+  // forward.ts:134
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int local = (at0 + i * 8) / 4;
@@ -813,7 +816,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     bool final = live && slot < 0;
     if (thread % 4 == 0 && final) lse[(long long)sequence_2 * 32 + head_2] = logSumExp[i];
   }
-  // forward.ts:121
+  // forward.ts:135
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int local = (at0 + i * 8) / 4;
@@ -827,7 +830,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       if (partial) *(uint2 *)(partialOut + (long long)slot * 4096 + head_2 * 128 + at1 + j * 8) = make_uint2(__float_as_uint(result[i * 2 + j * 4]), __float_as_uint(result[i * 2 + j * 4 + 1]));
     }
   }
-  // forward.ts:124
+  // forward.ts:138
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int local = (at0 + i * 8) / 4;

@@ -57,7 +57,7 @@ fn pat_forward(
   let block = vec3<i32>(workgroup_id);
   var inf_bits = 0x7f800000u;
   let inf = bitcast<f32>(inf_bits);
-  // forward.ts:67
+  // forward.ts:80
   var max_1: array<f32, 1>;
   let at0: i32 = thread >> 3u;
   max_1[0] = -inf;
@@ -73,15 +73,15 @@ fn pat_forward(
   acc[5] = 0.0;
   acc[6] = 0.0;
   acc[7] = 0.0;
-  // forward.ts:47
+  // forward.ts:50
   let pid: i32 = block.y * 32768 + block.x;
-  // forward.ts:49
+  // forward.ts:52
   let pack: i32 = select(params.sentinel, params.packBase + (pid >> 1u), pid < params.total);
-  // forward.ts:65
+  // forward.ts:78
   let entryBegin: i32 = i32_tables[pack * 4 + params.packs_offset + 2];
-  // forward.ts:66
+  // forward.ts:79
   let entryEnd: i32 = i32_tables[pack * 4 + params.packs_offset + 3];
-  // forward.ts:67
+  // forward.ts:80
   var e: i32 = entryBegin - 1;
   var step: i32 = 0;
   var trips: i32 = 0;
@@ -91,30 +91,30 @@ fn pat_forward(
     step = 0;
     trips = 0;
     if (e < entryEnd) {
-      // forward.ts:73
+      // forward.ts:86
       let entries_at: i32 = i32_tables[e * 5 + params.entries_offset + 2];
-      // forward.ts:74
+      // forward.ts:87
       let entries_at_1: i32 = i32_tables[e * 5 + params.entries_offset + 1];
-      // forward.ts:67
+      // forward.ts:80
       trips = (entries_at - entries_at_1 / 16 * 16 + 15) / 16;
     }
   }
-  // forward.ts:60
+  // forward.ts:63
   var sequence: array<i32, 1>;
-  // forward.ts:51
+  // forward.ts:54
   let sequenceBegin: i32 = i32_tables[pack * 4 + params.packs_offset];
-  // forward.ts:60
+  // forward.ts:63
   let local: i32 = at0 >> 2u;
-  // forward.ts:52
+  // forward.ts:55
   let sequenceCount: i32 = i32_tables[pack * 4 + params.packs_offset + 1];
-  // forward.ts:60
+  // forward.ts:63
   let live: bool = local < sequenceCount;
   let sequence_1: i32 = select(0, i32_tables[sequenceBegin + local + params.packSequences_offset], live);
   sequence[0] = sequence_1;
   let column: i32 = (thread & 7) * 8;
-  // forward.ts:50
+  // forward.ts:53
   let kvHead: i32 = pid & 1;
-  // forward.ts:60
+  // forward.ts:63
   let remainder: i32 = at0 & 3;
   let head: i32 = kvHead * 4 + remainder;
   var words = vec4<u32>();
@@ -126,51 +126,51 @@ fn pat_forward(
   queries[at + 1] = words.y;
   queries[at + 2] = words.z;
   queries[at + 3] = words.w;
-  // forward.ts:44
+  // forward.ts:47
   let toBase2: f32 = params.scale * 1.4426950216293335;
-  // forward.ts:67
+  // forward.ts:80
   workgroupBarrier();
   while (e < entryEnd) {
-    // forward.ts:90
+    // forward.ts:104
     let entries_at_2: i32 = i32_tables[e * 5 + params.entries_offset + 3];
     let firstRow: i32 = entries_at_2 * 4;
-    // forward.ts:91
+    // forward.ts:105
     let entries_at_3: i32 = i32_tables[e * 5 + params.entries_offset + 4];
     let endRow: i32 = firstRow + entries_at_3 * 4;
-    // forward.ts:97
+    // forward.ts:111
     var max_2: array<f32, 1>;
     max_2[0] = max_1[0];
     var inside: array<bool, 1>;
-    // forward.ts:95
+    // forward.ts:109
     var top: array<f32, 1>;
     var max_3: array<f32, 1>;
-    // forward.ts:94
+    // forward.ts:108
     var scores: array<f32, 2>;
-    // forward.ts:80
+    // forward.ts:93
     let from_1: i32 = i32_tables[e * 5 + params.entries_offset + 1];
-    // forward.ts:81
-    let to: i32 = i32_tables[e * 5 + params.entries_offset + 2];
     // forward.ts:94
+    let to: i32 = i32_tables[e * 5 + params.entries_offset + 2];
+    // forward.ts:108
     var dot: array<f32, 2>;
     dot[0] = 0.0;
     dot[1] = 0.0;
-    // forward.ts:88
+    // forward.ts:102
     var pageId: array<i32, 2>;
-    // forward.ts:84
+    // forward.ts:99
     let pageList: i32 = i32_tables[e * 5 + params.entries_offset];
-    // forward.ts:88
-    let token: i32 = from_1 / 16 * 16 + step * 16 + at0;
-    let listed: i32 = token / 16;
+    // forward.ts:102
+    let quotient: i32 = at0 >> 4u;
+    let listed: i32 = from_1 / 16 + (step + quotient);
     let pageId_1: i32 = select(0, i32_tables[pageList + listed + params.pages_offset], listed * 16 < to);
     pageId[0] = pageId_1;
-    let token_1: i32 = from_1 / 16 * 16 + step * 16 + at0 + 8;
-    let listed_1: i32 = token_1 / 16;
+    let quotient_1: i32 = (at0 + 8) >> 4u;
+    let listed_1: i32 = from_1 / 16 + (step + quotient_1);
     let pageId_2: i32 = select(0, i32_tables[pageList + listed_1 + params.pages_offset], listed_1 * 16 < to);
     pageId[1] = pageId_2;
     workgroupBarrier();
-    let token_2: i32 = from_1 / 16 * 16 + step * 16 + at0;
-    let remainder_1: i32 = token_2 % 16;
-    let inside_1: bool = (token_2 >= from_1) & (token_2 < to);
+    let remainder_1: i32 = at0 & 15;
+    let token: i32 = from_1 / 16 * 16 + step * 16 + at0;
+    let inside_1: bool = (token >= from_1) & (token < to);
     var words_1 = vec4<u32>();
     if (inside_1) {
       words_1 = k[pageId[0] * 256 + remainder_1 * 16 + kvHead * 8 + (column >> 3u)];
@@ -179,9 +179,9 @@ fn pat_forward(
     arena[at + 1] = words_1.y;
     arena[at + 2] = words_1.z;
     arena[at + 3] = words_1.w;
-    let token_3: i32 = from_1 / 16 * 16 + step * 16 + at0 + 8;
-    let remainder_2: i32 = token_3 % 16;
-    let inside_2: bool = (token_3 >= from_1) & (token_3 < to);
+    let remainder_2: i32 = (at0 + 8) & 15;
+    let token_1: i32 = from_1 / 16 * 16 + step * 16 + at0 + 8;
+    let inside_2: bool = (token_1 >= from_1) & (token_1 < to);
     var words_2 = vec4<u32>();
     if (inside_2) {
       words_2 = k[pageId[1] * 256 + remainder_2 * 16 + kvHead * 8 + (column >> 3u)];
@@ -190,7 +190,7 @@ fn pat_forward(
     arena[at + 265] = words_2.y;
     arena[at + 266] = words_2.z;
     arena[at + 267] = words_2.w;
-    // forward.ts:94
+    // forward.ts:108
     workgroupBarrier();
     for (var k_1: i32 = 0; k_1 < 64; k_1 += 2) {
       var a: array<f32, 2>;
@@ -212,13 +212,13 @@ fn pat_forward(
       dot[0] = fma(a[1], b[1], fma(a[0], b[0], dot[0]));
       dot[1] = fma(a[1], b[3], fma(a[0], b[2], dot[1]));
     }
-    let token_4: i32 = from_1 / 16 * 16 + step * 16 + at1;
-    let inside_3: bool = (token_4 >= from_1) & (token_4 < to);
+    let token_2: i32 = from_1 / 16 * 16 + step * 16 + at1;
+    let inside_3: bool = (token_2 >= from_1) & (token_2 < to);
     scores[0] = select(-inf, dot[0], inside_3);
-    let token_5: i32 = from_1 / 16 * 16 + step * 16 + at1 + 1;
-    let inside_4: bool = (token_5 >= from_1) & (token_5 < to);
+    let token_3: i32 = from_1 / 16 * 16 + step * 16 + at1 + 1;
+    let inside_4: bool = (token_3 >= from_1) & (token_3 < to);
     scores[1] = select(-inf, dot[1], inside_4);
-    // forward.ts:95
+    // forward.ts:109
     max_3[0] = scores[0];
     max_3[0] = max(max_3[0], scores[1]);
     workgroupBarrier();
@@ -243,17 +243,17 @@ fn pat_forward(
     let part_7 = bitcast<f32>(arena[at_4 + 7]);
     max_3[0] = max(max_3[0], part_7);
     top[0] = max_3[0] * toBase2;
-    // forward.ts:97
+    // forward.ts:111
     let inside_5: bool = (at0 >= firstRow) & (at0 < endRow);
     inside[0] = (top[0] > max_1[0] + 8.0) & inside_5;
     var top_1: array<f32, 1>;
     top_1[0] = select(max_2[0], top[0], inside[0]);
-    // forward.ts:99
+    // forward.ts:113
     var sum_1: array<f32, 1>;
-    // forward.ts:97
+    // forward.ts:111
     var rescale: array<f32, 1>;
     rescale[0] = select(1.0, exp2(max_2[0] - top[0]), inside[0]);
-    // forward.ts:99
+    // forward.ts:113
     sum_1[0] = sum[0] * rescale[0];
     var acc_1: array<f32, 8>;
     acc_1[0] = acc[0] * rescale[0];
@@ -264,7 +264,7 @@ fn pat_forward(
     acc_1[5] = acc[5] * rescale[0];
     acc_1[6] = acc[6] * rescale[0];
     acc_1[7] = acc[7] * rescale[0];
-    // forward.ts:97
+    // forward.ts:111
     max_2[0] = top_1[0];
     sum[0] = sum_1[0];
     acc[0] = acc_1[0];
@@ -275,14 +275,14 @@ fn pat_forward(
     acc[5] = acc_1[5];
     acc[6] = acc_1[6];
     acc[7] = acc_1[7];
-    // forward.ts:104
+    // forward.ts:118
     var sum_2: array<f32, 1>;
     var sum_3: array<f32, 1>;
-    // forward.ts:101
+    // forward.ts:115
     var weights: array<f32, 2>;
     weights[0] = exp2(scores[0] * toBase2 - select(inf, max_2[0], inside_5));
     weights[1] = exp2(scores[1] * toBase2 - select(inf, max_2[0], inside_5));
-    // forward.ts:104
+    // forward.ts:118
     sum_3[0] = weights[0];
     sum_3[0] = sum_3[0] + weights[1];
     workgroupBarrier();
@@ -305,7 +305,7 @@ fn pat_forward(
     let part_15 = bitcast<f32>(arena[at_4 + 7]);
     sum_3[0] = sum_3[0] + part_15;
     sum_2[0] = sum[0] + select(0.0, sum_3[0], inside_5);
-    // forward.ts:105
+    // forward.ts:119
     var cast_1: array<f32, 2>;
     cast_1[0] = f32(f16(weights[0]));
     cast_1[1] = f32(f16(weights[1]));
@@ -320,40 +320,36 @@ fn pat_forward(
     acc_2[5] = acc[5];
     acc_2[6] = acc[6];
     acc_2[7] = acc[7];
-    // forward.ts:89
+    // forward.ts:103
     var pageId_3: array<i32, 2>;
-    let token_6: i32 = from_1 / 16 * 16 + step * 16 + at0;
-    let listed_2: i32 = token_6 / 16;
+    let listed_2: i32 = from_1 / 16 + (step + quotient);
     let pageId_4: i32 = select(0, i32_tables[pageList + listed_2 + params.pages_offset], listed_2 * 16 < to);
     pageId_3[0] = pageId_4;
-    let token_7: i32 = from_1 / 16 * 16 + step * 16 + at0 + 8;
-    let listed_3: i32 = token_7 / 16;
+    let listed_3: i32 = from_1 / 16 + (step + quotient_1);
     let pageId_5: i32 = select(0, i32_tables[pageList + listed_3 + params.pages_offset], listed_3 * 16 < to);
     pageId_3[1] = pageId_5;
     workgroupBarrier();
-    let token_8: i32 = from_1 / 16 * 16 + step * 16 + at0;
-    let remainder_3: i32 = token_8 % 16;
-    let inside_6: bool = (token_8 >= from_1) & (token_8 < to);
+    let token_4: i32 = from_1 / 16 * 16 + step * 16 + at0;
+    let inside_6: bool = (token_4 >= from_1) & (token_4 < to);
     var words_3 = vec4<u32>();
     if (inside_6) {
-      words_3 = v[pageId_3[0] * 256 + remainder_3 * 16 + kvHead * 8 + (column >> 3u)];
+      words_3 = v[pageId_3[0] * 256 + remainder_1 * 16 + kvHead * 8 + (column >> 3u)];
     }
     arena[at] = words_3.x;
     arena[at + 1] = words_3.y;
     arena[at + 2] = words_3.z;
     arena[at + 3] = words_3.w;
-    let token_9: i32 = from_1 / 16 * 16 + step * 16 + at0 + 8;
-    let remainder_4: i32 = token_9 % 16;
-    let inside_7: bool = (token_9 >= from_1) & (token_9 < to);
+    let token_5: i32 = from_1 / 16 * 16 + step * 16 + at0 + 8;
+    let inside_7: bool = (token_5 >= from_1) & (token_5 < to);
     var words_4 = vec4<u32>();
     if (inside_7) {
-      words_4 = v[pageId_3[1] * 256 + remainder_4 * 16 + kvHead * 8 + (column >> 3u)];
+      words_4 = v[pageId_3[1] * 256 + remainder_2 * 16 + kvHead * 8 + (column >> 3u)];
     }
     arena[at + 264] = words_4.x;
     arena[at + 265] = words_4.y;
     arena[at + 266] = words_4.z;
     arena[at + 267] = words_4.w;
-    // forward.ts:105
+    // forward.ts:119
     workgroupBarrier();
     for (var k_2: i32 = 0; k_2 < 16; k_2 += 2) {
       var a_1: array<f32, 2>;
@@ -416,29 +412,29 @@ fn pat_forward(
     acc[6] = acc_2[6];
     acc[7] = acc_2[7];
     step = step + 1;
-    // forward.ts:67
+    // forward.ts:80
     while ((step >= trips) & (e < entryEnd)) {
-      // forward.ts:105
+      // forward.ts:119
       e = e + 1;
       step = 0;
       trips = 0;
-      // forward.ts:67
+      // forward.ts:80
       if (e < entryEnd) {
-        // forward.ts:73
+        // forward.ts:86
         let entries_at_4: i32 = i32_tables[e * 5 + params.entries_offset + 2];
-        // forward.ts:74
+        // forward.ts:87
         let entries_at_5: i32 = i32_tables[e * 5 + params.entries_offset + 1];
-        // forward.ts:105
+        // forward.ts:119
         trips = (entries_at_4 - entries_at_5 / 16 * 16 + 15) / 16;
       }
     }
   }
-  // forward.ts:113
+  // forward.ts:127
   var result: array<f32, 8>;
-  // forward.ts:112
+  // forward.ts:126
   var empty: array<bool, 1>;
   empty[0] = sum[0] <= 0.0;
-  // forward.ts:113
+  // forward.ts:127
   result[0] = acc[0] / select(sum[0], 1.0, empty[0]);
   result[1] = acc[1] / select(sum[0], 1.0, empty[0]);
   result[2] = acc[2] / select(sum[0], 1.0, empty[0]);
@@ -447,7 +443,7 @@ fn pat_forward(
   result[5] = acc[5] / select(sum[0], 1.0, empty[0]);
   result[6] = acc[6] / select(sum[0], 1.0, empty[0]);
   result[7] = acc[7] / select(sum[0], 1.0, empty[0]);
-  // forward.ts:119
+  // forward.ts:133
   let slot: i32 = select(0, i32_tables[sequenceBegin + local + params.packSlots_offset], live);
   let final_1: bool = live & (slot < 0);
   if (final_1) {
@@ -456,14 +452,14 @@ fn pat_forward(
     out[sequence[0] * 256 + head * 32 + (at1 >> 1u) + 16] = bitcast<u32>(vec2<f16>(vec2<f32>(result[4], result[5])));
     out[sequence[0] * 256 + head * 32 + (at1 >> 1u) + 24] = bitcast<u32>(vec2<f16>(vec2<f32>(result[6], result[7])));
   }
-  // forward.ts:114
+  // forward.ts:128
   var logSumExp: array<f32, 1>;
   logSumExp[0] = select((max_1[0] + log2(sum[0])) * 0.6931471824645996, -inf, empty[0]);
-  // forward.ts:120
+  // forward.ts:134
   if (((thread & 7) == 0) & final_1) {
     lse[sequence[0] * 8 + head] = logSumExp[0];
   }
-  // forward.ts:121
+  // forward.ts:135
   let partial_1: bool = live & (slot >= 0);
   if (partial_1) {
     let at_8 = slot * 256 + head * 32 + (at1 >> 1u);
@@ -472,7 +468,7 @@ fn pat_forward(
     partialOut[at_8 + 16] = vec2<f32>(result[4], result[5]);
     partialOut[at_8 + 24] = vec2<f32>(result[6], result[7]);
   }
-  // forward.ts:124
+  // forward.ts:138
   if (((thread & 7) == 0) & partial_1) {
     let at_9 = slot * 8 + head;
     partialLse[at_9] = logSumExp[0];
