@@ -6,8 +6,11 @@
  */
 import { kernel, tune, type Tile } from '../../dsl/index.ts';
 
+type Scalar = Tile<'i32', readonly []>;
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Indices = Tile<'i32', any>;
+
+const commonDivisor = (a: number, b: number): number => (b === 0 ? a : commonDivisor(b, a % b));
 
 export const forward = kernel(
   'pat_forward',
@@ -62,18 +65,32 @@ export const forward = kernel(
     const feature = k.iota(headDim).expand(0);
     const queries = q.load([sequence.expand(1), head.expand(1), feature], { mask: live.expand(1) });
 
-    // Steps begin where pages do, so that a step's rows are runs of pages' tokens.
-    const pageStart = (token: Tile<'i32', readonly []>): Tile<'i32', readonly []> =>
-      token.div(page).mul(page);
-    // Of a step's tokens, the page after the entry's first, and the place in it: with as little division as the sizes allow.
-    const pageOf = (step: Tile<'i32', readonly []>): { index: Indices; offset: Indices } => {
+    // Steps begin at multiples of a run: what pages and steps have in common, so that a step's rows are runs of pages' tokens.
+    const run = commonDivisor(n, page);
+    const runStart = (token: Scalar): Scalar => token.div(run).mul(run);
+    // Of a step's tokens, the page in the sequence's list, and the place in it: with as little division as the sizes allow.
+    const pageOf = (from: Scalar, step: Scalar): { index: Indices; offset: Indices } => {
       const token = k.iota(n);
-      if (n % page === 0) return { index: step.mul(n / page).add(token.div(page)), offset: token.rem(page) };
-      const parts = page / n;
-      if (page % n === 0)
-        return { index: step.div(parts).add(token.div(n)), offset: step.rem(parts).mul(n).add(token) };
-      const after = step.mul(n).add(token);
-      return { index: after.div(page), offset: after.rem(page) };
+      if (run === page)
+        return {
+          index: from
+            .div(page)
+            .add(step.mul(n / page))
+            .add(token.div(page)),
+          offset: token.rem(page),
+        };
+      if (run < n) {
+        const at = runStart(from).add(step.mul(n)).add(token);
+        return { index: at.div(page), offset: at.rem(page) };
+      }
+      const block = from.div(n).add(step);
+      return {
+        index: block.div(page / n).add(token.div(n)),
+        offset: block
+          .rem(page / n)
+          .mul(n)
+          .add(token),
+      };
     };
     const entryBegin = packs.at(pack, 2);
     const entryEnd = packs.at(pack, 3);
@@ -84,7 +101,7 @@ export const forward = kernel(
         trips: (e) =>
           entries
             .at(e, 2)
-            .sub(pageStart(entries.at(e, 1)))
+            .sub(runStart(entries.at(e, 1)))
             .add(n - 1)
             .div(n),
       },
@@ -92,12 +109,11 @@ export const forward = kernel(
       (e, step, carried) => {
         const from = entries.at(e, 1);
         const to = entries.at(e, 2);
-        const token = pageStart(from).add(step.mul(n)).add(k.iota(n));
+        const token = runStart(from).add(step.mul(n)).add(k.iota(n));
         const inside = token.ge(from).and(token.lt(to));
-        const { index, offset } = pageOf(step);
-        const listed = from.div(page).add(index);
+        const { index, offset } = pageOf(from, step);
         const pageList = entries.at(e, 0);
-        const pageId = pages.load([pageList.add(listed)], { mask: listed.mul(page).lt(to) });
+        const pageId = pages.load([pageList.add(index)], { mask: index.mul(page).lt(to) });
         const place = [pageId.expand(1), offset.expand(1), kvHead, feature];
         const keys = key.load(place, { mask: inside.expand(1) });
         const values = value.load(place, { mask: inside.expand(1) });
