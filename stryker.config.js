@@ -1,6 +1,6 @@
 /**
  * Mutation testing of the passes and the lowering; docs/mutation.md says how to run it and what came of it. Stryker is not
- * among the dependencies: it is run rarely and brings a hundred packages.
+ * among the dependencies: it is run rarely and brings over a hundred packages.
  */
 export default {
   mutate: ['compiler/passes/**/*.ts', 'compiler/lower/**/*.ts'],
