@@ -3,6 +3,7 @@
 #   scripts/gpu-session.sh OUT [PART[=SECONDS]]...
 # Without parts all of them run, each within its own time:
 #   smoke            the CUDA backend alone, with hand-made kernels
+#   variants         softcap and a sliding window as edits of the forward kernel
 #   matrix           heads, head dims, pages, types and packings against float64; matrix-sm80: the same kernels for sm_80
 #   tiles            every tile shape that compiles; tiles-sm80
 #   soak             1,000 random ragged batches
@@ -19,7 +20,7 @@
 # OUT/summary.txt one line a part. Exits 0 when all parts that ran passed; a part whose tool is missing is skipped, and told.
 # ON=simulator tries the script out where there is no GPU. PEERS=FILE and COMMIT=ID go to the benchmarks.
 set -uo pipefail
-[[ $# -ge 1 && $1 != -* ]] || { sed -n '2,22s/^# \{0,1\}//p' "$0"; exit 2; }
+[[ $# -ge 1 && $1 != -* ]] || { sed -n '2,23s/^# \{0,1\}//p' "$0"; exit 2; }
 mkdir -p "$1" || exit 2
 out=$(cd "$1" && pwd)
 shift
@@ -36,7 +37,7 @@ PATH=$PATH:/usr/local/cuda/bin
 export out on new old tiny small soaked repeated commit
 
 declare -A budget=(
-  [smoke]=90 [matrix]=240 [matrix-sm80]=240 [tiles]=240 [tiles-sm80]=240 [soak]=300 [bits]=180 [webgpu]=240
+  [smoke]=90 [variants]=60 [matrix]=240 [matrix-sm80]=240 [tiles]=240 [tiles-sm80]=240 [soak]=300 [bits]=180 [webgpu]=240
   [fig10]=240 [fig10-sm80]=240 [packings]=100 [ncu]=240 [memcheck]=300 [racecheck]=300 [synccheck]=300 [fig10-wgsl]=300
   [cells]=165 [choices]=115
 )
@@ -147,6 +148,7 @@ command -v nvidia-smi >/dev/null &&
   nvidia-smi --query-gpu=name,driver_version,clocks.sm,clocks.mem --format=csv,noheader | tee "$out/device.txt"
 
 on_gpu smoke node bench/gpu-smoke.ts
+on_gpu variants node bench/variants.ts
 # shellcheck disable=SC2086
 {
   part matrix check matrix --on "$on" --target $new $small &

@@ -197,17 +197,12 @@ describe('a product in a loop', () => {
       ] as const) {
         const lowered = lowerKernel({ ...c.kernel, tile: { warps: 1, ...tile } }, findTarget(target)!);
         let inits = 0;
-        let bulk = 0;
         walkStmts(lowered.body, (s) => {
           inits += s.s === 'mbarrierInit' ? 1 : 0;
-          bulk += s.s === 'tensorCopy' ? 1 : 0;
+          // Rows of 64 and of 32 bytes are no boxes.
+          expect(s.s).not.toBe('tensorCopy');
         });
         expect(inits).toBe(rings * 2 * tile.stages);
-        // Both factors, a lane a row: of the first a row is 64 bytes, of the second 32.
-        const rounds = (n: number): number =>
-          Math.ceil(n / (32 * ('producers' in tile ? tile.producers : 1)));
-        const bulky = target === 'cuda:sm_90a' && !('bulk' in tile);
-        expect(bulk).toBe(bulky ? rounds(rows) + rounds(32) : 0);
         const arrays = new Map(c.buffers.map((b) => [b.name, b.data.slice()]));
         const want = new Map(c.buffers.map((b) => [b.name, b.data.slice()]));
         interpret(c.kernel, [1, 1, 1], want, {});
