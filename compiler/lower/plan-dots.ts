@@ -28,12 +28,6 @@ export interface BlockPlan {
 /** Registers that loop-invariant fragments may occupy; beyond this they are read again from shared memory. */
 export const fragmentBudget = 48;
 
-/**
- * Registers that accumulators and a loop's invariant fragments may take together, where wgmma reads them. Beyond it, ptxas 13.0
- * has been seen to give the fragments' registers to another product's operand, which destroys them in the first iteration.
- */
-const heldBudget = 144;
-
 const powerOfTwoPart = (n: number): number => n & -n;
 
 function allDots(region: Region, into: DotOp[] = []): DotOp[] {
@@ -142,7 +136,6 @@ function planWgmma(
   const warps = asked ?? Math.max(4, dots[0]!.result.type.shape[0]! / 16);
   const plans = new Map<DotOp, DotPlan>();
   const panels = new Set<Value>();
-  const accumulators = dots.reduce((sum, d) => sum + d.result.type.shape[1]! / 2, 0);
   for (const d of dots) {
     const [m, n] = d.result.type.shape as [number, number];
     const k = d.a.type.shape[1]!;
@@ -165,7 +158,10 @@ function planWgmma(
     // A left operand that changes with every step, or has more than registers to spare, is read by the instruction.
     const { op: def, region } = analysis.definition(d.a);
     const fits = def?.op !== 'transpose' && fitsPanels(element as 'f16', m, k);
-    const held = k / 4 > fragmentBudget || accumulators + k / 4 > heldBudget;
+    // Where another product's left operand is as large, ptxas 13.0 gives it the registers of the loop's invariant fragments,
+    // which destroys them in the first iteration.
+    const alike = dots.some((x) => x !== d && x.a.type.shape[1] === k && analysis.anchored.has(x.a.id));
+    const held = k / 4 > fragmentBudget || alike;
     const leftShared = !analysis.anchored.has(d.a.id) && fits && (region !== kernel.body || held);
     if (leftShared) panels.add(d.a);
     plans.set(d, { kind: 'wgmma', layout: mmaLayout(m, n, warps, 1), leftShared });
