@@ -188,21 +188,24 @@ function configurationJson(c: Candidate, kernel: string): ConfigurationJson {
   };
 }
 
-/** Each number through its candidates, the others as in the best shape. */
+/**
+ * Each number through its candidates, the others as in the best shape; where no shape differs from the best in that number
+ * alone, the others as suits them best.
+ */
 function sensitivity({ candidates, template }: Findings, best: Tile): TuneJson['sensitivity'] {
+  const judged = candidates.filter((c) => c.predictedUs !== undefined && !c.failure && !c.rejection);
   return Object.keys(template.tile)
-    .map((parameter) => ({
-      parameter,
-      points: candidates
-        .filter(
-          (c) =>
-            c.predictedUs !== undefined &&
-            !c.failure &&
-            !c.rejection &&
-            Object.entries(best).every(([name, v]) => name === parameter || c.tile[name] === v),
-        )
-        .map((c) => ({ value: c.tile[parameter]!, us: round(timeOf(c)) }))
-        .sort((a, b) => a.value - b.value),
-    }))
+    .map((parameter) => {
+      const alone = judged.filter((c) =>
+        Object.entries(best).every(([name, v]) => name === parameter || c.tile[name] === v),
+      );
+      const times = new Map<number, number>();
+      for (const c of alone.length > 1 ? alone : judged) {
+        const value = c.tile[parameter]!;
+        times.set(value, Math.min(times.get(value) ?? Infinity, timeOf(c)));
+      }
+      const points = [...times].map(([value, us]) => ({ value, us: round(us) }));
+      return { parameter, points: points.sort((a, b) => a.value - b.value) };
+    })
     .filter((s) => s.points.length > 1);
 }

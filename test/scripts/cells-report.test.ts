@@ -10,9 +10,9 @@ import { describeCells, describeChoices, measuredTable, type CellRun } from '../
 import { runsOf, type MeasuredRow } from '../../scripts/measured-runs.ts';
 
 const shapes = [
-  { m: 16, n: 32, stages: 3 },
-  { m: 64, n: 64, stages: 3 },
-  { m: 64, n: 16, stages: 3 },
+  { m: 16, n: 32, stages: 3, producers: 0, wgmma: 0 },
+  { m: 64, n: 64, stages: 3, producers: 0, wgmma: 0 },
+  { m: 64, n: 16, stages: 3, producers: 0, wgmma: 0 },
 ];
 const cellRows: MeasuredRow[] = [
   [8, 256],
@@ -84,7 +84,7 @@ describe('the report on measured cells', () => {
       ].join('\n'),
     );
     expect(lines[0]).toBe(
-      "32/8, 1 trees, time over 'tuned' (geometric mean): tuned 1.000, m=64,n=64,stages=3 alone 1.500, paper 2.000; the best single fixed shape is m=64,n=64,stages=3 alone",
+      "32/8, 1 trees, time over 'tuned' (geometric mean): tuned 1.000, m=64,n=64,stages=3,producers=0,wgmma=0 alone 1.500, paper 2.000; the best single fixed shape is m=64,n=64,stages=3,producers=0,wgmma=0 alone",
     );
   });
 });

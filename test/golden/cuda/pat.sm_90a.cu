@@ -76,15 +76,15 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   const unsigned keys_address = arena_address + 0u;
   const unsigned values_address = arena_address + 49152u;
   const unsigned queries_address = arena_address + 98304u;
-  // forward.ts:50
+  // forward.ts:53
   int pid = block_y * 32768 + block_x;
-  // forward.ts:52
+  // forward.ts:55
   int pack = pid < total ? packBase + pid / 8 : sentinel;
-  // forward.ts:78
+  // forward.ts:95
   int entryBegin = packs[(long long)pack * 4 + 2];
-  // forward.ts:79
+  // forward.ts:96
   int entryEnd = packs[(long long)pack * 4 + 3];
-  // forward.ts:80
+  // forward.ts:97
   int next_e = entryBegin - 1;
   int next_step = 0;
   int next_trips = 0;
@@ -95,13 +95,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   int next_from_ahead = 0;
   int next_to_ahead = 0;
   if (entryBegin < entryEnd) {
-    // forward.ts:99
+    // forward.ts:115
     int pageList = entries[(long long)entryBegin * 5];
-    // forward.ts:93
+    // forward.ts:110
     int from = entries[(long long)entryBegin * 5 + 1];
-    // forward.ts:94
+    // forward.ts:111
     int to = entries[(long long)entryBegin * 5 + 2];
-    // forward.ts:80
+    // forward.ts:97
     next_pageList_ahead = pageList;
     next_from_ahead = from;
     next_to_ahead = to;
@@ -119,13 +119,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     }
     while (next_step >= next_trips && next_e < entryEnd) {
       if (next_e + 1 < entryEnd) {
-        // forward.ts:99
+        // forward.ts:115
         int pageList = entries[(long long)next_e * 5 + 5];
-        // forward.ts:93
+        // forward.ts:110
         int from = entries[(long long)next_e * 5 + 6];
-        // forward.ts:94
+        // forward.ts:111
         int to = entries[(long long)next_e * 5 + 7];
-        // forward.ts:80
+        // forward.ts:97
         next_pageList_ahead = pageList;
         next_from_ahead = from;
         next_to_ahead = to;
@@ -151,28 +151,28 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   int from = 0;
   int to = 0;
   if (e < entryEnd) {
-    // forward.ts:104
+    // forward.ts:120
     int entries_at_3 = entries[(long long)e * 5 + 3];
-    // forward.ts:105
+    // forward.ts:121
     int entries_at_4 = entries[(long long)e * 5 + 4];
-    // forward.ts:93
+    // forward.ts:110
     int from_2 = entries[(long long)e * 5 + 1];
-    // forward.ts:94
+    // forward.ts:111
     int to_2 = entries[(long long)e * 5 + 2];
-    // forward.ts:80
+    // forward.ts:97
     entries_at = entries_at_3;
     entries_at_2 = entries_at_4;
     from = from_2;
     to = to_2;
   }
   if (next_step == 0 && next_e + 1 < entryEnd) {
-    // forward.ts:99
+    // forward.ts:115
     int pageList = entries[(long long)next_e * 5 + 5];
-    // forward.ts:93
+    // forward.ts:110
     int from_2 = entries[(long long)next_e * 5 + 6];
-    // forward.ts:94
+    // forward.ts:111
     int to_2 = entries[(long long)next_e * 5 + 7];
-    // forward.ts:80
+    // forward.ts:97
     next_pageList_ahead = pageList;
     next_from_ahead = from_2;
     next_to_ahead = to_2;
@@ -182,18 +182,18 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     #pragma unroll
     for (int c = 0; c < 4; ++c) {
       int quotient = c + copy_row / 16;
-      int listed = next_from / 16 + (next_step * 4 + quotient);
-      int pageId_2 = listed * 16 < next_to ? pages[next_pageList + listed] : 0;
+      int sum = next_from / 16 + next_step * 4 + quotient;
+      int pageId_2 = sum * 16 < next_to ? pages[next_pageList + sum] : 0;
       pageId[c] = pageId_2;
     }
   }
-  // forward.ts:63
+  // forward.ts:66
   int sequence[4];
-  // forward.ts:54
+  // forward.ts:57
   int sequenceBegin = packs[(long long)pack * 4];
-  // forward.ts:55
+  // forward.ts:58
   int sequenceCount = packs[(long long)pack * 4 + 1];
-  // forward.ts:63
+  // forward.ts:66
   #pragma unroll
   for (int c = 0; c < 4; ++c) {
     int local = c * 4 + copy_row / 4;
@@ -203,9 +203,9 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   }
   int column = thread % 8 * 8;
   int copy_offset = copy_row * 256 + ((column / 8) ^ (copy_row % 8)) * 16;
-  // forward.ts:53
+  // forward.ts:56
   int kvHead = pid % 8;
-  // forward.ts:63
+  // forward.ts:66
   int remainder = copy_row % 4;
   int head = kvHead * 4 + remainder;
   #pragma unroll
@@ -217,28 +217,28 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       cp_async_16_zfill(queries_address + (c * 4096 + b * 128 + copy_offset), q + head * 128 + column + (long long)sequence[c] * 4096 + b * 64, live);
     }
   }
-  // forward.ts:80
+  // forward.ts:97
   cp_async_commit();
   if (next_e < entryEnd) {
-    // forward.ts:102
+    // forward.ts:118
     int remainder_2 = copy_row % 16;
-    // forward.ts:103
+    // forward.ts:119
     #pragma unroll
     for (int c = 0; c < 4; ++c) {
-      // forward.ts:102
+      // forward.ts:118
       int token = next_from / 16 * 16 + next_step * 64 + (copy_row + c * 16);
       bool inside = token >= next_from && token < next_to;
-      // forward.ts:103
+      // forward.ts:119
       #pragma unroll
       for (int b = 0; b < 2; ++b) {
-        // forward.ts:102
+        // forward.ts:118
         cp_async_16_zfill(keys_address + (c * 4096 + b * 128 + copy_offset), k + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, inside);
-        // forward.ts:103
+        // forward.ts:119
         cp_async_16_zfill(values_address + (c * 4096 + b * 128 + copy_offset), v + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, inside);
       }
     }
   }
-  // forward.ts:80
+  // forward.ts:97
   cp_async_commit();
   next_step = next_step + 1;
   if (next_step >= next_trips && next_e < entryEnd) {
@@ -253,13 +253,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     }
     while (next_step >= next_trips && next_e < entryEnd) {
       if (next_e + 1 < entryEnd) {
-        // forward.ts:99
+        // forward.ts:115
         int pageList = entries[(long long)next_e * 5 + 5];
-        // forward.ts:93
+        // forward.ts:110
         int from_2 = entries[(long long)next_e * 5 + 6];
-        // forward.ts:94
+        // forward.ts:111
         int to_2 = entries[(long long)next_e * 5 + 7];
-        // forward.ts:80
+        // forward.ts:97
         next_pageList_ahead = pageList;
         next_from_ahead = from_2;
         next_to_ahead = to_2;
@@ -276,13 +276,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     }
   }
   if (next_step == 0 && next_e + 1 < entryEnd) {
-    // forward.ts:99
+    // forward.ts:115
     int pageList = entries[(long long)next_e * 5 + 5];
-    // forward.ts:93
+    // forward.ts:110
     int from_2 = entries[(long long)next_e * 5 + 6];
-    // forward.ts:94
+    // forward.ts:111
     int to_2 = entries[(long long)next_e * 5 + 7];
-    // forward.ts:80
+    // forward.ts:97
     next_pageList_ahead = pageList;
     next_from_ahead = from_2;
     next_to_ahead = to_2;
@@ -291,32 +291,32 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     #pragma unroll
     for (int c = 0; c < 4; ++c) {
       int quotient = c + copy_row / 16;
-      int listed = next_from / 16 + (next_step * 4 + quotient);
-      int pageId_2 = listed * 16 < next_to ? pages[next_pageList + listed] : 0;
+      int sum = next_from / 16 + next_step * 4 + quotient;
+      int pageId_2 = sum * 16 < next_to ? pages[next_pageList + sum] : 0;
       pageId[c] = pageId_2;
     }
   }
   e_after_1 = next_e;
   if (next_e < entryEnd) {
-    // forward.ts:102
+    // forward.ts:118
     int remainder_2 = copy_row % 16;
-    // forward.ts:103
+    // forward.ts:119
     #pragma unroll
     for (int c = 0; c < 4; ++c) {
-      // forward.ts:102
+      // forward.ts:118
       int token = next_from / 16 * 16 + next_step * 64 + (copy_row + c * 16);
       bool inside = token >= next_from && token < next_to;
-      // forward.ts:103
+      // forward.ts:119
       #pragma unroll
       for (int b = 0; b < 2; ++b) {
-        // forward.ts:102
+        // forward.ts:118
         cp_async_16_zfill(keys_address + (c * 4096 + b * 128 + copy_offset + 16384), k + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, inside);
-        // forward.ts:103
+        // forward.ts:119
         cp_async_16_zfill(values_address + (c * 4096 + b * 128 + copy_offset + 16384), v + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, inside);
       }
     }
   }
-  // forward.ts:80
+  // forward.ts:97
   cp_async_commit();
   next_step = next_step + 1;
   if (next_step >= next_trips && next_e < entryEnd) {
@@ -331,13 +331,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     }
     while (next_step >= next_trips && next_e < entryEnd) {
       if (next_e + 1 < entryEnd) {
-        // forward.ts:99
+        // forward.ts:115
         int pageList = entries[(long long)next_e * 5 + 5];
-        // forward.ts:93
+        // forward.ts:110
         int from_2 = entries[(long long)next_e * 5 + 6];
-        // forward.ts:94
+        // forward.ts:111
         int to_2 = entries[(long long)next_e * 5 + 7];
-        // forward.ts:80
+        // forward.ts:97
         next_pageList_ahead = pageList;
         next_from_ahead = from_2;
         next_to_ahead = to_2;
@@ -354,13 +354,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     }
   }
   if (next_step == 0 && next_e + 1 < entryEnd) {
-    // forward.ts:99
+    // forward.ts:115
     int pageList = entries[(long long)next_e * 5 + 5];
-    // forward.ts:93
+    // forward.ts:110
     int from_2 = entries[(long long)next_e * 5 + 6];
-    // forward.ts:94
+    // forward.ts:111
     int to_2 = entries[(long long)next_e * 5 + 7];
-    // forward.ts:80
+    // forward.ts:97
     next_pageList_ahead = pageList;
     next_from_ahead = from_2;
     next_to_ahead = to_2;
@@ -369,8 +369,8 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     #pragma unroll
     for (int c = 0; c < 4; ++c) {
       int quotient = c + copy_row / 16;
-      int listed = next_from / 16 + (next_step * 4 + quotient);
-      int pageId_2 = listed * 16 < next_to ? pages[next_pageList + listed] : 0;
+      int sum = next_from / 16 + next_step * 4 + quotient;
+      int pageId_2 = sum * 16 < next_to ? pages[next_pageList + sum] : 0;
       pageId[c] = pageId_2;
     }
   }
@@ -401,9 +401,9 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   }
   int stage = 0;
   int fill_stage = 2;
-  // forward.ts:106
+  // forward.ts:122
   int warp_row = thread / 32 * 16;
-  // forward.ts:108
+  // forward.ts:124
   unsigned queries_fragments[32];
   int lane_offset = (thread / 32 * 16 + (thread % 32 / 8 % 2 * 8 + thread % 32 % 8)) * 256 + ((thread % 32 / 16) ^ (thread % 32 % 8)) * 16;
   __syncthreads();
@@ -412,34 +412,34 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     ldmatrix_x4(queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], queries_address + (kk * 2 / 8 * 128 + (lane_offset ^ (kk * 2 % 8 * 16))));
   }
   int lane_offset_2 = (thread % 32 / 16 * 8 + thread % 32 % 8) * 256 + ((thread % 32 / 8 % 2) ^ (thread % 32 % 8)) * 16;
-  // forward.ts:47
+  // forward.ts:50
   float toBase2 = scale * 1.442695f;
-  // forward.ts:119
+  // forward.ts:135
   int lane_offset_3 = (thread % 32 / 8 % 2 * 8 + thread % 32 % 8) * 256 + ((thread % 32 / 16) ^ (thread % 32 % 8)) * 16;
-  // forward.ts:80
+  // forward.ts:97
   while (e < entryEnd) {
     cp_async_wait<1>();
     __syncthreads();
     if (next_e < entryEnd) {
-      // forward.ts:102
+      // forward.ts:118
       int remainder_2 = copy_row % 16;
-      // forward.ts:103
+      // forward.ts:119
       #pragma unroll
       for (int c = 0; c < 4; ++c) {
-        // forward.ts:102
+        // forward.ts:118
         int token = next_from / 16 * 16 + next_step * 64 + (copy_row + c * 16);
         bool inside = token >= next_from && token < next_to;
-        // forward.ts:103
+        // forward.ts:119
         #pragma unroll
         for (int b = 0; b < 2; ++b) {
-          // forward.ts:102
+          // forward.ts:118
           cp_async_16_zfill(keys_address + (fill_stage * 16384 + c * 4096 + b * 128 + copy_offset), k + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, inside);
-          // forward.ts:103
+          // forward.ts:119
           cp_async_16_zfill(values_address + (fill_stage * 16384 + c * 4096 + b * 128 + copy_offset), v + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, inside);
         }
       }
     }
-    // forward.ts:80
+    // forward.ts:97
     cp_async_commit();
     next_step = next_step + 1;
     if (next_step >= next_trips && next_e < entryEnd) {
@@ -454,13 +454,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       }
       while (next_step >= next_trips && next_e < entryEnd) {
         if (next_e + 1 < entryEnd) {
-          // forward.ts:99
+          // forward.ts:115
           int pageList = entries[(long long)next_e * 5 + 5];
-          // forward.ts:93
+          // forward.ts:110
           int from_2 = entries[(long long)next_e * 5 + 6];
-          // forward.ts:94
+          // forward.ts:111
           int to_2 = entries[(long long)next_e * 5 + 7];
-          // forward.ts:80
+          // forward.ts:97
           next_pageList_ahead = pageList;
           next_from_ahead = from_2;
           next_to_ahead = to_2;
@@ -476,13 +476,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
         }
       }
     }
-    // forward.ts:99
+    // forward.ts:115
     int pageList = entries[(long long)min(next_e + 1, entryEnd - 1) * 5];
-    // forward.ts:93
+    // forward.ts:110
     int from_2 = entries[(long long)min(next_e + 1, entryEnd - 1) * 5 + 1];
-    // forward.ts:94
+    // forward.ts:111
     int to_2 = entries[(long long)min(next_e + 1, entryEnd - 1) * 5 + 2];
-    // forward.ts:80
+    // forward.ts:97
     next_pageList_ahead = pageList;
     next_from_ahead = from_2;
     next_to_ahead = to_2;
@@ -490,29 +490,29 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       #pragma unroll
       for (int c = 0; c < 4; ++c) {
         int quotient = c + copy_row / 16;
-        int listed = next_from / 16 + (next_step * 4 + quotient);
-        int pageId_2 = listed * 16 < next_to ? pages[next_pageList + listed] : 0;
+        int sum_2 = next_from / 16 + next_step * 4 + quotient;
+        int pageId_2 = sum_2 * 16 < next_to ? pages[next_pageList + sum_2] : 0;
         pageId[c] = pageId_2;
       }
     }
     fill_stage = fill_stage == 2 ? 0 : fill_stage + 1;
-    // forward.ts:104
+    // forward.ts:120
     int firstRow = entries_at * 4;
-    // forward.ts:105
+    // forward.ts:121
     int endRow = firstRow + entries_at_2 * 4;
-    // forward.ts:106
+    // forward.ts:122
     if (firstRow < warp_row + 16 && endRow > warp_row) {
-      // forward.ts:111
+      // forward.ts:127
       float max_3[2];
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         max_3[i] = max_2[i];
       }
       bool inside[2];
-      // forward.ts:109
+      // forward.ts:125
       float top[2];
       float max_4[2];
-      // forward.ts:108
+      // forward.ts:124
       float scores[32];
       float dot[32];
       #pragma unroll
@@ -559,7 +559,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
           }
         }
       }
-      // forward.ts:109
+      // forward.ts:125
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         max_4[i] = scores[i * 2];
@@ -587,7 +587,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       for (int i = 0; i < 2; ++i) {
         top[i] = max_4[i] * toBase2;
       }
-      // forward.ts:111
+      // forward.ts:127
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         bool inside_2 = at0 + i * 8 >= firstRow && at0 + i * 8 < endRow;
@@ -606,15 +606,15 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
         for (int i = 0; i < 2; ++i) {
           top_2[i] = inside[i] ? top[i] : max_3[i];
         }
-        // forward.ts:113
+        // forward.ts:129
         float sum_2[2];
-        // forward.ts:111
+        // forward.ts:127
         float rescale[2];
         #pragma unroll
         for (int i = 0; i < 2; ++i) {
           rescale[i] = inside[i] ? exp2_approx(max_3[i] - top[i]) : 1.0f;
         }
-        // forward.ts:113
+        // forward.ts:129
         #pragma unroll
         for (int i = 0; i < 2; ++i) {
           sum_2[i] = sum[i] * rescale[i];
@@ -630,7 +630,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
             }
           }
         }
-        // forward.ts:111
+        // forward.ts:127
         #pragma unroll
         for (int i = 0; i < 2; ++i) {
           max_3[i] = top_2[i];
@@ -650,10 +650,10 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
           }
         }
       }
-      // forward.ts:118
+      // forward.ts:134
       float sum_2[2];
       float sum_3[2];
-      // forward.ts:115
+      // forward.ts:131
       float weights[32];
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
@@ -666,7 +666,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
           }
         }
       }
-      // forward.ts:118
+      // forward.ts:134
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         sum_3[i] = weights[i * 2];
@@ -695,7 +695,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
         bool inside_2 = at0 + i * 8 >= firstRow && at0 + i * 8 < endRow;
         sum_2[i] = sum[i] + (inside_2 ? sum_3[i] : 0.0f);
       }
-      // forward.ts:119
+      // forward.ts:135
       float acc_2[64];
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
@@ -741,18 +741,18 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
         }
       }
     }
-    // forward.ts:80
+    // forward.ts:97
     step = e_after_1 == e ? step + 1 : 0;
     if (!(e_after_1 == e) && e_after_1 < entryEnd) {
-      // forward.ts:104
+      // forward.ts:120
       int entries_at_3 = entries[(long long)e_after_1 * 5 + 3];
-      // forward.ts:105
+      // forward.ts:121
       int entries_at_4 = entries[(long long)e_after_1 * 5 + 4];
-      // forward.ts:93
+      // forward.ts:110
       int from_3 = entries[(long long)e_after_1 * 5 + 1];
-      // forward.ts:94
+      // forward.ts:111
       int to_3 = entries[(long long)e_after_1 * 5 + 2];
-      // forward.ts:80
+      // forward.ts:97
       entries_at = entries_at_3;
       entries_at_2 = entries_at_4;
       from = from_3;
@@ -764,15 +764,15 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     stage = stage == 2 ? 0 : stage + 1;
   }
   cp_async_wait<0>();
-  // forward.ts:127
+  // forward.ts:143
   float result[64];
-  // forward.ts:126
+  // forward.ts:142
   bool empty[2];
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     empty[i] = sum[i] <= 0.0f;
   }
-  // forward.ts:127
+  // forward.ts:143
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     #pragma unroll
@@ -783,7 +783,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       }
     }
   }
-  // forward.ts:133
+  // forward.ts:149
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int local = (at0 + i * 8) / 4;
@@ -798,13 +798,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       if (final) *(unsigned *)(out + (long long)sequence_2 * 4096 + head_2 * 128 + at1 + j * 8) = pack_f16(result[i * 2 + j * 4], result[i * 2 + j * 4 + 1]);
     }
   }
-  // forward.ts:128
+  // forward.ts:144
   float logSumExp[2];
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     logSumExp[i] = empty[i] ? -INF : (max_2[i] + log2f(sum[i])) * 0.6931472f;
   }
-  // forward.ts:134
+  // forward.ts:150
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int local = (at0 + i * 8) / 4;
@@ -816,7 +816,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     bool final = live && slot < 0;
     if (thread % 4 == 0 && final) lse[(long long)sequence_2 * 32 + head_2] = logSumExp[i];
   }
-  // forward.ts:135
+  // forward.ts:151
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int local = (at0 + i * 8) / 4;
@@ -830,7 +830,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       if (partial) *(uint2 *)(partialOut + (long long)slot * 4096 + head_2 * 128 + at1 + j * 8) = make_uint2(__float_as_uint(result[i * 2 + j * 4]), __float_as_uint(result[i * 2 + j * 4 + 1]));
     }
   }
-  // forward.ts:138
+  // forward.ts:154
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int local = (at0 + i * 8) / 4;
