@@ -103,7 +103,12 @@ export async function measureBandwidth(device: CudaDevice, repeats = 10): Promis
     let best = Infinity;
     for (const perUnit of [4, 8, 16, 32]) {
       const blocks = perUnit * device.units;
-      const args = new Arguments(gpu.driver, loaded!.kernel, { x: x.address, out: out.address }, { rows, blocks });
+      const args = new Arguments(
+        gpu.driver,
+        loaded!.kernel,
+        { x: x.address, out: out.address },
+        { rows, blocks },
+      );
       try {
         const launch = { loaded: loaded!, grid: [blocks, 1, 1] as const, args };
         best = Math.min(
