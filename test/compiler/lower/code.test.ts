@@ -432,6 +432,21 @@ describe('what an access may move at once', () => {
     expect(widths(body)).toEqual([[], []]);
     expect(await judged(body)).toEqual([]);
   });
+  it('nor one element for a whole row', async () => {
+    const body = (k: KernelContext): void => {
+      const at = [k.iota(8).expand(1), k.full([1, 64], 0, 'i32')];
+      keep(k, 'o', (k.input('x', 'f32', [8, 64]).load(at as Any) as Any).add(whole(k, 'y', 'f32', [8, 64])));
+      const same = [
+        k
+          .iota(8)
+          .expand(1)
+          .add(k.full([8, 64], 0, 'i32') as Any),
+        k.full([8, 64], 0, 'i32'),
+      ];
+      keep(k, 'p', k.input('z', 'f32', [8, 64]).load(same as Any));
+    };
+    expect(await judged(body)).toEqual([]);
+  });
   it('not rows of a product that lie next to each other', async () => {
     const body = (k: KernelContext): void => {
       const d = k.dot(whole(k, 'a', 'f32', [32, 32]), whole(k, 'b', 'f32', [32, 32]));
@@ -446,6 +461,31 @@ it('small operands made of halves that no thread has in pairs', async () => {
   const body = (k: KernelContext): void =>
     keep(k, 'o', k.dot(whole(k, 'a', 'f16', [8, 16]).mul(2), whole(k, 'b', 'f16', [16, 8]).add(1)));
   expect(await judged(body)).toEqual([]);
+  // By matrix instructions; in some rows only, all warps make the operand.
+  const single = (k: KernelContext): void =>
+    keep(k, 'o', k.dot(whole(k, 'a', 'f16', [16, 16]).neg(), whole(k, 'b', 'f16', [16, 64])));
+  expect(await judged(single, {}, { warps: 8 }, ['cuda:sm_80'])).toEqual([]);
+  const inRows = (k: KernelContext): void => {
+    const [a, b] = [whole(k, 'a', 'f16', [64, 16]), whole(k, 'b', 'f16', [16, 8])];
+    const { c } = k.rows(range(k), { c: k.zeros([64, 8]) }, ({ c }) => ({
+      c: k.dot(a, b.add(1), c as Any),
+    })) as Any;
+    keep(k, 'c', c);
+  };
+  expect(await judged(inRows, { from: 3, to: 5 }, { warps: 4 }, ['cuda:sm_80'])).toEqual([]);
+});
+
+it('operands that a loop carries', async () => {
+  const body = (k: KernelContext): void => {
+    const b = whole(k, 'b', 'f16', [32, 32]);
+    const start = { a: whole(k, 'a', 'f16', [32, 32]), c: k.zeros([32, 32]) };
+    const { c } = k.loop({ to: k.scalar('n', 'i32') }, start, (_, { a, c }) => ({
+      a: a.neg().add(1),
+      c: k.dot(b, a, k.dot(a, b, c as Any)) as Any,
+    }));
+    keep(k, 'c', c);
+  };
+  expect(await judged(body, { n: 3 })).toEqual([]);
 });
 
 it('indices that are taken apart and put together in another shape', async () => {
@@ -490,4 +530,31 @@ it('scalars of a tensor that is also written are read where they stand, in loops
     });
   };
   expect(await judged(body)).toEqual([]);
+});
+
+it.each([
+  { stages: 2, producers: 0 },
+  { stages: 3, producers: 0 },
+  { stages: 2, producers: 1 },
+])('numbers that a step is addressed by: %j', async (tile) => {
+  const body = (k: KernelContext): void => {
+    const a = k.input('a', 'f16', [96, 32]);
+    const first = k.input('first', 'i32', [8]);
+    const b = whole(k, 'b', 'f16', [32, 32]);
+    const { c } = k.loop({ to: k.scalar('n', 'i32') }, { c: k.zeros([32, 32]) }, (i, { c }) => {
+      const row = first
+        .at(i)
+        .add(first.at(i.add(1)).mul(8))
+        .add(k.iota(32));
+      const at = [row.expand(1), k.iota(32).expand(0)];
+      return { c: k.dot(a.load(at) as Any, b, c as Any) as Any };
+    });
+    keep(k, 'c', c);
+  };
+  for (const n of [0, 1, 5]) {
+    const c = makeCase('k', body, { scalars: { n }, data: { first: [3, 0, 5, 1, 7, 2, 0, 0] } });
+    expect(await disagreements({ ...c, kernel: { ...c.kernel, tile } }, [simulator('cuda:sm_80')])).toEqual(
+      [],
+    );
+  }
 });
