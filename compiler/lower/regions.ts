@@ -190,10 +190,11 @@ function lowerRows(ctx: Context, op: RowsOp): void {
   const outer = ctx.emitter.top;
   const out = op.inits.map((init, i): Carried => {
     const name = nameOf(op.body.params[i]!, 'rows');
-    // Registers that nothing else reads are updated in place.
+    // Registers that nothing else reads are updated in place: not from within a loop, which would begin with what it left.
     const single = ctx.analysis.usesOf(init).length === 1 && ctx.analysis.anchored.has(init.id);
     const layout = ctx.layoutOf(op.body.params[i]!);
-    if (single && ctx.analysis.definition(init).op === undefined)
+    const home = ctx.analysis.definition(init);
+    if (single && home.op === undefined && home.region === ctx.analysis.regionOf.get(op))
       return { kind: 'tile', tile: regTile(ctx, init) };
     return { kind: 'tile', tile: copyTile(ctx, init, layout, name) };
   });
@@ -230,18 +231,10 @@ function lowerRows(ctx: Context, op: RowsOp): void {
   op.results.forEach((r, i) => bindCarried(outer, r, out[i]!));
 }
 
-/** The range of rows that a warp (or a warpgroup, whose instructions its warps issue together) holds of the carried tiles. */
-function warpRows(
-  ctx: Context,
-  out: readonly Carried[],
-): { first: Expr; count: number; layout: Layout } | undefined {
-  if (ctx.target.warpSize === 1) return undefined;
-  const tiles = out.flatMap((c) => (c.kind === 'tile' ? [c.tile.layout] : []));
-  const layout = tiles[0];
-  if (!layout) return undefined;
-  const together = ctx.wgmma ? 4 * ctx.target.warpSize : ctx.target.warpSize;
+/** Which rows of a tile `together` threads hold: the digits of threads that tell where they start, and how far they reach. */
+function rowsHeld(layout: Layout, together: number) {
+  const starts: { readonly weight: number; readonly size: number; readonly stride: number }[] = [];
   let weight = 1;
-  let first: Expr = constI(0);
   let reach = 0;
   for (const d of layout.threads) {
     if (d.dim === 0) {
@@ -249,12 +242,34 @@ function warpRows(
       const inner = Math.min(d.size, Math.max(1, together / weight));
       reach += (inner - 1) * d.stride;
       if (inner < d.size)
-        first = add(first, mul(ctx.threadDigit(weight * inner, d.size / inner), d.stride * inner));
+        starts.push({ weight: weight * inner, size: d.size / inner, stride: d.stride * inner });
     }
     weight *= d.size;
   }
   for (const d of layout.regs) if (d.dim === 0) reach += (d.size - 1) * d.stride;
+  return { starts, reach };
+}
+
+/**
+ * The range of rows that a warp (or a warpgroup, whose instructions its warps issue together) holds of the carried tiles;
+ * undefined where it holds other rows of one than of another.
+ */
+function warpRows(
+  ctx: Context,
+  out: readonly Carried[],
+): { first: Expr; count: number; layout: Layout } | undefined {
+  if (ctx.target.warpSize === 1) return undefined;
+  const [layout, ...others] = out.flatMap((c) => (c.kind === 'tile' ? [c.tile.layout] : []));
+  if (!layout) return undefined;
+  const together = ctx.wgmma ? 4 * ctx.target.warpSize : ctx.target.warpSize;
+  const held = rowsHeld(layout, together);
+  const same = JSON.stringify(held);
+  if (others.some((l) => JSON.stringify(rowsHeld(l, together)) !== same)) return undefined;
+  const first = held.starts.reduce(
+    (sum: Expr, d) => add(sum, mul(ctx.threadDigit(d.weight, d.size), d.stride)),
+    constI(0),
+  );
   const name =
     first.e === 'const' ? first : ctx.emitter.once('warp_row', 'warp_row', first, ctx.emitter.scopes[0]!);
-  return { first: name, count: reach + 1, layout };
+  return { first: name, count: held.reach + 1, layout };
 }

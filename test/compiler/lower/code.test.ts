@@ -278,3 +278,283 @@ describe('what few steps or rows need stands under a branch', () => {
     expect(pick(wgsl, 'warpAny')).toEqual([]);
   });
 });
+
+// Shapes are checked while tracing; here they are built from lists, which tsc cannot follow.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+type Any = any;
+const whole = (k: KernelContext, name: string, element: 'f32' | 'f16', shape: readonly number[]): Any =>
+  k.input(name, element, shape as number[]).load(everywhere(k, shape));
+const keep = (k: KernelContext, name: string, tile: Tile): void =>
+  k
+    .output(name, tile.element as 'f32', tile.shape as number[])
+    .store(everywhere(k, tile.shape as number[]), tile);
+const range = (k: KernelContext) => ({ from: k.scalar('from', 'i32'), to: k.scalar('to', 'i32') });
+const judged = async (
+  body: (k: KernelContext) => void,
+  scalars: Record<string, number> = {},
+  tile: Record<string, number> = {},
+  on: readonly string[] = ['cuda:sm_80', 'cuda:sm_90a', 'wgsl'],
+): Promise<string[]> => {
+  const c = makeCase('k', body, { scalars });
+  return await disagreements({ ...c, kernel: { ...c.kernel, tile } }, on.map(simulator));
+};
+
+describe('rows of a range', () => {
+  const pair = (a: readonly number[], b: readonly number[]) => (k: KernelContext) => {
+    const carried = { x: whole(k, 'x', 'f32', a), y: whole(k, 'y', 'f32', b) };
+    const out = k.rows(range(k), carried, ({ x, y }) => ({ x: x.mul(2), y: y.add(5) })) as Any;
+    keep(k, 'u', out.x);
+    keep(k, 'v', out.y);
+  };
+  it.each([
+    [
+      [64, 4],
+      [64, 64],
+    ],
+    [
+      [64, 64],
+      [64, 4],
+    ],
+    [
+      [16, 16],
+      [16, 4],
+    ],
+    [[64, 32], [64]],
+  ])('a warp without one of %j may have one of %j', async (a, b) => {
+    for (const warps of [2, 4])
+      expect(await judged(pair(a, b), { from: 5, to: 9 }, { warps }), `${warps} warps`).toEqual([]);
+  });
+
+  const conditions = (body: (k: KernelContext) => void, warps: number): string[] => {
+    const k = lower(body, 'cuda:sm_80', { warps });
+    const starts = new Map<unknown, string>();
+    walkStmts(k.body, (s) => void (s.s === 'declare' && s.init && starts.set(s.var, printExpr(s.init))));
+    return pick(k, 'if')
+      .filter((s) => s.uniform === 'warp')
+      .map((s) => {
+        const first: string[] = [];
+        walkExpr(s.cond, (x) => void (x.e === 'var' && starts.has(x.var) && first.push(starts.get(x.var)!)));
+        return `${printExpr(s.cond)}, ${[...new Set(first)].join()}`;
+      });
+  };
+  const once = (shape: readonly number[]) => (k: KernelContext) => {
+    const { x } = k.rows(range(k), { x: whole(k, 'x', 'f32', shape) }, ({ x }) => ({ x: x.exp() })) as Any;
+    keep(k, 'u', x);
+  };
+  const product = (m: number, n: number) => (k: KernelContext) => {
+    const x = k.dot(whole(k, 'a', 'f16', [m, 16]), whole(k, 'b', 'f16', [16, n]));
+    const out = k.rows(range(k), { x }, ({ x }) => ({ x: x.exp() })) as Any;
+    keep(k, 'u', out.x);
+  };
+  it('a warp takes part that has one', async () => {
+    const found = [
+      [once([64, 32]), 4],
+      [once([4, 512]), 4],
+      [product(64, 32), 4],
+      [product(128, 32), 2],
+      [product(16, 32), 1],
+    ] as const;
+    expect(found.map(([body, warps]) => conditions(body, warps))).toEqual([
+      ['from < warp_row + 52 & to > warp_row, thread / 32 * 4'],
+      ['from < 4 & to > 0, '],
+      ['from < warp_row + 16 & to > warp_row, thread / 32 * 16'],
+      ['from < warp_row + 64 & to > warp_row, thread / 32 * 64'],
+      ['from < 16 & to > 0, '],
+    ]);
+    for (const [body, warps] of found)
+      for (const [from, to] of [
+        [0, 1],
+        [2, 4],
+        [15, 17],
+        [31, 33],
+        [3, 3],
+        [48, 64],
+      ] as const)
+        expect(await judged(body, { from, to }, { warps }, ['cuda:sm_80']), `${from} ${to}`).toEqual([]);
+  });
+
+  it('registers that an inner loop begins with are kept for its next step', async () => {
+    const of = (param: boolean) => (k: KernelContext) => {
+      const bounds = range(k);
+      const steps = { to: k.scalar('n', 'i32') };
+      const sum = (x: Any): Any =>
+        k.loop(steps, { t: k.zeros([16, 32]) }, (_, { t }) => ({
+          t: t.add((k.rows(bounds, { y: x }, ({ y }) => ({ y: y.add(1) })) as Any).y),
+        })).t;
+      const x = whole(k, 'x', 'f32', [16, 32]).mul(2);
+      keep(k, 'o', param ? (k.loop({ to: 2 }, { x }, (_, { x }) => ({ x: sum(x) })) as Any).x : sum(x));
+    };
+    for (const param of [true, false])
+      expect(await judged(of(param), { from: 2, to: 9, n: 3 }), String(param)).toEqual([]);
+  });
+
+  it('every warp takes part where tiles are staged within', async () => {
+    const within = (computed: boolean) => (k: KernelContext) => {
+      const [a, b] = (['a', 'b'] as const).map((n) => k.input(n, 'f16', [32, 32]));
+      const load = (t: Any): Any => t.load(everywhere(k, [32, 32]));
+      const out = k.rows(range(k), { c: k.zeros([32, 32]) }, ({ c }) => ({
+        c: computed ? k.dot(load(a).mul(2), load(b).add(1), c as Any) : k.dot(load(a), load(b), c as Any),
+      })) as Any;
+      keep(k, 'o', out.c);
+    };
+    for (const computed of [true, false])
+      expect(await judged(within(computed), { from: 2, to: 9 })).toEqual([]);
+  });
+});
+
+describe('what an access may move at once', () => {
+  const widths = (body: (k: KernelContext) => void): number[][] => {
+    const k = lower(body, 'cuda:sm_80');
+    return [
+      pick(k, 'loadGlobalWords').map((s) => s.dst.length),
+      pick(k, 'storeGlobalWords').map((s) => s.values.length),
+    ];
+  };
+  it('halves that are stored as f32: twice the words', async () => {
+    const body = (k: KernelContext): void => keep(k, 'o', whole(k, 'x', 'f16', [8, 128]).cast('f32'));
+    expect(widths(body)).toEqual([[4], [4, 4]]);
+    expect(await judged(body)).toEqual([]);
+  });
+  it('halves in pairs', () => {
+    const body = (k: KernelContext): void => {
+      const i = k.iota(512);
+      const mask = i.lt(502);
+      k.output('y', 'f16', [512]).store([i], k.input('x', 'f16', [512]).load([i], { mask }), { mask });
+    };
+    const [loads, stores] = widths(body);
+    expect(new Set([...loads!, ...stores!])).toEqual(new Set([1]));
+  });
+  it('not a column, wherever it stands', async () => {
+    const body = (k: KernelContext): void => {
+      const [i, four] = [k.iota(512), k.full([512], 4, 'i32')];
+      k.output('o', 'f32', [512, 8]).store([i, four], k.input('x', 'f32', [512, 8]).load([i, four]));
+    };
+    expect(widths(body)).toEqual([[], []]);
+    expect(await judged(body)).toEqual([]);
+  });
+  it('nor one element for a whole row', async () => {
+    const body = (k: KernelContext): void => {
+      const at = [k.iota(8).expand(1), k.full([1, 64], 0, 'i32')];
+      keep(k, 'o', (k.input('x', 'f32', [8, 64]).load(at as Any) as Any).add(whole(k, 'y', 'f32', [8, 64])));
+      const same = [
+        k
+          .iota(8)
+          .expand(1)
+          .add(k.full([8, 64], 0, 'i32') as Any),
+        k.full([8, 64], 0, 'i32'),
+      ];
+      keep(k, 'p', k.input('z', 'f32', [8, 64]).load(same as Any));
+    };
+    expect(await judged(body)).toEqual([]);
+  });
+  it('not rows of a product that lie next to each other', async () => {
+    const body = (k: KernelContext): void => {
+      const d = k.dot(whole(k, 'a', 'f32', [32, 32]), whole(k, 'b', 'f32', [32, 32]));
+      keep(k, 'o', d);
+      keep(k, 'turned', d.T);
+    };
+    expect(await judged(body)).toEqual([]);
+  });
+});
+
+it('small operands made of halves that no thread has in pairs', async () => {
+  const body = (k: KernelContext): void =>
+    keep(k, 'o', k.dot(whole(k, 'a', 'f16', [8, 16]).mul(2), whole(k, 'b', 'f16', [16, 8]).add(1)));
+  expect(await judged(body)).toEqual([]);
+  // By matrix instructions; in some rows only, all warps make the operand.
+  const single = (k: KernelContext): void =>
+    keep(k, 'o', k.dot(whole(k, 'a', 'f16', [16, 16]).neg(), whole(k, 'b', 'f16', [16, 64])));
+  expect(await judged(single, {}, { warps: 8 }, ['cuda:sm_80'])).toEqual([]);
+  const inRows = (k: KernelContext): void => {
+    const [a, b] = [whole(k, 'a', 'f16', [64, 16]), whole(k, 'b', 'f16', [16, 8])];
+    const { c } = k.rows(range(k), { c: k.zeros([64, 8]) }, ({ c }) => ({
+      c: k.dot(a, b.add(1), c as Any),
+    })) as Any;
+    keep(k, 'c', c);
+  };
+  expect(await judged(inRows, { from: 3, to: 5 }, { warps: 4 }, ['cuda:sm_80'])).toEqual([]);
+});
+
+it('operands that a loop carries', async () => {
+  const body = (k: KernelContext): void => {
+    const b = whole(k, 'b', 'f16', [32, 32]);
+    const start = { a: whole(k, 'a', 'f16', [32, 32]), c: k.zeros([32, 32]) };
+    const { c } = k.loop({ to: k.scalar('n', 'i32') }, start, (_, { a, c }) => ({
+      a: a.neg().add(1),
+      c: k.dot(b, a, k.dot(a, b, c as Any)) as Any,
+    }));
+    keep(k, 'c', c);
+  };
+  expect(await judged(body, { n: 3 })).toEqual([]);
+});
+
+it('indices that are taken apart and put together in another shape', async () => {
+  const body = (k: KernelContext): void => {
+    const rows = k.iota(4).expand(1).mul(100) as Any;
+    const flat = rows.add(k.iota(24).expand(0).mul(3)).reshape([96]);
+    const cube = (k.iota(96).mul(3).rem(7).reshape([4, 6, 4]) as Any)
+      .mul(20)
+      .add(k.iota(6).expand(1).expand(0));
+    keep(k, 'flat', k.input('x', 'f32', [400]).load([flat]));
+    keep(k, 'cube', k.input('y', 'f32', [160]).load([cube]));
+    keep(k, 'both', k.input('z', 'f32', [160]).load([cube.reshape([96])]));
+  };
+  expect(await judged(body)).toEqual([]);
+});
+
+it('tiles at an address that the loop carries are not read ahead', async () => {
+  const body = (k: KernelContext): void => {
+    const a = k.input('a', 'f16', [64, 32]);
+    const b = whole(k, 'b', 'f16', [32, 32]);
+    const start = { row: k.scalar('from', 'i32'), c: k.zeros([32, 32]) };
+    const { c } = k.loop({ to: k.scalar('n', 'i32') }, start, (_, { row, c }) => {
+      const at = [row.add(k.iota(32)).expand(1), k.iota(32).expand(0)];
+      return { row: row.mul(2).add(1), c: k.dot(a.load(at) as Any, b, c as Any) as Any };
+    });
+    keep(k, 'c', c);
+  };
+  expect(await judged(body, { from: 2, n: 3 })).toEqual([]);
+});
+
+it('scalars of a tensor that is also written are read where they stand, in loops too', async () => {
+  const body = (k: KernelContext): void => {
+    const x = k.inout('x', 'f32', [8]);
+    const first = x.load([0]);
+    x.store([0], first.add(1));
+    x.store([1], x.load([0]).mul(3));
+    const turn = k.inout('turn', 'f32', [64]);
+    const i = k.iota(64);
+    k.loop({ to: 3 }, {}, () => {
+      turn.store([i], turn.load([i.neg().add(63)]).add(1));
+      return {};
+    });
+  };
+  expect(await judged(body)).toEqual([]);
+});
+
+it.each([
+  { stages: 2, producers: 0 },
+  { stages: 3, producers: 0 },
+  { stages: 2, producers: 1 },
+])('numbers that a step is addressed by: %j', async (tile) => {
+  const body = (k: KernelContext): void => {
+    const a = k.input('a', 'f16', [96, 32]);
+    const first = k.input('first', 'i32', [8]);
+    const b = whole(k, 'b', 'f16', [32, 32]);
+    const { c } = k.loop({ to: k.scalar('n', 'i32') }, { c: k.zeros([32, 32]) }, (i, { c }) => {
+      const row = first
+        .at(i)
+        .add(first.at(i.add(1)).mul(8))
+        .add(k.iota(32));
+      const at = [row.expand(1), k.iota(32).expand(0)];
+      return { c: k.dot(a.load(at) as Any, b, c as Any) as Any };
+    });
+    keep(k, 'c', c);
+  };
+  for (const n of [0, 1, 5]) {
+    const c = makeCase('k', body, { scalars: { n }, data: { first: [3, 0, 5, 1, 7, 2, 0, 0] } });
+    expect(await disagreements({ ...c, kernel: { ...c.kernel, tile } }, [simulator('cuda:sm_80')])).toEqual(
+      [],
+    );
+  }
+});

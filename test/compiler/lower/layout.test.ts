@@ -18,6 +18,8 @@ import {
   type Digit,
   type Layout,
 } from '../../../compiler/lower/layout.ts';
+import { registerAt } from '../../../compiler/lower/point.ts';
+import { constI } from '../../../compiler/thread/build.ts';
 
 const threadsOf = (l: Layout): number => product(l.threads);
 
@@ -277,4 +279,13 @@ describe('layouts compared by hand', () => {
     ];
     for (const [a, b] of others) expect(sameLayout(a, b), JSON.stringify([a, b])).toBe(false);
   });
+});
+
+it('a register holds the element at a point only where threads share a dimension out alike', () => {
+  const [two, four] = [digit(0, 2, 1), digit(0, 4, 2)];
+  const of = (...threads: Digit[]): Layout => ({ shape: [8], threads, regs: [] });
+  const point = { shape: [8], coords: [constI(0)], digits: [], threads: [four, two] };
+  expect(registerAt(of(four, two), point)).toEqual(constI(0));
+  expect(registerAt(of(two, four), point)).toBeUndefined();
+  expect(registerAt({ ...of(four, two), regs: [two] }, point)).toBeUndefined();
 });
