@@ -160,6 +160,7 @@ describe.each(['cuda:sm_80', 'wgsl'])('in the corpus for %s', (name) => {
       ? [
           'ragged product 0',
           'rows of a range 0',
+          'rows where a mask holds, in rows of a range 0',
           ...[1, 9].map((i) => `views that change places ${i}`),
           ...[0, 3, 6, 9, 10].map((i) => `${step} ${i}`),
         ]
