@@ -10,6 +10,7 @@ import { findTarget, type Target } from '../../compiler/target.ts';
 export interface Small {
   readonly spec?: Spec;
   readonly tile?: Tile;
+  readonly workload?: string;
   readonly flags: Readonly<Record<string, string>>;
 }
 
@@ -28,13 +29,15 @@ export async function runAt(place: Place, program: Program, small: Small): Promi
     seed: 11,
     spec: small.spec ?? {},
     flags: small.flags,
+    ...(small.workload !== undefined && { workload: small.workload }),
     verify: true,
     device: {
       family: place === 'interpreter' ? 'cpu' : place === 'webgpu' ? 'wgsl' : 'cuda',
       units: 4,
       feasible: ({ tile }) => {
         const standard = Object.entries(tile).map(([name, values]) => [name, values[0]!]);
-        return [{ ...Object.fromEntries(standard), ...small.tile } as Tile];
+        const own = Object.entries(small.tile ?? {}).filter(([name]) => name in tile);
+        return [Object.fromEntries([...standard, ...own]) as Tile];
       },
     },
   });
