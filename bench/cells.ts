@@ -5,7 +5,7 @@
  *                                shapes, and as the paper packs and selects
  *   options: --out FILE.jsonl [--budget SECONDS] [--on cuda|webgpu|simulator] [--target cuda:sm_80] [--repeats 7]
  *     [--heads 32/32,32/8,64/8] [--rows 8,32,64,128] [--tokens 128,512,2048] [--blocks PER_UNIT] [--tiles m=16..64]
- *     [--tree TREE]... [--filter REGEX]
+ *     [--tree TREE]... [--filter REGEX] [--commit SHA]
  *     [--compile-only]  fill the cache of compiled code and stop; where there is no GPU too
  * Every run is verified on a sample, then timed by graph replay. A line is written as soon as it is measured; the same command
  * goes on from what the file has. Kernels are compiled before anything is timed.
@@ -21,6 +21,7 @@ import { findTarget, type Target } from '../compiler/target.ts';
 import { packsPerUnit } from '../compiler/tune/table.ts';
 import { winnersOn } from '../compiler/tune/defaults.ts';
 import { forward, pat } from '../examples/pat/index.ts';
+import { commitOf } from './commit.ts';
 import { Measurer, tileFilter } from './measure.ts';
 import { runScript } from './script.ts';
 import { paperTrees, type BenchCase } from './suites.ts';
@@ -38,6 +39,7 @@ const options = {
   tiles: { type: 'string', default: '' },
   tree: { type: 'string', multiple: true },
   filter: { type: 'string', default: '' },
+  commit: { type: 'string' },
   'compile-only': { type: 'boolean', default: false },
 } as const;
 
@@ -189,6 +191,8 @@ async function main(): Promise<number> {
 
 async function run(m: Measurer, jobs: readonly Job[], v: Values, seconds: () => number): Promise<number> {
   let [done, wrong, failed] = [0, 0, 0];
+  const commit = commitOf(v.commit);
+  const command = ['node bench/cells.ts', ...process.argv.slice(2)].join(' ');
   for (const job of jobs) {
     if (seconds() > Number(v.budget)) break;
     const about = `${job.case.tree} ${job.case.heads} ${job.choice} ${Object.values(job.tiles[0]!).join('x')}`;
@@ -201,6 +205,8 @@ async function run(m: Measurer, jobs: readonly Job[], v: Values, seconds: () => 
       const line = {
         key: keyOf(job),
         device: m.device.description,
+        commit,
+        command,
         target: m.lowering.target.name,
         choice: job.choice,
         ...job.case,

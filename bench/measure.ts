@@ -9,18 +9,10 @@ import type { Target } from '../compiler/target.ts';
 import type { ThreadKernel } from '../compiler/thread/nodes.ts';
 import type { HostArray } from '../compiler/ir/numeric.ts';
 import { forward, loadWorkload, pat, type Batch } from '../examples/pat/index.ts';
+import { anyTile } from './any-tile.ts';
 import { InputPool } from './pool.ts';
 import { compareSample, referenceSample, type SampleReference } from './sample.ts';
 import type { BenchCase } from './suites.ts';
-
-/** Takes the tile numbers that the lowering reads and the kernel does not offer. */
-const anyTile: KernelTemplate = {
-  ...forward,
-  trace(spec, { m, n, ...rest }, reads) {
-    const kernel = forward.trace(spec, { m: m!, n: n! }, reads);
-    return { ...kernel, tile: { ...kernel.tile, ...rest } };
-  },
-};
 
 export interface MeasureOptions {
   readonly repeats: number;

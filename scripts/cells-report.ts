@@ -175,11 +175,10 @@ if (import.meta.main) {
         );
     }
     if (values.json !== undefined) {
+      const { device, commit, command } = recorded;
+      const head = JSON.stringify({ schema: 1, device, commit, command }, null, 2).slice(0, -2);
       const lines = rows.map((r) => `    ${JSON.stringify(r)}`).join(',\n');
-      writeFileSync(
-        values.json,
-        `{\n  "schema": 1,\n  "device": ${JSON.stringify(recorded.device)},\n  "command": "node bench/cells.ts cells",\n  "rows": [\n${lines}\n  ]\n}\n`,
-      );
+      writeFileSync(values.json, `${head},\n  "rows": [\n${lines}\n  ]\n}\n`);
     }
   }
   if (values.choices !== undefined)

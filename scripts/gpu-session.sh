@@ -126,9 +126,9 @@ packings() { node bench/packings.ts --on cuda --budget "$seconds" --commit "$com
 # Both in one cache, so that kernels are compiled once and the winners just measured are this session's alone.
 cells() {
   if [[ $on == cuda ]]; then
-    node bench/cells.ts cells --budget "$seconds" --out "$out/cells.jsonl"
+    node bench/cells.ts cells --commit "$commit" --budget "$seconds" --out "$out/cells.jsonl"
   else
-    node bench/cells.ts cells --budget "$seconds" --out "$out/cells.jsonl" --on "$on" --heads 4/2 --rows 4,16 --tokens 24,40 \
+    node bench/cells.ts cells --commit "$commit" --budget "$seconds" --out "$out/cells.jsonl" --on "$on" --heads 4/2 --rows 4,16 --tokens 24,40 \
       --blocks 0.02 --tiles m=16..32,n=16..32,stages=2
   fi
 }
@@ -136,9 +136,9 @@ choices() {
   [[ -s $out/cells.jsonl && $on == cuda ]] && node scripts/cells-report.ts "$out/cells.jsonl" --keep
   if [[ $on == cuda ]]; then
     # 32/8 on all trees first; the others as far as time goes.
-    node bench/cells.ts choices --budget "$seconds" --out "$out/choices.jsonl" --heads 32/8,64/8,32/32
+    node bench/cells.ts choices --commit "$commit" --budget "$seconds" --out "$out/choices.jsonl" --heads 32/8,64/8,32/32
   else
-    node bench/cells.ts choices --budget "$seconds" --out "$out/choices.jsonl" --on "$on" --heads 4/2 --tree "$tiny"
+    node bench/cells.ts choices --commit "$commit" --budget "$seconds" --out "$out/choices.jsonl" --on "$on" --heads 4/2 --tree "$tiny"
   fi && node scripts/cells-report.ts --choices "$out/choices.jsonl"
 }
 export -f check bench packings sanitize profile worst cells choices

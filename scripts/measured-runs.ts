@@ -4,8 +4,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { anyTile } from '../bench/any-tile.ts';
 import { Lowering } from '../compiler/cli/lowering.ts';
 import type { KernelTemplate, Spec, Tile } from '../compiler/program.ts';
+import { fail } from '../compiler/diagnostics/error.ts';
 import { findTarget } from '../compiler/target.ts';
 import type { LaunchWork } from '../compiler/work.ts';
 import { configure, isRefused, withRegisters, type Configuration } from '../compiler/tune/configuration.ts';
@@ -42,18 +44,11 @@ const row = z.object({
 
 export type MeasuredRow = z.infer<typeof row>;
 
-/** Sweeps have shapes and lowering numbers that the shipped kernel does not offer; the lowering takes them. */
-const anyTile: KernelTemplate = {
-  ...forward,
-  trace(spec, tile, reads) {
-    const { m, n, ...rest } = tile;
-    const kernel = forward.trace(spec, { m: m!, n: n! }, reads);
-    return { ...kernel, tile: { ...kernel.tile, ...rest } };
-  },
-};
-
 export interface Recorded {
   readonly device: string;
+  /** What was measured, and how: more than one where a file was gone on with. */
+  readonly commit: string;
+  readonly command: string;
   readonly rows: readonly MeasuredRow[];
 }
 
@@ -69,17 +64,18 @@ export const jsonLines = (text: string): unknown[] =>
 
 export function readRecorded(file: string): Recorded {
   const text = readFileSync(file, 'utf8');
-  const whole = (): { device: string; rows: unknown[] } => {
+  const whole = (): Omit<Recorded, 'rows'> & { rows: unknown[] } => {
     try {
-      return JSON.parse(text) as { device: string; rows: unknown[] };
+      return JSON.parse(text) as Omit<Recorded, 'rows'> & { rows: unknown[] };
     } catch {
       const lines = jsonLines(text) as Record<string, unknown>[];
-      const device = lines.find((l) => typeof l['device'] === 'string')?.['device'];
-      return { device: String(device), rows: lines.filter((l) => 'graphUs' in l) };
+      const all = (key: string): string => [...new Set(lines.map((l) => l[key] ?? 'unknown'))].join('; ');
+      const rows = lines.filter((l) => 'graphUs' in l);
+      return { device: all('device'), commit: all('commit'), command: all('command'), rows };
     }
   };
-  const { device, rows } = whole();
-  return { device, rows: rows.map((r) => row.parse(r)).filter((r) => r.verified !== false) };
+  const { rows, ...of } = whole();
+  return { ...of, rows: rows.map((r) => row.parse(r)).filter((r) => r.verified !== false) };
 }
 
 export interface Runs {
@@ -88,9 +84,9 @@ export interface Runs {
   readonly runs: readonly MeasuredRun[];
 }
 
-export function runsOf({ device: name, rows }: Recorded): Runs {
+export function runsOf({ device: name, rows }: Pick<Recorded, 'device' | 'rows'>): Runs {
   const family = rows[0]!.target.startsWith('wgsl') ? 'wgsl' : 'cuda';
-  const device = describedBy(family, name)!;
+  const device = describedBy(family, name) ?? fail('PAT0601', `no figures are known of the device '${name}'`);
   const lowerings = new Map<string, Lowering>();
   const known = new Map<string, Configuration>();
   const runs = rows.map((row): MeasuredRun => {

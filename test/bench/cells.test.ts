@@ -18,7 +18,13 @@ it('cells are verified, written one by one, and not measured again; half a line 
   expect(await run()).toMatch(/2 of 2 measured, 0 wrong, 0 failed/);
   const lines = readFileSync(out, 'utf8').trim().split('\n');
   for (const line of lines)
-    expect(JSON.parse(line)).toMatchObject({ verified: true, cell: { rows: 4, tokens: 24 }, heads: '4/2' });
+    expect(JSON.parse(line)).toMatchObject({
+      verified: true,
+      cell: { rows: 4, tokens: 24 },
+      heads: '4/2',
+      commit: expect.stringMatching(/^[0-9a-f]{40}|^unknown$/) as string,
+      command: ['node bench/cells.ts', ...small, '--out', out].join(' '),
+    });
   rmSync(out);
   appendFileSync(out, `${lines[0]}\n${lines[1]!.slice(0, 60)}`);
   expect(await run()).toMatch(/2 timings, 1 to do/);
