@@ -5,7 +5,7 @@
  */
 import { PatcError } from '../compiler/diagnostics/error.ts';
 import { openCudaDevice, type CudaDevice } from '../backends/cuda/runtime/index.ts';
-import { Arguments } from '../backends/cuda/runtime/arguments.ts';
+import { Launch } from '../backends/cuda/runtime/launch.ts';
 import { runChecked } from '../backends/cuda/runtime/stream.ts';
 import { findNvrtc } from '../backends/cuda/runtime/nvrtc.ts';
 import { measureBandwidth } from './device/bandwidth.ts';
@@ -60,19 +60,16 @@ async function wide(device: CudaDevice): Promise<Row> {
   const out = gpu.allocate(256, 'the values');
   gpu.upload(index, picked, 'the row numbers');
   const addresses = { x: x.address, index: index.address, out: out.address };
-  const args = [
-    new Arguments(gpu.driver, fill!.kernel, addresses, { rows }),
-    new Arguments(gpu.driver, read!.kernel, addresses, { rows }),
+  const launches = [
+    new Launch(gpu, fill!, [rows, 1, 1], addresses, { rows }),
+    new Launch(gpu, read!, [1, 1, 1], addresses, { rows }),
   ];
   const values = new Float32Array(64);
   try {
-    runChecked(gpu, [
-      { loaded: fill!, grid: [rows, 1, 1], args: args[0]! },
-      { loaded: read!, grid: [1, 1, 1], args: args[1]! },
-    ]);
+    runChecked(gpu, launches);
     gpu.download(out, values, 'the values');
   } finally {
-    for (const a of args) a.free();
+    for (const l of launches) l.free();
     for (const a of [x, index, out]) gpu.free(a);
   }
   const wrong = values.filter((v, i) => v !== picked[i]! % 2048).length;

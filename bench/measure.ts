@@ -168,7 +168,7 @@ export class Measurer {
       prepared.runOnce();
       const verified = this.#verified(c, instance, prepared.outputs());
       const { repeats, chained } = this.#options;
-      const all = (): void => enqueue(gpu, prepared.launches);
+      const all = (): void => enqueue(prepared.launches);
       const many = (): void => {
         for (let i = 0; i < 5; i++) all();
       };

@@ -155,7 +155,7 @@ class Comparison {
     return device.prepared(request, (prepared) => {
       prepared.runOnce();
       const verified = right(prepared.outputs());
-      const all = (): void => enqueue(device.gpu, prepared.launches);
+      const all = (): void => enqueue(prepared.launches);
       const graphUs = Number(timeGraph(device.gpu, all, this.#repeats).toFixed(2));
       return Promise.resolve({ verified, graphUs });
     });

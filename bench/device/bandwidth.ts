@@ -2,8 +2,8 @@
 import * as t from '../../compiler/thread/build.ts';
 import type { Stmt, ThreadKernel } from '../../compiler/thread/nodes.ts';
 import type { CudaDevice } from '../../backends/cuda/runtime/device.ts';
-import { Arguments } from '../../backends/cuda/runtime/arguments.ts';
-import { enqueue, runChecked, timeGraph } from '../../backends/cuda/runtime/stream.ts';
+import { Launch } from '../../backends/cuda/runtime/launch.ts';
+import { runChecked, timeGraph } from '../../backends/cuda/runtime/stream.ts';
 import { Body, buffer, kernel } from '../smoke/build.ts';
 
 const threads = 256;
@@ -94,29 +94,29 @@ export async function measureBandwidth(device: CudaDevice, repeats = 10): Promis
   const x = gpu.allocate(bytes, 'the bandwidth measurement');
   const out = gpu.allocate(16, 'the bandwidth measurement');
   try {
-    const filling = new Arguments(gpu.driver, noise!.kernel, { x: x.address }, { rows });
+    const filling = new Launch(gpu, noise!, [rows, 1, 1], { x: x.address }, { rows });
     try {
-      runChecked(gpu, [{ loaded: noise!, grid: [rows, 1, 1], args: filling }]);
+      runChecked(gpu, [filling]);
     } finally {
       filling.free();
     }
     let best = Infinity;
     for (const perUnit of [4, 8, 16, 32]) {
       const blocks = perUnit * device.units;
-      const args = new Arguments(
-        gpu.driver,
-        loaded!.kernel,
+      const launch = new Launch(
+        gpu,
+        loaded!,
+        [blocks, 1, 1],
         { x: x.address, out: out.address },
         { rows, blocks },
       );
       try {
-        const launch = { loaded: loaded!, grid: [blocks, 1, 1] as const, args };
         best = Math.min(
           best,
-          timeGraph(gpu, () => enqueue(gpu, [launch]), repeats),
+          timeGraph(gpu, () => launch.enqueue(), repeats),
         );
       } finally {
-        args.free();
+        launch.free();
       }
     }
     return {

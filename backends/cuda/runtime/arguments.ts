@@ -24,7 +24,7 @@ export function writeScalar(view: DataView, at: number, name: string, { type, va
 }
 
 export class Arguments {
-  /** `void **kernelParams` of cuLaunchKernel. */
+  /** `void **kernelParams` of cuLaunchKernelEx. */
   readonly pointer: bigint;
   readonly #block: bigint;
 

@@ -4,16 +4,16 @@ import type {
   HostArray,
   HostBuffer,
   KernelResources,
-  Launch,
+  Launch as LaunchRequest,
   RunRequest,
   RunResult,
 } from '../../../compiler/backend.ts';
 import { fail } from '../../../compiler/diagnostics/error.ts';
 import { findTarget, type Target } from '../../../compiler/target.ts';
-import { Arguments } from './arguments.ts';
 import { Code, type Compiler, type LoadedKernel } from './code.ts';
 import type { Allocation, Gpu, GpuFacts } from './gpu.ts';
-import { runChecked, time, type PreparedLaunch } from './stream.ts';
+import { Launch } from './launch.ts';
+import { runChecked, time } from './stream.ts';
 import { Uploads } from './uploads.ts';
 
 const maxGrid = [2 ** 31 - 1, 65535, 65535] as const;
@@ -51,7 +51,7 @@ export function writtenFirst(request: RunRequest): Set<string> {
 /** A request on the device: run it, time its launches, read its outputs. */
 export interface Prepared {
   readonly loaded: readonly LoadedKernel[];
-  readonly launches: readonly PreparedLaunch[];
+  readonly launches: readonly Launch[];
   runOnce(): void;
   outputs(): Map<string, HostArray>;
 }
@@ -99,7 +99,7 @@ export class CudaDevice implements Device {
   async prepared<T>(request: RunRequest, use: (prepared: Prepared) => Promise<T>): Promise<T> {
     const loaded = await this.code.load(request.kernels);
     const memory = new Map<string, Allocation>();
-    const launches: PreparedLaunch[] = [];
+    const launches: Launch[] = [];
     const owned: Allocation[] = [];
     try {
       const poisoned = writtenFirst(request);
@@ -126,7 +126,7 @@ export class CudaDevice implements Device {
           ),
       });
     } finally {
-      for (const launch of launches) launch.args.free();
+      for (const launch of launches) launch.free();
       for (const a of owned) this.gpu.free(a);
     }
   }
@@ -171,10 +171,10 @@ function neverWritten(request: RunRequest): Set<string> {
 /** @throws PAT0708 where a launch does not fit its kernel or the device. */
 export function prepare(
   gpu: Gpu,
-  launch: Launch,
+  launch: LaunchRequest,
   loaded: readonly LoadedKernel[],
   memory: ReadonlyMap<string, Allocation>,
-): PreparedLaunch {
+): Launch {
   const kernel = loaded[launch.kernel];
   if (!kernel) return fail('PAT0708', `launch of kernel ${launch.kernel}, of ${loaded.length}`);
   launch.grid.forEach((n, axis) => {
@@ -192,11 +192,7 @@ export function prepare(
       return fail('PAT0708', `kernel ${kernel.kernel.name} is launched without buffer ${b.name}`);
     addresses[b.name] = allocation.address;
   }
-  return {
-    loaded: kernel,
-    grid: launch.grid,
-    args: new Arguments(gpu.driver, kernel.kernel, addresses, launch.scalars),
-  };
+  return new Launch(gpu, kernel, launch.grid, addresses, launch.scalars);
 }
 
 const resourcesOf = (k: LoadedKernel): KernelResources => ({

@@ -21,12 +21,13 @@ export const attribute = {
 } as const;
 
 export class Driver {
-  readonly #library: DriverLibrary;
+  /** For calls whose own time counts; what they return is the caller's to look at. */
+  readonly functions: DriverLibrary;
 
   /** @throws PAT0702 where the library is not there or finds no device. */
   constructor(path?: string) {
-    this.#library = open(path === undefined ? usualPlaces : [path]);
-    const status = this.#library.cuInit(0);
+    this.functions = open(path === undefined ? usualPlaces : [path]);
+    const status = this.functions.cuInit(0);
     if (status !== 0)
       fail('PAT0702', `the CUDA driver does not start: ${this.describe(status)}`, {
         help: 'check `nvidia-smi`; in a container, the GPU has to be passed in',
@@ -36,20 +37,20 @@ export class Driver {
   /** "CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected". */
   describe(status: number): string {
     const [name, text]: [(string | null)[], (string | null)[]] = [[null], [null]];
-    this.#library.cuGetErrorName(status, name);
-    this.#library.cuGetErrorString(status, text);
+    this.functions.cuGetErrorName(status, name);
+    this.functions.cuGetErrorString(status, text);
     return name[0] ? `${name[0]}: ${text[0] ?? ''}` : `error ${status}`;
   }
 
   /** Calls a function and throws where it fails; `doing` completes "while …". */
   call(doing: string, name: DriverFunction, ...args: unknown[]): void {
-    const status = this.#library[name](...args);
+    const status = this.functions[name](...args);
     if (status !== 0) this.failed(status, name, doing);
   }
 
   /** The status, for release paths that must go on. */
   attempt(name: DriverFunction, ...args: unknown[]): number {
-    return this.#library[name](...args);
+    return this.functions[name](...args);
   }
 
   failed(status: number, name: string, doing: string): never {

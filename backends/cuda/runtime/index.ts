@@ -1,7 +1,7 @@
 /**
  * Running on a GPU. In reading order: library.ts binds the driver, driver.ts turns its errors into messages, gpu.ts owns a
- * device's memory, code.ts compiles and loads kernels, arguments.ts packs what they are launched with, stream.ts launches
- * and times, device.ts puts these together behind compiler/backend.ts.
+ * device's memory, code.ts compiles and loads kernels, arguments.ts packs what they are launched with, launch.ts is one launch,
+ * stream.ts times sequences of them, device.ts puts these together behind compiler/backend.ts.
  */
 import { fail } from '../../../compiler/diagnostics/error.ts';
 import { compileCubin } from '../nvcc/compile.ts';

@@ -48,8 +48,7 @@ const prototypes = {
   cuFuncGetAttribute: 'int cuFuncGetAttribute(_Out_ int *value, int attribute, void *function)',
   cuOccupancyMaxActiveBlocksPerMultiprocessor:
     'int cuOccupancyMaxActiveBlocksPerMultiprocessor(_Out_ int *blocks, void *function, int threads, size_t shared)',
-  cuLaunchKernel:
-    'int cuLaunchKernel(void *function, unsigned int gridX, unsigned int gridY, unsigned int gridZ, unsigned int blockX, unsigned int blockY, unsigned int blockZ, unsigned int shared, void *stream, void *params, void *extra)',
+  cuLaunchKernelEx: 'int cuLaunchKernelEx(void *config, void *function, void *params, void *extra)',
   cuTensorMapEncodeTiled:
     'int cuTensorMapEncodeTiled(void *map, int type, unsigned int rank, uint64_t base, const uint64_t *extents, const uint64_t *strides, const uint32_t *box, const uint32_t *steps, int interleave, int swizzle, int promotion, int fill)',
   cuStreamCreate: 'int cuStreamCreate(_Out_ void **stream, unsigned int flags)',
@@ -74,15 +73,15 @@ export type DriverLibrary = Readonly<Record<DriverFunction, (...args: unknown[])
 /** Binds every function on first use: a driver that lacks one of them fails only where it is called. */
 export function loadDriver(path: string): DriverLibrary {
   const library = koffi().load(path);
-  const bound = new Map<string, Native>();
-  return new Proxy({} as DriverLibrary, {
-    get(_, name: DriverFunction) {
-      let f = bound.get(name);
-      if (!f) {
-        f = library.func(prototypes[name]);
-        bound.set(name, f);
-      }
-      return f;
-    },
-  });
+  const driver = {} as Record<DriverFunction, (...args: unknown[]) => number>;
+  for (const [name, prototype] of Object.entries(prototypes) as [DriverFunction, string][])
+    Object.defineProperty(driver, name, {
+      configurable: true,
+      get() {
+        const value = library.func(prototype) as (...args: unknown[]) => number;
+        Object.defineProperty(driver, name, { value });
+        return value;
+      },
+    });
+  return driver;
 }

@@ -1,15 +1,8 @@
 /** A sequence of launches: run once, or timed by events, by graph replay, chained, and with a cold cache. */
 import type { Timing } from '../../../compiler/backend.ts';
-import type { Arguments } from './arguments.ts';
-import type { LoadedKernel } from './code.ts';
 import type { Pointer } from './driver.ts';
 import type { Gpu } from './gpu.ts';
-
-export interface PreparedLaunch {
-  readonly loaded: LoadedKernel;
-  readonly grid: readonly [number, number, number];
-  readonly args: Arguments;
-}
+import type { Launch } from './launch.ts';
 
 const warmUps = 5;
 const mostWarmUps = 300;
@@ -23,33 +16,14 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
 }
 
-const isEmpty = (l: PreparedLaunch): boolean => l.grid.some((n) => n === 0);
-
-export function enqueue(gpu: Gpu, launches: readonly PreparedLaunch[]): void {
-  for (const l of launches) {
-    // A launch without blocks has nothing to do, and the driver rejects it.
-    if (isEmpty(l)) continue;
-    const { kernel, handle } = l.loaded;
-    gpu.driver.call(
-      `launching kernel ${kernel.name}`,
-      'cuLaunchKernel',
-      handle,
-      ...l.grid,
-      kernel.threads,
-      1,
-      1,
-      kernel.sharedBytes,
-      gpu.stream,
-      l.args.pointer,
-      null,
-    );
-  }
+export function enqueue(launches: readonly Launch[]): void {
+  for (const l of launches) l.enqueue();
 }
 
 /** Runs the launches one at a time, so that a fault names its kernel. */
-export function runChecked(gpu: Gpu, launches: readonly PreparedLaunch[]): void {
+export function runChecked(gpu: Gpu, launches: readonly Launch[]): void {
   for (const l of launches) {
-    enqueue(gpu, [l]);
+    l.enqueue();
     gpu.driver.call(`running kernel ${l.loaded.kernel.name}`, 'cuStreamSynchronize', gpu.stream);
   }
 }
@@ -68,10 +42,12 @@ class Stopwatch {
   /** Device time of `work`, in microseconds; the device is idle when it starts. */
   once(work: () => void): number {
     const { driver, stream } = this.#gpu;
+    const { cuEventRecord: record } = driver.functions;
     gpuIdle(this.#gpu);
-    driver.call('timing', 'cuEventRecord', this.#start, stream);
+    const first = record(this.#start, stream);
     work();
-    driver.call('timing', 'cuEventRecord', this.#end, stream);
+    const status = record(this.#end, stream) || first;
+    if (status !== 0) driver.failed(status, 'cuEventRecord', 'timing');
     driver.call('running timed kernels', 'cuEventSynchronize', this.#end);
     return driver.out<number>('timing', 'cuEventElapsedTime', this.#start, this.#end) * 1000;
   }
@@ -132,11 +108,11 @@ function withGraph<T>(gpu: Gpu, work: () => void, use: (replay: () => void) => T
 }
 
 /** Times a sequence of launches in every way that `Timing` names. */
-export function time(gpu: Gpu, launches: readonly PreparedLaunch[], repeats: number): Timing {
+export function time(gpu: Gpu, launches: readonly Launch[], repeats: number): Timing {
   const watch = new Stopwatch(gpu);
   const sweep = gpu.allocate(2 * gpu.facts.l2Bytes, 'the cache sweep');
   try {
-    const all = (): void => enqueue(gpu, launches);
+    const all = (): void => enqueue(launches);
     const chained = (work: () => void): number =>
       withGraph(
         gpu,
@@ -153,8 +129,8 @@ export function time(gpu: Gpu, launches: readonly PreparedLaunch[], repeats: num
       chainedUs: chained(all),
       coldUs: watch.median(Math.max(5, repeats >> 1), all, sweepCache),
       launches: launches
-        .filter((l) => !isEmpty(l))
-        .map((l) => ({ kernel: l.loaded.kernel.name, us: chained(() => enqueue(gpu, [l])) })),
+        .filter((l) => !l.empty)
+        .map((l) => ({ kernel: l.loaded.kernel.name, us: chained(() => l.enqueue()) })),
     };
   } finally {
     gpu.free(sweep);

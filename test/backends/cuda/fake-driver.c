@@ -106,19 +106,24 @@ int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void *function, int
   return 0;
 }
 
-int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
-                   unsigned shared, void *stream, void **params, void **extra) {
+struct config {
+  unsigned gx, gy, gz, bx, by, bz, shared;
+  void *stream, *attributes;
+  unsigned count;
+};
+int cuLaunchKernelEx(const struct config *c, void *function, void **params, void **extra) {
   struct function *f = function;
-  ENTER("cuLaunchKernel");
-  if (!stream) return 400;
-  if (extra || gy != 1 || gz != 1 || by != 1 || bz != 1 || (int)shared > f->shared) return 1;
+  ENTER("cuLaunchKernelEx");
+  if (!c->stream) return 400;
+  if (extra || c->gy != 1 || c->gz != 1 || c->by != 1 || c->bz != 1 || (int)c->shared > f->shared) return 1;
+  if (c->attributes || c->count) return 1;
   if (capturing) { captured++; return 0; }
   launches++;
   if (strcmp(f->name, "vector_add") == 0) {
     const float *a = *(float **)params[0], *b = *(float **)params[1];
     float *out = *(float **)params[2];
     int n = *(int *)params[3];
-    for (unsigned i = 0; i < gx * bx && (int)i < n; i++) out[i] = a[i] + b[i];
+    for (unsigned i = 0; i < c->gx * c->bx && (int)i < n; i++) out[i] = a[i] + b[i];
     return 0;
   }
   if (strcmp(f->name, "scalars") == 0) {

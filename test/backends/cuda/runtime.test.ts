@@ -142,7 +142,7 @@ describe.skipIf(!compiler)('on the stand-in driver', () => {
 
   it.each([
     ['cuMemAlloc:2', 'PAT0708', 'allocating 4000 bytes for buffer left'],
-    ['cuLaunchKernel:1', 'PAT0708', 'launching kernel vector_add'],
+    ['cuLaunchKernelEx:1', 'PAT0708', 'launching kernel vector_add'],
     ['cuStreamSynchronize:700', 'PAT0704', 'running kernel vector_add'],
     ['cuModuleLoadData:200', 'PAT0708', 'loading kernel vector_add'],
     ['cuGraphInstantiate:2', 'PAT0708', 'making a graph executable'],
