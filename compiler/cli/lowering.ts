@@ -3,8 +3,9 @@
  * lowered once for all of them: a lowering that looked at some tile numbers only is the same for every shape with those.
  */
 import { PatcError, type Diagnostic } from '../diagnostics/error.ts';
-import { lowerKernel } from '../lower/index.ts';
+import { lowerOptimised } from '../lower/index.ts';
 import type { Kernel } from '../ir/nodes.ts';
+import { runPasses } from '../passes/index.ts';
 import type { KernelTemplate, Spec, Tile } from '../program.ts';
 import type { Target } from '../target.ts';
 import { walkStmts } from '../thread/build.ts';
@@ -34,6 +35,7 @@ interface Fit {
 }
 
 interface Family {
+  /** After the passes. */
   readonly traced: Memo<Kernel>[];
   readonly lowered: Memo<ThreadKernel | PatcError>[];
 }
@@ -128,7 +130,7 @@ export class Lowering {
     let result: ThreadKernel | PatcError;
     try {
       const kernel = this.#trace(family, template, spec, tile, reads);
-      const lowered = lowerKernel({ ...kernel, tile: watched(tile, reads) }, this.target);
+      const lowered = lowerOptimised({ ...kernel, tile: watched(tile, reads) }, this.target);
       result = { ...lowered, tile };
     } catch (error) {
       if (!doesNotFit(error)) throw error;
@@ -144,7 +146,7 @@ export class Lowering {
     let memo = find(family.traced, tile);
     if (!memo) {
       const own = new Set<string>();
-      const kernel = template.trace(specOf(template, spec), tile, own);
+      const kernel = runPasses(template.trace(specOf(template, spec), tile, own));
       // A template that does not say what it looks at may have looked at everything.
       const all = own.size > 0 || Object.keys(tile).length === 0 ? own : new Set(Object.keys(tile));
       memo = { tile, reads: all, result: kernel };
