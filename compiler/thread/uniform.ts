@@ -8,8 +8,11 @@ import type { Expr, LValue, Stmt, Var } from './nodes.ts';
 export type Uniformity = 'block' | 'warp' | 'none';
 
 const order: Readonly<Record<Uniformity, number>> = { none: 0, warp: 1, block: 2 };
-export const meet = (...levels: Uniformity[]): Uniformity =>
-  levels.reduce((a, b) => (order[a] <= order[b] ? a : b), 'block');
+export function meet(...levels: readonly Uniformity[]): Uniformity {
+  let least: Uniformity = 'block';
+  for (const level of levels) if (order[level] < order[least]) least = level;
+  return least;
+}
 export const atLeast = (level: Uniformity, need: Uniformity): boolean => order[level] >= order[need];
 
 const lanes = 32;
@@ -44,7 +47,9 @@ export class Divergence {
   }
 
   private children(e: Expr): Uniformity {
-    return meet(...childrenOf(e).map((x) => this.of(x)));
+    let least: Uniformity = 'block';
+    for (const x of childrenOf(e)) least = meet(least, this.of(x));
+    return least;
   }
 
   private lower(targets: readonly LValue[], level: Uniformity): void {
