@@ -17,7 +17,7 @@ export const atLeast = (level: Uniformity, need: Uniformity): boolean => order[l
 
 const lanes = 32;
 
-/** Levels of variables, by a fixed point over the kernel's statements. */
+/** Levels of variables, by a fixed point over the kernel's statements: they only fall, so what is at 'none' is done. */
 export class Divergence {
   private readonly levels = new Map<Var, Uniformity>();
   private changed = false;
@@ -52,9 +52,14 @@ export class Divergence {
     return least;
   }
 
+  private settled(v: Var): boolean {
+    return this.levels.get(v) === 'none';
+  }
+
   private lower(targets: readonly LValue[], level: Uniformity): void {
     for (const { var: v, index } of targets) {
       const before = this.levels.get(v) ?? 'block';
+      if (before === 'none') continue;
       const after = meet(before, level, index ? this.of(index) : 'block');
       if (after === before) continue;
       this.levels.set(v, after);
@@ -70,10 +75,11 @@ export class Divergence {
     const pred = 'pred' in s && s.pred ? this.of(s.pred) : 'block';
     switch (s.s) {
       case 'declare':
-        if (s.init) this.lower([{ var: s.var }], meet(flow, this.of(s.init)));
+        if (s.init && !this.settled(s.var)) this.lower([{ var: s.var }], meet(flow, this.of(s.init)));
         return;
       case 'assign':
-        return this.lower([s.to], meet(flow, this.of(s.value)));
+        if (!this.settled(s.to.var)) this.lower([s.to], meet(flow, this.of(s.value)));
+        return;
       case 'for': {
         const level = meet(flow, this.of(s.lo), this.of(s.hi));
         this.lower([{ var: s.iv }], level);
