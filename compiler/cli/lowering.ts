@@ -9,7 +9,7 @@ import type { Target } from '../target.ts';
 import { someStmt } from '../thread/walk.ts';
 import type { ThreadKernel } from '../thread/nodes.ts';
 import { tilesOf } from './tiles.ts';
-import { Families, find, Traces, type Memo } from './traces.ts';
+import { Families, find, Traces, watched, type Memo } from './traces.ts';
 
 export interface Rejected {
   readonly kernel: string;
@@ -128,20 +128,3 @@ const copiesChunks = (kernel: ThreadKernel): boolean =>
   someStmt(kernel.body, (s) => s.s === 'mbarrierWait') && !someStmt(kernel.body, (s) => s.s === 'tensorCopy');
 
 const same = (a: Tile, b: Tile): boolean => Object.keys({ ...a, ...b }).every((name) => a[name] === b[name]);
-
-/** The tile, noting which of its numbers are looked at one by one; listing them all (for a message) does not count. */
-function watched(tile: Tile, reads: Set<string>): Tile {
-  let listed = 0;
-  return new Proxy(tile, {
-    ownKeys(target) {
-      const keys = Reflect.ownKeys(target);
-      listed = keys.length;
-      return keys;
-    },
-    get(target, key, receiver) {
-      if (listed > 0) listed--;
-      else if (typeof key === 'string') reads.add(key);
-      return Reflect.get(target, key, receiver) as unknown;
-    },
-  });
-}

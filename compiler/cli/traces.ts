@@ -35,13 +35,30 @@ export class Traces {
     let memo = find(family, tile);
     if (!memo) {
       const own = new Set<string>();
-      const kernel = runPasses(template.trace(specOf(template, spec), tile, own));
+      const kernel = template.trace(specOf(template, spec), tile, own);
       // A template that does not say what it looks at may have looked at everything.
       const all = own.size > 0 || Object.keys(tile).length === 0 ? own : new Set(Object.keys(tile));
-      memo = { tile, reads: all, result: kernel };
+      memo = { tile, reads: all, result: runPasses({ ...kernel, tile: watched(tile, all) }) };
       family.push(memo);
     }
     for (const name of memo.reads) reads.add(name);
     return memo.result;
   }
+}
+
+/** The tile, noting which of its numbers are looked at one by one; listing them all (for a message) does not count. */
+export function watched(tile: Tile, reads: Set<string>): Tile {
+  let listed = 0;
+  return new Proxy(tile, {
+    ownKeys(target) {
+      const keys = Reflect.ownKeys(target);
+      listed = keys.length;
+      return keys;
+    },
+    get(target, key, receiver) {
+      if (listed > 0) listed--;
+      else if (typeof key === 'string') reads.add(key);
+      return Reflect.get(target, key, receiver) as unknown;
+    },
+  });
 }

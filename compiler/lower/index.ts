@@ -26,7 +26,7 @@ export function lowerKernel(
   return lowerOptimised(runPasses(kernel, passes), target);
 }
 
-/** The same for what the passes have left: they look at no tile number, so shapes that are traced alike share their work. */
+/** The same for what the passes have left, which shapes that are traced alike share. */
 export function lowerOptimised(optimised: Kernel, target: Target): ThreadKernel {
   const analysis = new Analysis(optimised);
   const plan = new LayoutPlan(optimised, target, analysis);
