@@ -52,14 +52,13 @@ export class Divergence {
     return least;
   }
 
-  private settled(v: Var): boolean {
-    return this.levels.get(v) === 'none';
-  }
-
-  private lower(targets: readonly LValue[], level: Uniformity): void {
+  /** `value`: what is written, looked at only where it can still lower a target. */
+  private lower(targets: readonly LValue[], flow: Uniformity, ...value: readonly (Expr | undefined)[]): void {
+    let level: Uniformity | undefined;
     for (const { var: v, index } of targets) {
       const before = this.levels.get(v) ?? 'block';
       if (before === 'none') continue;
+      level ??= meet(flow, ...value.map((e) => (e ? this.of(e) : 'block')));
       const after = meet(before, level, index ? this.of(index) : 'block');
       if (after === before) continue;
       this.levels.set(v, after);
@@ -72,14 +71,12 @@ export class Divergence {
   }
 
   private stmt(s: Stmt, flow: Uniformity): void {
-    const pred = 'pred' in s && s.pred ? this.of(s.pred) : 'block';
     switch (s.s) {
       case 'declare':
-        if (s.init && !this.settled(s.var)) this.lower([{ var: s.var }], meet(flow, this.of(s.init)));
+        if (s.init) this.lower([{ var: s.var }], flow, s.init);
         return;
       case 'assign':
-        if (!this.settled(s.to.var)) this.lower([s.to], meet(flow, this.of(s.value)));
-        return;
+        return this.lower([s.to], flow, s.value);
       case 'for': {
         const level = meet(flow, this.of(s.lo), this.of(s.hi));
         this.lower([{ var: s.iv }], level);
@@ -93,9 +90,9 @@ export class Divergence {
         return this.block(s.else, level);
       }
       case 'loadGlobalWords':
-        return this.lower(s.dst, meet(flow, this.of(s.index), pred));
+        return this.lower(s.dst, flow, s.index, s.pred);
       case 'loadShared':
-        return this.lower(s.dst, meet(flow, this.of(s.offset)));
+        return this.lower(s.dst, flow, s.offset);
       case 'ldmatrix':
         return this.lower(s.dst, 'none');
       case 'mma':

@@ -38,6 +38,12 @@ export class Widths {
     for (const index of indices) this.#feeds(index, feeding);
     const visit = (e: Expr, additive: boolean): void => {
       if ((e.e === 'var' || e.e === 'element') && !additive) this.#plain.add(e.var.id);
+      if (e.e === 'binary') {
+        const through = additive && (e.fn === 'add' || e.fn === 'sub');
+        visit(e.a, through);
+        visit(e.b, through);
+        return;
+      }
       const through = additive ? addends(e) : none;
       for (const x of childrenOf(e))
         visit(x, through.includes(x) || (e.e === 'loadGlobal' && this.isLarge(e.buffer)));
