@@ -20,7 +20,9 @@ export interface Place {
 }
 
 const chainLimit = 6;
-const stackLimit = 24;
+/** Each frame costs, and few mostly show the author's chain to its end; as many as it takes where they do not. */
+const fewFrames = 9;
+const stackLimit = 25;
 const framePattern = /(?:\(|@|at (?:async )?)((?:file:|https?:|blob:|\/|[A-Za-z]:[\\/]).*?):(\d+):(\d+)\)?$/;
 
 const here = parentOf(import.meta.url);
@@ -52,9 +54,9 @@ function parse(text: string): Frame | undefined {
   return frame;
 }
 
-function frames(): Frame[] {
+function frames(count: number): Frame[] {
   const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = stackLimit;
+  Error.stackTraceLimit = count;
   const stack: unknown = new Error().stack;
   Error.stackTraceLimit = limit;
   if (typeof stack !== 'string') return [];
@@ -68,6 +70,17 @@ function frames(): Frame[] {
 
 const inLibrary = (frame: Frame): boolean => frame.file.startsWith(here);
 
+/** The innermost frame outside the library. */
+const authorIndex = (all: readonly Frame[]): number =>
+  all.findIndex((frame, i) => i > 0 && !inLibrary(frame));
+
+/** As many frames as `callSite` needs: to where the author's chain meets the library again. */
+function neededFrames(): Frame[] {
+  const few = frames(fewFrames);
+  const first = authorIndex(few);
+  return first >= 0 && few.slice(first + 1).some(inLibrary) ? few : frames(stackLimit);
+}
+
 /** Paths under the working directory are shown relative to it, so that output does not depend on the machine. */
 function shown(file: string): string {
   const cwd = globalThis.process?.cwd?.().replaceAll('\\', '/');
@@ -78,8 +91,8 @@ const toSpan = (frame: Frame): Span => ({ file: shown(frame.file), line: frame.l
 
 /** The innermost frame outside the library, with the author frames that lead to it. */
 export function callSite(): Place {
-  const all = frames();
-  const first = all.findIndex((frame, i) => i > 0 && !inLibrary(frame));
+  const all = neededFrames();
+  const first = authorIndex(all);
   const frame = all[first];
   if (!frame) return { span: unknownSpan, name: undefined };
   const chain: Span[] = [];

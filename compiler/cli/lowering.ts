@@ -3,14 +3,13 @@
  * lowered once for all of them: a lowering that looked at some tile numbers only is the same for every shape with those.
  */
 import { PatcError, type Diagnostic } from '../diagnostics/error.ts';
-import { lowerKernel } from '../lower/index.ts';
-import type { Kernel } from '../ir/nodes.ts';
+import { lowerOptimised } from '../lower/index.ts';
 import type { KernelTemplate, Spec, Tile } from '../program.ts';
 import type { Target } from '../target.ts';
-import { walkStmts } from '../thread/build.ts';
+import { someStmt } from '../thread/walk.ts';
 import type { ThreadKernel } from '../thread/nodes.ts';
-import { specOf } from './options.ts';
 import { tilesOf } from './tiles.ts';
+import { Families, find, Traces, watched, type Memo } from './traces.ts';
 
 export interface Rejected {
   readonly kernel: string;
@@ -18,24 +17,9 @@ export interface Rejected {
   readonly diagnostic: Diagnostic;
 }
 
-/** A result, and the tile numbers that it depends on. */
-interface Memo<T> {
-  readonly tile: Tile;
-  readonly reads: ReadonlySet<string>;
-  readonly result: T;
-}
-
-const find = <T>(memos: readonly Memo<T>[], tile: Tile): Memo<T> | undefined =>
-  memos.find((m) => [...m.reads].every((name) => m.tile[name] === tile[name]));
-
 interface Fit {
   readonly tile: Tile;
   readonly kernel: ThreadKernel;
-}
-
-interface Family {
-  readonly traced: Memo<Kernel>[];
-  readonly lowered: Memo<ThreadKernel | PatcError>[];
 }
 
 /** A tile shape that cannot fit is one of many; any other error is the author's to see. */
@@ -44,12 +28,14 @@ const doesNotFit = (error: unknown): error is PatcError =>
 
 export class Lowering {
   readonly target: Target;
-  /** By template and spec. */
-  readonly #families = new Map<string, Family>();
+  readonly #traces: Traces;
+  readonly #lowered = new Families<ThreadKernel | PatcError>();
   readonly #rejected: Rejected[] = [];
 
-  constructor(target: Target) {
+  /** `traces`: what lowerings for several targets share. */
+  constructor(target: Target, traces = new Traces()) {
     this.target = target;
+    this.#traces = traces;
   }
 
   /** @throws PatcError when the tile cannot fit the target, or the kernel cannot be traced */
@@ -113,22 +99,15 @@ export class Lowering {
     return this.#rejected;
   }
 
-  #family(template: KernelTemplate, spec: Spec): Family {
-    const key = JSON.stringify([template.name, specOf(template, spec)]);
-    let family = this.#families.get(key);
-    if (!family) this.#families.set(key, (family = { traced: [], lowered: [] }));
-    return family;
-  }
-
   #memo(template: KernelTemplate, spec: Spec, tile: Tile): Memo<ThreadKernel | PatcError> {
-    const family = this.#family(template, spec);
-    const known = find(family.lowered, tile);
+    const family = this.#lowered.of(template, spec);
+    const known = find(family, tile);
     if (known) return same(known.tile, tile) ? { ...known, tile } : known;
     const reads = new Set<string>();
     let result: ThreadKernel | PatcError;
     try {
-      const kernel = this.#trace(family, template, spec, tile, reads);
-      const lowered = lowerKernel({ ...kernel, tile: watched(tile, reads) }, this.target);
+      const kernel = this.#traces.of(template, spec, tile, reads);
+      const lowered = lowerOptimised({ ...kernel, tile: watched(tile, reads) }, this.target);
       result = { ...lowered, tile };
     } catch (error) {
       if (!doesNotFit(error)) throw error;
@@ -136,55 +115,16 @@ export class Lowering {
       this.#rejected.push({ kernel: template.name, tile, diagnostic: error.diagnostics[0]! });
     }
     const memo = { tile, reads, result };
-    family.lowered.push(memo);
+    family.push(memo);
     return memo;
   }
-
-  #trace(family: Family, template: KernelTemplate, spec: Spec, tile: Tile, reads: Set<string>): Kernel {
-    let memo = find(family.traced, tile);
-    if (!memo) {
-      const own = new Set<string>();
-      const kernel = template.trace(specOf(template, spec), tile, own);
-      // A template that does not say what it looks at may have looked at everything.
-      const all = own.size > 0 || Object.keys(tile).length === 0 ? own : new Set(Object.keys(tile));
-      memo = { tile, reads: all, result: kernel };
-      family.traced.push(memo);
-    }
-    for (const name of memo.reads) reads.add(name);
-    return memo.result;
-  }
 }
 
-function usesMatrixUnit(kernel: ThreadKernel): boolean {
-  let found = false;
-  walkStmts(kernel.body, (s) => {
-    if (s.s === 'mma' || s.s === 'wgmma') found = true;
-  });
-  return found;
-}
+const usesMatrixUnit = (kernel: ThreadKernel): boolean =>
+  someStmt(kernel.body, (s) => s.s === 'mma' || s.s === 'wgmma');
 
 /** Whether a warp of its own copies, and has no tensor copies. */
-function copiesChunks(kernel: ThreadKernel): boolean {
-  const found = new Set<string>();
-  walkStmts(kernel.body, (s) => void found.add(s.s));
-  return found.has('mbarrierWait') && !found.has('tensorCopy');
-}
+const copiesChunks = (kernel: ThreadKernel): boolean =>
+  someStmt(kernel.body, (s) => s.s === 'mbarrierWait') && !someStmt(kernel.body, (s) => s.s === 'tensorCopy');
 
 const same = (a: Tile, b: Tile): boolean => Object.keys({ ...a, ...b }).every((name) => a[name] === b[name]);
-
-/** The tile, noting which of its numbers are looked at one by one; listing them all (for a message) does not count. */
-function watched(tile: Tile, reads: Set<string>): Tile {
-  let listed = 0;
-  return new Proxy(tile, {
-    ownKeys(target) {
-      const keys = Reflect.ownKeys(target);
-      listed = keys.length;
-      return keys;
-    },
-    get(target, key, receiver) {
-      if (listed > 0) listed--;
-      else if (typeof key === 'string') reads.add(key);
-      return Reflect.get(target, key, receiver) as unknown;
-    },
-  });
-}

@@ -5,17 +5,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { PatcError } from '../diagnostics/error.ts';
 import { renderDiagnostics } from '../diagnostics/terminal.ts';
-import { addBench } from './commands/bench.ts';
-import { addCache } from './commands/cache.ts';
-import { addCheck } from './commands/check.ts';
-import { addCompile } from './commands/compile.ts';
-import { addDevices } from './commands/devices.ts';
-import { addExplain } from './commands/explain.ts';
-import { addOpt } from './commands/opt.ts';
-import { addPlan } from './commands/plan.ts';
-import { addReport } from './commands/report.ts';
-import { addRun } from './commands/run.ts';
-import { addTune } from './commands/tune.ts';
 import { manifest } from './loader-hooks.ts';
 import { describe, errorDocument, terminal, type Output } from './output.ts';
 
@@ -24,9 +13,13 @@ export async function main(argv: readonly string[]): Promise<number> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   const out = terminal(argv.includes('--json') || /(^| )--format[ =]json( |$)/.test(argv.join(' ')));
   let exitCode = 0;
-  const cli = buildCli(async (work) => {
-    exitCode = await work(out);
-  }, out);
+  const cli = await buildCli(
+    argv[0],
+    async (work) => {
+      exitCode = await work(out);
+    },
+    out,
+  );
   try {
     if (argv.length === 0) {
       cli.outputHelp({ error: true });
@@ -41,7 +34,22 @@ export async function main(argv: readonly string[]): Promise<number> {
 
 type Action = (work: (out: Output) => Promise<number>) => Promise<void>;
 
-function buildCli(action: Action, out: Output): Command {
+/** In the order of the help. A command line that names one loads that one alone. */
+const commands: Readonly<Record<string, () => Promise<(cli: Command, action: Action) => void>>> = {
+  compile: async () => (await import('./commands/compile.ts')).addCompile,
+  check: async () => (await import('./commands/check.ts')).addCheck,
+  opt: async () => (await import('./commands/opt.ts')).addOpt,
+  plan: async () => (await import('./commands/plan.ts')).addPlan,
+  run: async () => (await import('./commands/run.ts')).addRun,
+  tune: async () => (await import('./commands/tune.ts')).addTune,
+  explain: async () => (await import('./commands/explain.ts')).addExplain,
+  devices: async () => (await import('./commands/devices.ts')).addDevices,
+  report: async () => (await import('./commands/report.ts')).addReport,
+  cache: async () => (await import('./commands/cache.ts')).addCache,
+  bench: async () => (await import('./commands/bench.ts')).addBench,
+};
+
+async function buildCli(named: string | undefined, action: Action, out: Output): Promise<Command> {
   const cli = new Command('patc')
     .description('A tile-kernel language in TypeScript, compiled to CUDA C++ and WGSL.')
     .version(manifest.version)
@@ -51,9 +59,8 @@ function buildCli(action: Action, out: Output): Command {
       writeErr: (text) => void (out.json || process.stderr.write(text)),
       outputError: () => {},
     });
-  const making = [addCompile, addCheck, addOpt, addPlan, addRun];
-  const measuring = [addTune, addExplain, addDevices, addReport, addCache, addBench];
-  for (const add of [...making, ...measuring]) add(cli, action);
+  const names = named !== undefined && Object.hasOwn(commands, named) ? [named] : Object.keys(commands);
+  for (const add of await Promise.all(names.map((name) => commands[name]!()))) add(cli, action);
   for (const command of cli.commands) {
     command.option('--json', 'print one JSON document on stdout');
     command.addOption(

@@ -21,12 +21,11 @@ export async function resources(
 ): Promise<ReadonlyMap<string, Measured>> {
   const found = new Map<string, Measured>();
   if (target.family !== 'cuda') return found;
-  const [{ emitCuda }, { compileCubin }, { findNvcc }] = await Promise.all([
+  if (!(await import('../../backends/cuda/nvcc/find.ts')).findNvcc()) return found;
+  const [{ emitCuda }, { compileCubin }] = await Promise.all([
     import('../../backends/cuda/index.ts'),
     import('../../backends/cuda/nvcc/compile.ts'),
-    import('../../backends/cuda/nvcc/find.ts'),
   ]);
-  if (!findNvcc()) return found;
   out.progress(`${target.name}: asking nvcc for registers and spills`);
   const arch = target.name.replace('cuda:', '');
   await Promise.all(

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { resultSchema } from '../../bench/results.ts';
 import { cache, devices, explain, report, tune } from '../tune/schemas.ts';
-import { diagnosticSchema, placeSchema } from '../diagnostics/json.ts';
+import { diagnosticSchema, placeSchema } from '../diagnostics/schema.ts';
 
 const diagnostic = diagnosticSchema.extend({
   code: z.string().describe('PATnnnn, stable; docs/errors.md explains each. "internal" is a bug in patc'),

@@ -17,6 +17,11 @@ interface Access {
 const sharedWrites = new Set(['storeShared', 'storeSharedHalf', 'cpAsync']);
 const globalWrites = new Set(['storeGlobal', 'storeGlobalWords', 'atomicGlobal']);
 
+/** Of several accesses to one place, one says it all. */
+function collect(seen: Map<string, Access>, accesses: readonly Access[]): void {
+  for (const x of accesses) seen.set(`${x.space}${x.name}${x.write}`, x);
+}
+
 export function insertBarriers(
   body: readonly Stmt[],
   managed: ReadonlySet<SharedBuffer>,
@@ -41,14 +46,26 @@ export function insertBarriers(
       }
     } else if ('buffer' in s && exchanged.has(s.buffer.name))
       out.push({ space: 'global', name: s.buffer.name, lo: 0, hi: 1, write: globalWrites.has(s.s) });
-    for (const e of exprsOf(s))
-      walkExpr(e, (x) => {
-        if (x.e === 'loadGlobal' && exchanged.has(x.buffer.name))
-          out.push({ space: 'global', name: x.buffer.name, lo: 0, hi: 1, write: false });
-      });
+    if (exchanged.size > 0)
+      for (const e of exprsOf(s))
+        walkExpr(e, (x) => {
+          if (x.e === 'loadGlobal' && exchanged.has(x.buffer.name))
+            out.push({ space: 'global', name: x.buffer.name, lo: 0, hi: 1, write: false });
+        });
     return out;
   };
-  const summary = (s: Stmt): Access[] => [...own(s), ...bodiesOf(s).flatMap((b) => b.flatMap(summary))];
+  // Every loop asks for what its body touches, and runs over it more than once.
+  const summaries = new Map<Stmt, readonly Access[]>();
+  const summary = (s: Stmt): readonly Access[] => {
+    let known = summaries.get(s);
+    if (!known) {
+      const seen = new Map<string, Access>();
+      collect(seen, own(s));
+      for (const body of bodiesOf(s)) for (const inner of body) collect(seen, summary(inner));
+      summaries.set(s, (known = [...seen.values()]));
+    }
+    return known;
+  };
 
   const conflict = (pending: readonly Access[], next: readonly Access[]): boolean =>
     next.some((n) =>
@@ -60,8 +77,10 @@ export function insertBarriers(
     );
 
   const merge = (a: readonly Access[], b: readonly Access[]): Access[] => {
+    if (b.length === 0) return [...a];
     const seen = new Map<string, Access>();
-    for (const x of [...a, ...b]) seen.set(`${x.space}${x.name}${x.write}`, x);
+    collect(seen, a);
+    collect(seen, b);
     return [...seen.values()];
   };
 

@@ -23,12 +23,16 @@ export function lowerKernel(
   target: Target,
   passes: Pick<PassOptions, 'until'> = {},
 ): ThreadKernel {
-  const optimised = runPasses(kernel, passes);
+  return lowerOptimised(runPasses(kernel, passes), target);
+}
+
+/** The same for what the passes have left, which shapes that are traced alike share. */
+export function lowerOptimised(optimised: Kernel, target: Target): ThreadKernel {
   const analysis = new Analysis(optimised);
   const plan = new LayoutPlan(optimised, target, analysis);
   if (plan.threads > target.maxThreads)
     fail('PAT0304', `${plan.threads} threads a block, ${target.name} allows ${target.maxThreads}`, {
-      span: kernel.span,
+      span: optimised.span,
     });
   const ctx = new Context(optimised, target, analysis, plan);
   const { stmts } = ctx.emitter.open({ region: optimised.body }, () => lowerOps(ctx, optimised.body));
@@ -43,20 +47,20 @@ export function lowerKernel(
       ? roleRegisters(target, copiesChunks(ctx.ring), plan.threads, threads, sharedBytes)
       : undefined;
   const lowered: ThreadKernel = {
-    name: kernel.name,
+    name: optimised.name,
     target: target.name,
     threads,
     minBlocks: registers ? registers.blocks : ctx.ring ? ringBlocks(target, threads, sharedBytes) : 0,
     buffers: [...ctx.buffers.values()],
-    params: kernel.params.flatMap((p): ThreadParam[] =>
+    params: optimised.params.flatMap((p): ThreadParam[] =>
       p.kind === 'scalar' ? [{ name: p.name, type: regTypeOf(p.value.type.element) }] : [],
     ),
     shared: ctx.shared,
     sharedBytes,
     body: ctx.ring ? withProducer(ctx, ctx.ring, ordered, { threads, registers }) : ordered,
-    spec: kernel.spec,
-    tile: kernel.tile,
-    span: kernel.span,
+    spec: optimised.spec,
+    tile: optimised.tile,
+    span: optimised.span,
   };
   const packed = packBuffers(lowered, target.maxBuffers);
   verifyThread(packed);

@@ -8,12 +8,16 @@ export interface Term {
   readonly k: number;
 }
 
-/** The terms of a sum, constants multiplied out. */
-export function termsOf(e: Expr, k = 1): Term[] {
-  if (e.e === 'const') return [{ e: undefined, k: Number(e.value) * k }];
-  if (e.e === 'binary' && e.fn === 'add') return [...termsOf(e.a, k), ...termsOf(e.b, k)];
-  if (e.e === 'binary' && e.fn === 'mul' && e.b.e === 'const') return termsOf(e.a, k * Number(e.b.value));
-  return [{ e, k }];
+/** The terms of a sum, constants multiplied out; added to `found`. */
+export function termsOf(e: Expr, k = 1, found: Term[] = []): Term[] {
+  if (e.e === 'const') found.push({ e: undefined, k: Number(e.value) * k });
+  else if (e.e === 'binary' && e.fn === 'add') {
+    termsOf(e.a, k, found);
+    termsOf(e.b, k, found);
+  } else if (e.e === 'binary' && e.fn === 'mul' && e.b.e === 'const')
+    termsOf(e.a, k * Number(e.b.value), found);
+  else found.push({ e, k });
+  return found;
 }
 
 /**

@@ -8,13 +8,16 @@ import type { Expr, LValue, Stmt, Var } from './nodes.ts';
 export type Uniformity = 'block' | 'warp' | 'none';
 
 const order: Readonly<Record<Uniformity, number>> = { none: 0, warp: 1, block: 2 };
-export const meet = (...levels: Uniformity[]): Uniformity =>
-  levels.reduce((a, b) => (order[a] <= order[b] ? a : b), 'block');
+export function meet(...levels: readonly Uniformity[]): Uniformity {
+  let least: Uniformity = 'block';
+  for (const level of levels) if (order[level] < order[least]) least = level;
+  return least;
+}
 export const atLeast = (level: Uniformity, need: Uniformity): boolean => order[level] >= order[need];
 
 const lanes = 32;
 
-/** Levels of variables, by a fixed point over the kernel's statements. */
+/** Levels of variables, by a fixed point over the kernel's statements: they only fall, so what is at 'none' is done. */
 export class Divergence {
   private readonly levels = new Map<Var, Uniformity>();
   private changed = false;
@@ -44,12 +47,18 @@ export class Divergence {
   }
 
   private children(e: Expr): Uniformity {
-    return meet(...childrenOf(e).map((x) => this.of(x)));
+    let least: Uniformity = 'block';
+    for (const x of childrenOf(e)) least = meet(least, this.of(x));
+    return least;
   }
 
-  private lower(targets: readonly LValue[], level: Uniformity): void {
+  /** `value`: what is written, looked at only where it can still lower a target. */
+  private lower(targets: readonly LValue[], flow: Uniformity, ...value: readonly (Expr | undefined)[]): void {
+    let level: Uniformity | undefined;
     for (const { var: v, index } of targets) {
       const before = this.levels.get(v) ?? 'block';
+      if (before === 'none') continue;
+      level ??= meet(flow, ...value.map((e) => (e ? this.of(e) : 'block')));
       const after = meet(before, level, index ? this.of(index) : 'block');
       if (after === before) continue;
       this.levels.set(v, after);
@@ -62,13 +71,12 @@ export class Divergence {
   }
 
   private stmt(s: Stmt, flow: Uniformity): void {
-    const pred = 'pred' in s && s.pred ? this.of(s.pred) : 'block';
     switch (s.s) {
       case 'declare':
-        if (s.init) this.lower([{ var: s.var }], meet(flow, this.of(s.init)));
+        if (s.init) this.lower([{ var: s.var }], flow, s.init);
         return;
       case 'assign':
-        return this.lower([s.to], meet(flow, this.of(s.value)));
+        return this.lower([s.to], flow, s.value);
       case 'for': {
         const level = meet(flow, this.of(s.lo), this.of(s.hi));
         this.lower([{ var: s.iv }], level);
@@ -82,9 +90,9 @@ export class Divergence {
         return this.block(s.else, level);
       }
       case 'loadGlobalWords':
-        return this.lower(s.dst, meet(flow, this.of(s.index), pred));
+        return this.lower(s.dst, flow, s.index, s.pred);
       case 'loadShared':
-        return this.lower(s.dst, meet(flow, this.of(s.offset)));
+        return this.lower(s.dst, flow, s.offset);
       case 'ldmatrix':
         return this.lower(s.dst, 'none');
       case 'mma':

@@ -4,6 +4,7 @@ import type { Span } from '../ir/span.ts';
 import { registerType } from './expr.ts';
 import { foldBinary } from './fold.ts';
 import { printExpr } from './print.ts';
+import type { Range } from './range.ts';
 import { childrenOf } from './walk.ts';
 import type { Expr, GlobalBuffer, RegType, Var } from './nodes.ts';
 
@@ -34,22 +35,22 @@ export function checkExpr(e: Expr, scope: ExprScope, span: Span): void {
 }
 
 const integer = (t: RegType): boolean => t === 'i32' || t === 'u32';
+const expect = (ok: boolean, text: string): string | undefined => (ok ? undefined : text);
 
 function problemOf(e: Expr, scope: ExprScope): string | undefined {
-  const expect = (ok: boolean, text: string): string | undefined => (ok ? undefined : text);
   switch (e.e) {
-    case 'const':
-      return expect(
-        (e.type === 'bool') === (typeof e.value === 'boolean') && inRange(e.type, e.value),
-        `${e.value} is not a value of type ${e.type}`,
-      );
+    case 'const': {
+      // Constants are many: no text for those that are right.
+      const ok = (e.type === 'bool') === (typeof e.value === 'boolean') && inRange(e.type, e.value);
+      return ok ? undefined : `${e.value} is not a value of type ${e.type}`;
+    }
     case 'var':
     case 'element': {
       const found = scope.declared(e.var);
       if (found !== e.var) return `register ${e.var.name} is not declared here`;
       if (e.type !== e.var.type) return `register ${e.var.name} has type ${e.var.type}, not ${e.type}`;
       if (e.e === 'var')
-        return expect(e.var.size === undefined, `${e.var.name} is an array and needs an index`);
+        return e.var.size === undefined ? undefined : `${e.var.name} is an array and needs an index`;
       if (e.var.size === undefined) return `${e.var.name} is not an array`;
       return indexProblem(e.index, e.var.size, scope.loops);
     }
@@ -124,11 +125,36 @@ export function isStatic(e: Expr, loops: readonly Loop[]): boolean {
   return e.e === 'binary' && isStatic(e.a, loops) && isStatic(e.b, loops);
 }
 
+/**
+ * Bounds of a static i32 expression that no step of it leaves the type at, and that is a whole number everywhere; undefined
+ * where that takes more than sums and multiples of loops with constant bounds. Most indices need no trying out with this.
+ */
+function reachOf(e: Expr, loops: readonly Loop[]): Range | undefined {
+  if (e.type !== 'i32') return undefined;
+  if (e.e === 'const') return { lo: Number(e.value), hi: Number(e.value) };
+  if (e.e === 'var') {
+    const loop = loops.findLast((l) => l.iv === e.var);
+    if (loop?.lo.e !== 'const' || loop.hi.e !== 'const' || !(loop.step >= 1)) return undefined;
+    const [lo, hi] = [Number(loop.lo.value), Number(loop.hi.value)];
+    return lo < hi ? { lo, hi: hi - 1 } : undefined;
+  }
+  if (e.e !== 'binary' || (e.fn !== 'add' && e.fn !== 'mul')) return undefined;
+  const [a, b] = [reachOf(e.a, loops), reachOf(e.b, loops)];
+  if (!a || !b) return undefined;
+  // Of numbers that are not negative, the ends of a product are products of the ends.
+  if (e.fn === 'mul' && (a.lo < 0 || b.lo < 0)) return undefined;
+  const lo = e.fn === 'add' ? a.lo + b.lo : a.lo * b.lo;
+  const hi = e.fn === 'add' ? a.hi + b.hi : a.hi * b.hi;
+  return lo >= -(2 ** 31) && hi < 2 ** 31 ? { lo, hi } : undefined;
+}
+
 /** The most combinations of loop variables that are tried for one index. */
 const limit = 1 << 14;
 
 function indexProblem(index: Expr, size: number, loops: readonly Loop[]): string | undefined {
   if (!isStatic(index, loops)) return `index ${printExpr(index)} of a register array is not static`;
+  const reach = reachOf(index, loops);
+  if (reach && reach.lo >= 0 && reach.hi < size) return undefined;
   let tried = 0;
   const outside = (depth: number, env: Map<Var, number>): number | undefined => {
     const loop = loops[depth];

@@ -7,7 +7,7 @@ import { fail } from '../diagnostics/error.ts';
 import { elementBytes } from '../ir/nodes.ts';
 import type { Span } from '../ir/span.ts';
 import { findTarget, type Target } from '../target.ts';
-import { checkExpr, isStatic, type Loop } from './verify-expr.ts';
+import { checkExpr, isStatic, type ExprScope, type Loop } from './verify-expr.ts';
 import { congruence } from './linear.ts';
 import { rangeOf } from './range.ts';
 import { atLeast, Divergence, meet, type Uniformity } from './uniform.ts';
@@ -72,16 +72,25 @@ type WarpStmt = Extract<
 class Verifier {
   private readonly k: ThreadKernel;
   private readonly target: Target;
-  private readonly params: ReadonlyMap<string, RegType>;
   private readonly divergence: Divergence;
-  private readonly scopes: Map<number, Var>[] = [new Map()];
+  /** What is declared and in scope, by id, and the ids of each open scope. */
+  private readonly visible = new Map<number, Var>();
+  private readonly scopes: number[][] = [[]];
   private readonly loops: Loop[] = [];
+  private readonly scope: ExprScope;
+  /** Expressions of the statement at hand that are known to be right: rules of their own look at them again. */
+  private readonly checked = new Set<Expr>();
 
   constructor(k: ThreadKernel, target: Target) {
     this.k = k;
     this.target = target;
-    this.params = new Map(k.params.map((p) => [p.name, p.type]));
     this.divergence = new Divergence(k.body);
+    this.scope = {
+      params: new Map(k.params.map((p) => [p.name, p.type])),
+      declared: (v) => this.visible.get(v.id),
+      global: (b) => k.buffers.includes(b) && b.access !== 'write',
+      loops: this.loops,
+    };
   }
 
   run(): void {
@@ -89,34 +98,29 @@ class Verifier {
   }
 
   private block(body: readonly Stmt[], flow: Uniformity): void {
-    this.scopes.push(new Map());
+    this.scopes.push([]);
     for (const s of body) this.stmt(s, flow);
-    this.scopes.pop();
+    this.close();
   }
 
-  private lookup(v: Var): Var | undefined {
-    return this.scopes.findLast((scope) => scope.has(v.id))?.get(v.id);
+  private close(): void {
+    for (const id of this.scopes.pop()!) this.visible.delete(id);
   }
 
   private introduce(v: Var, span: Span): void {
-    const before = this.lookup(v);
+    const before = this.visible.get(v.id);
     if (before) bad(`register ${v.name} is declared twice (id ${v.id}, also ${before.name})`, span);
     if (v.size !== undefined && (!Number.isInteger(v.size) || v.size < 1))
       bad(`register array ${v.name} has size ${v.size}`, span);
-    this.scopes.at(-1)!.set(v.id, v);
+    this.visible.set(v.id, v);
+    this.scopes.at(-1)!.push(v.id);
   }
 
   private expr(e: Expr, span: Span, type?: RegType): void {
-    checkExpr(
-      e,
-      {
-        params: this.params,
-        declared: (v) => this.lookup(v),
-        global: (b) => this.k.buffers.includes(b) && b.access !== 'write',
-        loops: this.loops,
-      },
-      span,
-    );
+    if (!this.checked.has(e)) {
+      checkExpr(e, this.scope, span);
+      this.checked.add(e);
+    }
     if (type !== undefined && e.type !== type)
       bad(`${printExpr(e)} has type ${e.type}, ${type} is needed`, span);
   }
@@ -130,6 +134,7 @@ class Verifier {
   }
 
   private stmt(s: Stmt, flow: Uniformity): void {
+    this.checked.clear();
     for (const e of exprsOf(s)) this.expr(e, s.span);
     if (s.s !== 'for' && s.s !== 'declare') for (const to of writesOf(s)) this.write(to, s.span);
     if ('pred' in s && s.pred) this.expr(s.pred, s.span, 'bool');
@@ -180,12 +185,12 @@ class Verifier {
       for (const bound of [s.lo, s.hi])
         if (!isStatic(bound, this.loops))
           bad(`unrolled up to ${printExpr(bound)}, which is not static`, s.span);
-    this.scopes.push(new Map());
+    this.scopes.push([]);
     this.introduce(s.iv, s.span);
     this.loops.push(s);
     this.block(s.body, meet(flow, this.divergence.of(s.lo), this.divergence.of(s.hi)));
     this.loops.pop();
-    this.scopes.pop();
+    this.close();
   }
 
   private branch(s: Extract<Stmt, { s: 'if' }>, flow: Uniformity): void {
@@ -254,7 +259,7 @@ class Verifier {
       case 'wgmmaFence':
       case 'wgmmaWait':
         for (const v of s.registers)
-          if (v.size === undefined || this.lookup(v) !== v)
+          if (v.size === undefined || this.visible.get(v.id) !== v)
             bad(`${s.s} of ${v.name}, which is no register array that is declared here`, s.span);
         if (s.s === 'wgmmaWait' && (!Number.isInteger(s.pending) || s.pending < 0 || s.pending > 7))
           bad(`wgmma.wait ${s.pending} is outside 0..7`, s.span);

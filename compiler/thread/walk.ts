@@ -16,6 +16,8 @@ import {
 } from './expr.ts';
 import { bodiesOf, type Expr, type LValue, type Stmt, type TensorMap, type Var } from './nodes.ts';
 
+const none: readonly Expr[] = [];
+
 /** Direct operands, in evaluation order. */
 export function childrenOf(e: Expr): readonly Expr[] {
   switch (e.e) {
@@ -24,7 +26,7 @@ export function childrenOf(e: Expr): readonly Expr[] {
     case 'param':
     case 'threadId':
     case 'blockId':
-      return [];
+      return none;
     case 'element':
     case 'loadGlobal':
       return [e.index];
@@ -95,7 +97,11 @@ export function mapExpr(e: Expr, f: (e: Expr) => Expr): Expr {
 
 export function walkExpr(e: Expr, visit: (e: Expr) => void): void {
   visit(e);
-  for (const x of childrenOf(e)) walkExpr(x, visit);
+  // Most operators have two operands: no list for them.
+  if (e.e === 'binary' || e.e === 'compare') {
+    walkExpr(e.a, visit);
+    walkExpr(e.b, visit);
+  } else for (const x of childrenOf(e)) walkExpr(x, visit);
 }
 
 /** Expressions that a statement evaluates itself (not those of nested statements), indices of its targets included. */
@@ -112,7 +118,7 @@ export function exprsOf(s: Stmt): readonly Expr[] {
     case 'wgmmaCommit':
     case 'wgmmaWait':
     case 'setMaxRegisters':
-      return [];
+      return none;
     case 'declare':
       return present(s.init);
     case 'assign':
@@ -189,6 +195,10 @@ export function walkStmts(stmts: readonly Stmt[], visit: (s: Stmt) => void): voi
     for (const body of bodiesOf(s)) walkStmts(body, visit);
   }
 }
+
+/** Whether a statement, or one nested in it, is such a one. */
+export const someStmt = (stmts: readonly Stmt[], is: (s: Stmt) => boolean): boolean =>
+  stmts.some((s) => is(s) || bodiesOf(s).some((body) => someStmt(body, is)));
 
 export function exprUsesVar(e: Expr, v: Var): boolean {
   if ((e.e === 'var' || e.e === 'element') && e.var === v) return true;

@@ -1,6 +1,6 @@
 /** bin/patc.js on a Node that is too old: a newer one is found, or the message says what to install. */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { errors } from '../../compiler/cli/schemas.ts';
@@ -29,6 +29,21 @@ test('without a newer Node: exit code 3, what to install, and JSON where asked',
   const json = launch(join(at, 'bin', 'patc.js'), at, 'run', 'x.ts', '--json');
   expect(json.status).toBe(3);
   expect(errors.parse(JSON.parse(json.stdout)).diagnostics[0]!.code).toBe('PAT0706');
+});
+
+test('what Node made of the sources is kept in the cache folder, or nowhere', () => {
+  const at = folder({ file: '' });
+  const script = join(root, 'bin', 'patc.js');
+  const version = (cache: string) =>
+    spawnSync(process.execPath, [script, '--version'], {
+      env: { ...env, PATC_CACHE: join(at, cache) },
+      encoding: 'utf8',
+    });
+  for (const cache of ['cache', 'cache', 'file']) {
+    const { status, stderr } = version(cache);
+    expect([status, stderr]).toEqual([0, '']);
+  }
+  expect(readdirSync(join(at, 'cache', 'node'))).toHaveLength(1);
 });
 
 test.runIf(existsSync(join(root, 'node_modules', 'node', 'bin', 'node')))(

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { Lowering } from '../../compiler/cli/lowering.ts';
+import { Traces } from '../../compiler/cli/traces.ts';
 import { findTarget } from '../../compiler/target.ts';
 import { printThread } from '../../compiler/thread/print.ts';
 import { kernel, tune } from '../../dsl/index.ts';
@@ -54,6 +55,23 @@ test.each(['wgsl', 'cuda:sm_80'])(
     expect(lowering.rejected.length).toBeGreaterThan(0);
   },
 );
+
+test('lowerings that share their traces trace every kernel once, and give what they give alone', () => {
+  let traced = 0;
+  const counted = {
+    ...product,
+    trace: (...given: Parameters<typeof product.trace>) => (traced++, product.trace(...given)),
+  };
+  const traces = new Traces();
+  const printed = (name: string, shared?: Traces): string[] => {
+    const lowering = new Lowering(findTarget(name)!, shared);
+    return lowering.feasible(counted, {}).map((tile) => printThread(lowering.lower(counted, {}, tile)));
+  };
+  const shared = ['wgsl', 'cuda:sm_80'].map((name) => printed(name, traces));
+  // By `m` and `n`.
+  expect(traced).toBe(6);
+  expect(shared).toEqual(['wgsl', 'cuda:sm_80'].map((name) => printed(name)));
+});
 
 test('shapes that would leave the matrix unit idle are rejected where others use it, and kept where none does', () => {
   const small = kernel('small', { tile: { m: tune(16, 8), n: tune(16, 4) } }, (k, { m, n }) => {

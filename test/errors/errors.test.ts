@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { catalogue, type Code } from '../../compiler/diagnostics/catalogue.ts';
-import { diagnosticsJson, diagnosticsSchema } from '../../compiler/diagnostics/json.ts';
+import { diagnosticsJson } from '../../compiler/diagnostics/json.ts';
+import { diagnosticsSchema } from '../../compiler/diagnostics/schema.ts';
 import { errorExample, exampleCodes } from './examples.ts';
 import { withExamples } from './manual.ts';
 

@@ -21,7 +21,11 @@ export type Definition = Expr | undefined;
 
 export function definitionsOf(body: readonly Stmt[]): Map<number, Definition[]> {
   const found = new Map<number, Definition[]>();
-  const add = (v: Var, d: Definition): void => void found.set(v.id, [...(found.get(v.id) ?? []), d]);
+  const add = (v: Var, d: Definition): void => {
+    const known = found.get(v.id);
+    if (known) known.push(d);
+    else found.set(v.id, [d]);
+  };
   walkStmts(body, (s) => {
     if (s.s === 'assign') add(s.to.var, s.value);
     else if (s.s !== 'for') for (const to of writesOf(s)) add(to.var, s.s === 'declare' ? s.init : undefined);

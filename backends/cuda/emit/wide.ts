@@ -38,7 +38,13 @@ export class Widths {
     for (const index of indices) this.#feeds(index, feeding);
     const visit = (e: Expr, additive: boolean): void => {
       if ((e.e === 'var' || e.e === 'element') && !additive) this.#plain.add(e.var.id);
-      const through = additive ? addends(e) : [];
+      if (e.e === 'binary') {
+        const through = additive && (e.fn === 'add' || e.fn === 'sub');
+        visit(e.a, through);
+        visit(e.b, through);
+        return;
+      }
+      const through = additive ? addends(e) : none;
       for (const x of childrenOf(e))
         visit(x, through.includes(x) || (e.e === 'loadGlobal' && this.isLarge(e.buffer)));
     };
@@ -113,11 +119,13 @@ export class Widths {
   }
 }
 
+const none: readonly Expr[] = [];
+
 /** Operands whose sum, or choice, the expression is. */
 function addends(e: Expr): readonly Expr[] {
-  if (e.e === 'binary') return e.fn === 'add' || e.fn === 'sub' ? [e.a, e.b] : [];
+  if (e.e === 'binary') return e.fn === 'add' || e.fn === 'sub' ? [e.a, e.b] : none;
   if (e.e === 'select') return [e.a, e.b];
-  return e.e === 'guard' ? [e.value, e.other] : [];
+  return e.e === 'guard' ? [e.value, e.other] : none;
 }
 
 /** v = v + something larger than a loop counter's step: an offset that grows. */

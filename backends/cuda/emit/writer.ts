@@ -64,6 +64,7 @@ export class Writer {
 
   /** What follows comes from `span`; says so in a comment where the author's line changes. */
   from(span: Span): void {
+    if (span === this.#span) return;
     this.#span = span;
     if (span.line === 0) return;
     const place = `${path.basename(span.file)}:${span.line}`;

@@ -71,15 +71,17 @@ async function compile(
   const loaded = await loadProgram(name);
   checkTile(loaded.kernels, tile);
   // Not at the top: the lowering is most of the program, and `patc --help` should not wait for it.
-  const [{ Lowering }, { chooseVariants }] = await Promise.all([
+  const [{ Lowering }, { chooseVariants }, { Traces }] = await Promise.all([
     import('../lowering.ts'),
     import('../variants.ts'),
+    import('../traces.ts'),
   ]);
   const settled = settle(command, loaded.program ?? loaded, flags, extra);
 
   const compiled: Compiled[] = [];
+  const traces = new Traces();
   for (const target of targets) {
-    const lowering = new Lowering(target);
+    const lowering = new Lowering(target, traces);
     const candidates = chooseVariants(loaded, settled, tile, flags.workload, lowering);
     out.progress(`${target.name}: ${candidates.length} kernel${candidates.length === 1 ? '' : 's'}`);
     const measured = flags.nvcc

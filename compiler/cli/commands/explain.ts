@@ -1,7 +1,6 @@
 /** patc explain: whether one tile shape fits a target, line by line, what binds, what would fit, what the model says. */
 import type { Command } from 'commander';
 import type { KernelTemplate, Tile } from '../../program.ts';
-import { findDevice, targetOn, usualDevice } from '../../tune/devices.ts';
 import type { ExplainJson } from '../../tune/schemas.ts';
 import { loadProgram } from '../loader.ts';
 import { checkTile, parseTargets, parseTile } from '../options.ts';
@@ -40,6 +39,7 @@ async function explain(
   flags: Flags,
   out: Output,
 ): Promise<number> {
+  const { findDevice, targetOn, usualDevice } = await import('../../tune/devices.ts');
   const given = flags.tile === undefined ? {} : parseTile(flags.tile);
   const device = flags.device === undefined ? undefined : findDevice(flags.device);
   const targets = parseTargets(flags.target ?? device?.targets[0] ?? 'cuda:sm_90a');

@@ -4,8 +4,6 @@ import type { Command } from 'commander';
 import { fail } from '../../diagnostics/error.ts';
 import type { Output } from '../output.ts';
 import type { OptJson } from '../schemas.ts';
-import { findPass } from '../stages.ts';
-import { writeTrace } from '../trace/index.ts';
 
 interface Flags {
   passes?: string;
@@ -27,16 +25,20 @@ export const addOpt = (
 
 async function opt(file: string, { passes: names, traceHtml }: Flags, out: Output): Promise<number> {
   if (!existsSync(file)) fail('PAT0604', `${file} does not exist`);
-  const [{ parseKernel }, { printKernel }, { verifyKernel }, { pipeline }] = await Promise.all([
+  const [{ parseKernel }, { printKernel }, { verifyKernel }, { pipeline }, { findPass }] = await Promise.all([
     import('../../ir/parse.ts'),
     import('../../ir/print.ts'),
     import('../../ir/verify.ts'),
     import('../../passes/index.ts'),
+    import('../stages.ts'),
   ]);
   const chosen = names === undefined ? pipeline : names.split(',').filter(Boolean).map(findPass);
   let kernel = parseKernel(readFileSync(file, 'utf8'), file);
   verifyKernel(kernel);
-  if (traceHtml !== undefined) writeTrace(traceHtml, kernel.name, [{ kernel, targets: [] }], chosen);
+  if (traceHtml !== undefined) {
+    const { writeTrace } = await import('../trace/index.ts');
+    writeTrace(traceHtml, kernel.name, [{ kernel, targets: [] }], chosen);
+  }
   for (const pass of chosen) {
     kernel = pass.run(kernel);
     verifyKernel(kernel);

@@ -1,9 +1,8 @@
 /** patc report: two tuning runs side by side, or the page of one again. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { z } from 'zod';
 import { fail } from '../../diagnostics/error.ts';
-import { tune, type ReportJson, type TuneJson } from '../../tune/schemas.ts';
+import type { ReportJson, TuneJson } from '../../tune/schemas.ts';
 import { showTile, table, type Output } from '../output.ts';
 
 interface Flags {
@@ -29,7 +28,7 @@ async function report(files: string[], flags: Flags, out: Output): Promise<numbe
     if (files.length !== 1 || flags.out === undefined)
       fail('PAT0601', 'report takes --compare A B, or one report and --out FILE.html');
     const { reportPage } = await import('../../tune/report/page.ts');
-    const page = await reportPage(read(files[0]!));
+    const page = await reportPage(await read(files[0]!));
     try {
       writeFileSync(flags.out, page);
     } catch (error) {
@@ -39,20 +38,21 @@ async function report(files: string[], flags: Flags, out: Output): Promise<numbe
     return 0;
   }
   if (files.length !== 2) fail('PAT0601', `--compare takes two reports, not ${files.length}`);
-  const [a, b] = [read(files[0]!), read(files[1]!)];
+  const [a, b] = [await read(files[0]!), await read(files[1]!)];
   const { compareReports } = await import('../../tune/report/compare.ts');
   const document = compareReports(a, b);
   out.result(document, () => text(document));
   return 0;
 }
 
-function read(file: string): TuneJson {
+async function read(file: string): Promise<TuneJson> {
   let content: string;
   try {
     content = readFileSync(file, 'utf8');
   } catch (error) {
     return fail('PAT0604', `cannot read ${file}`, { notes: [{ text: (error as Error).message }] });
   }
+  const [{ z }, { tune }] = await Promise.all([import('zod'), import('../../tune/schemas.ts')]);
   try {
     return tune.parse(JSON.parse(content));
   } catch (error) {

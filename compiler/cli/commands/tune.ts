@@ -3,18 +3,9 @@ import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { closest } from '../../diagnostics/closest.ts';
 import { fail } from '../../diagnostics/error.ts';
-import {
-  describedBy,
-  findDevice,
-  targetOn,
-  usualDevice,
-  type DeviceDescription,
-} from '../../tune/devices.ts';
-import { isPresent, presentAt } from '../../tune/present.ts';
-import type { Target } from '../../target.ts';
 import { manifest } from '../loader-hooks.ts';
 import { loadRunnable } from '../loader.ts';
-import { checkTile, parseCount, parseTargets, parseTile } from '../options.ts';
+import { checkTile, parseCount, parseTile } from '../options.ts';
 import type { Output } from '../output.ts';
 import { addProgramFlags, settle, type ProgramFlags } from '../program-flags.ts';
 
@@ -32,7 +23,7 @@ interface Flags extends ProgramFlags {
 }
 
 const places = ['model', 'webgpu', 'cuda'] as const;
-type Place = (typeof places)[number];
+export type TuningPlace = (typeof places)[number];
 
 export const addTune = (
   cli: Command,
@@ -75,6 +66,7 @@ async function tune(
   const program = await loadRunnable(name);
   checkTile(program.kernels, fixed);
   const { spec, flags } = settle(command, program, given, extra);
+  const { settleDevice } = await import('../tuning-device.ts');
   const where = await settleDevice(on, given);
   const { tuneProgram } = await import('../../tune/tune.ts');
   const document = await tuneProgram({
@@ -116,7 +108,7 @@ async function tune(
   return 0;
 }
 
-function parsePlace(text: string): Place {
+function parsePlace(text: string): TuningPlace {
   const place = places.find((p) => p === text);
   if (place) return place;
   const near = closest(text, places);
@@ -133,43 +125,6 @@ function parseTime(option: string, text: string): number {
     : 0;
   if (!(seconds > 0)) fail('PAT0601', `${option} ${text}: expected a time such as 60s or 2m`);
   return seconds;
-}
-
-interface Where {
-  readonly device: DeviceDescription;
-  readonly deviceName: string;
-  readonly target: Target;
-  readonly toolchain: string;
-}
-
-/** @throws PatcError PAT07xx where the device that was asked for is missing */
-async function settleDevice(on: Place, given: Flags): Promise<Where> {
-  const named = given.device === undefined ? undefined : findDevice(given.device);
-  const asked = given.target === undefined ? undefined : parseTargets(given.target);
-  if (asked && asked.length > 1) fail('PAT0601', '--target: tuning is for one target');
-  if (on === 'model') {
-    const device = named ?? usualDevice(asked?.[0] ?? parseTargets('cuda:sm_90a')[0]!);
-    return {
-      device,
-      deviceName: device.name,
-      target: targetOn(device, asked?.[0]?.name),
-      toolchain: 'cost model',
-    };
-  }
-  if (named) fail('PAT0601', `--device says what to model; --on ${on} takes the device that is here`);
-  const present = await presentAt(on);
-  if (!isPresent(present)) {
-    const code = on === 'cuda' ? 'PAT0702' : 'PAT0703';
-    fail(code, present.why, present.help === undefined ? {} : { help: present.help });
-  }
-  const device =
-    present.known ?? describedBy(present.target.family, '', present.units) ?? usualDevice(present.target);
-  return {
-    device,
-    deviceName: present.description,
-    target: asked?.[0] ?? present.target,
-    toolchain: present.description,
-  };
 }
 
 /** As it was typed, from the command's name on. */

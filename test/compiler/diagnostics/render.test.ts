@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { closest } from '../../../compiler/diagnostics/closest.ts';
 import type { Diagnostic } from '../../../compiler/diagnostics/error.ts';
-import { diagnosticJson, diagnosticSchema } from '../../../compiler/diagnostics/json.ts';
+import { diagnosticJson } from '../../../compiler/diagnostics/json.ts';
+import { diagnosticSchema } from '../../../compiler/diagnostics/schema.ts';
 import { renderDiagnostic, renderDiagnostics } from '../../../compiler/diagnostics/terminal.ts';
 
 const sources: Record<string, string> = {

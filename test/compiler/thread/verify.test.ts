@@ -17,6 +17,7 @@ const regs = new b.Registers();
 const f = regs.scalar('f', 'f32');
 const u = regs.scalar('u', 'u32');
 const i = regs.scalar('i', 'i32');
+const j = regs.scalar('j', 'i32');
 const flag = regs.scalar('flag', 'bool');
 const array = regs.array('array', 'f32', 4);
 const frag = regs.array('frag', 'u32', 4);
@@ -105,6 +106,29 @@ describe('verifyThread', () => {
           b.constI(0),
           b.constI(3),
           [st.set(5, b.lvalue(array, b.mul(b.varRef(i), 2)), b.constF(0))],
+          true,
+        ),
+      ],
+      'index 4 is outside an array of 4',
+    ],
+    [
+      'index that only some trips of two loops take past a register array',
+      [
+        st.loop(
+          4,
+          i,
+          b.constI(0),
+          b.constI(2),
+          [
+            st.loop(
+              4,
+              j,
+              b.constI(1),
+              b.constI(3),
+              [st.set(5, b.lvalue(array, b.add(b.mul(b.varRef(i), 2), b.varRef(j))), b.constF(0))],
+              true,
+            ),
+          ],
           true,
         ),
       ],
