@@ -46,13 +46,26 @@ struct Page {
   int32_t of(int32_t token) const { return shift >= 0 ? token >> shift : token / size; }
   int32_t count(int32_t tokens) const { return of(tokens + size - 1); }
   int32_t up(int32_t tokens) const { return count(tokens) * size; }
+  int32_t down(int32_t token) const { return of(token) * size; }
 };
 
 // ---------------------------------------------------------------- page lists
 
-/** The first i from `i` on where lists a and b differ, or `end`. Sixteen at a time: most runs are equal throughout. */
-int32_t mismatch(const int32_t *a, const int32_t *b, int32_t i, int32_t end) {
+void prefetch(const int32_t *from) {
+#if defined(__GNUC__)
+  __builtin_prefetch(from);
+#else
+  (void)from;
+#endif
+}
+
+/**
+ * The first i from `i` on where lists a and b differ, or `end`. Sixteen at a time: most runs are equal throughout. `later`: a list
+ * that will be compared soon, and probably as far.
+ */
+int32_t mismatch(const int32_t *a, const int32_t *b, int32_t i, int32_t end, const int32_t *later) {
   for (; i + 16 <= end; i += 16) {
+    prefetch(later + i);
 #if defined(__SSE2__)
     const __m128i *x = reinterpret_cast<const __m128i *>(a + i), *y = reinterpret_cast<const __m128i *>(b + i);
     auto same = [x, y](int k) { return _mm_cmpeq_epi32(_mm_loadu_si128(x + k), _mm_loadu_si128(y + k)); };
@@ -67,8 +80,9 @@ int32_t mismatch(const int32_t *a, const int32_t *b, int32_t i, int32_t end) {
 
 #if defined(__GNUC__) && defined(__x86_64__)
 /** The same where the processor has AVX2: half the instructions. */
-__attribute__((target("avx2"))) int32_t mismatch_avx2(const int32_t *a, const int32_t *b, int32_t i, int32_t end) {
+__attribute__((target("avx2"))) int32_t mismatch_avx2(const int32_t *a, const int32_t *b, int32_t i, int32_t end, const int32_t *later) {
   for (; i + 16 <= end; i += 16) {
+    prefetch(later + i);
     const __m256i *x = reinterpret_cast<const __m256i *>(a + i), *y = reinterpret_cast<const __m256i *>(b + i);
     __m256i low = _mm256_cmpeq_epi32(_mm256_loadu_si256(x), _mm256_loadu_si256(y));
     __m256i high = _mm256_cmpeq_epi32(_mm256_loadu_si256(x + 1), _mm256_loadu_si256(y + 1));
@@ -84,14 +98,6 @@ const auto fastest_mismatch = __builtin_cpu_supports("avx2") ? mismatch_avx2 : m
 #else
 const auto fastest_mismatch = mismatch;
 #endif
-
-void prefetch(const int32_t *from, int32_t count) {
-#if defined(__GNUC__)
-  for (int32_t i = 0; i <= count && i < 512; i += 16) __builtin_prefetch(from + i);
-#else
-  (void)from, (void)count;
-#endif
-}
 
 // ---------------------------------------------------------------- forest
 
@@ -146,9 +152,7 @@ struct Forest {
   /** Who ends on the path of the run's first, as it goes down, then the branches, deepest first. */
   void split(const patc_batch &b, const Run &run, int32_t *order, int32_t *lcp) {
     const int32_t size = run.end - run.begin;
-    // Page lists of many sequences come from memory.
-    if (b.sequences > 2048) leave<8>(b, page.of(run.depth), size, order);
-    else leave<0>(b, page.of(run.depth), size, order);
+    leave(b, page.of(run.depth), size, order);
     group(size, leaves.data(), branch_of.data());
     if (count == size - 1 && level) {
       // Everyone goes their own way from one token on: already in order.
@@ -178,22 +182,20 @@ struct Forest {
    * Compares the pages of a run's sequences with those of its first. Apart from `group`, whose branches are hard to predict:
    * here the processor then reads on while it still compares.
    */
-  template <int32_t ahead>
   void leave(const patc_batch &b, int32_t start, int32_t size, const int32_t *order) {
+    constexpr int32_t ahead = 4;
     const int32_t *lengths = b.lengths, *begins = b.table_begin, *pages = b.pages, *first = pages + begins[order[0]], end = lengths[order[0]];
     const Page whole = page;
     const auto differ = fastest_mismatch;
     Leave *out = leaves.data();
     uint64_t *ended = path.data();
-    int32_t at = start, ends = 1;
+    int32_t ends = 1;
     ended[0] = static_cast<uint64_t>(end) << 20;
     for (int32_t k = 1; k < size; k++) {
       const int32_t s = order[k], length = lengths[s], *mine = pages + begins[s];
-      // What this one has to read, a later one probably must too.
-      if (ahead > 0 && k + ahead < size) prefetch(pages + begins[order[k + ahead]] + start, at - start);
+      const int32_t *later = pages + begins[order[std::min(k + ahead, size - 1)]];
       const int32_t stop = std::min(length, end), last = whole.count(stop);
-      int32_t depth = stop;
-      at = differ(mine, first, start, last);
+      int32_t depth = stop, at = differ(mine, first, start, last, later);
       if (at < last) depth = at * whole.size;
       else at = whole.of(stop);
       if (depth < length) {
@@ -266,7 +268,7 @@ struct Work {
   std::vector<int64_t> before, reads;
   std::vector<std::pair<int32_t, int64_t>> steps;
   int32_t group = 1, align = 1;
-  Page page;
+  Page page, cut;
 
   void measure(const patc_batch &b) {
     batch = &b;
@@ -275,6 +277,7 @@ struct Work {
     int32_t n = b.sequences;
     group = b.q_heads / b.kv_heads;
     align = b.page * ((16 + b.page - 1) / b.page);
+    cut = Page(align);
     length.resize(n);
     shared.resize(n);
     before.resize(n + 1);
@@ -451,17 +454,19 @@ int64_t piece_count(int64_t work, int64_t limit, int64_t align, bool few) {
 
 /** Pieces of about equal work; `sink.add` for parts of entries, `sink.next` between pieces: packers/cut.ts. */
 template <class Sink>
-void equal_pieces(const Stream &s, Page page, int32_t align, int64_t work, int64_t k, int64_t reread, Sink &sink) {
-  int64_t slack = quotient(work, 8 * k), done = 0, j = 1;
+void equal_pieces(const Stream &s, Page page, Page align, int64_t work, int64_t k, int64_t reread, Sink &sink) {
+  // work * j / k for one j after another, without a division for each.
+  const int64_t step = quotient(work, k), rest = work - step * k, slack = step / 8;
+  int64_t target = step, part = rest, done = 0, j = 1;
   bool filled = false;
   for (int32_t i = s.size - 1; i >= 0; i--) {
     int32_t from = s.items[i].from, to = s.items[i].to, left = s.items[i].left, count = s.items[i].count;
     int32_t begin = page.up(from);
     int64_t weight = 256 + reread * (count - 1), size = (page.up(to) - begin) * weight / 256;
     for (; j < k; j++) {
-      int64_t target = quotient(work * j, k);
       if (target >= done + size - slack && target - done > slack) break;
-      int32_t at = target - done <= slack ? from : static_cast<int32_t>(quotient(begin + quotient((target - done) * 256, weight), align) * align);
+      int32_t at = from;
+      if (target - done > slack) at = align.down(begin + static_cast<int32_t>(weight == 256 ? target - done : quotient((target - done) * 256, weight)));
       if (at > from) {
         sink.add(from, at, left, count, at - page.up(from));
         filled = true;
@@ -469,6 +474,9 @@ void equal_pieces(const Stream &s, Page page, int32_t align, int64_t work, int64
       }
       if (filled) sink.next();
       filled = false;
+      target += step;
+      part += rest;
+      if (part >= k) part -= k, target++;
     }
     sink.add(from, to, left, count, page.up(to) - page.up(from));
     filled = true;
@@ -503,13 +511,17 @@ struct PieceWriter {
   std::vector<Tail> tails;
   std::vector<unsigned char> touched;
   std::vector<Rectangle> items;
-  int32_t per_group = 1, chunk_begin = 0, chunk_size = 0, size = 0;
+  // Rows in the order of their private entries, for packs of `turn_rows`.
+  Ints turns;
+  int32_t turn_rows = 0, per_group = 1, chunk_begin = 0, chunk_size = 0, size = 0;
   int64_t load = 0, reads = 0;
 
   void prepare(const Work &work, PackList &list, int32_t cap) {
     w = &work;
     out = &list;
     per_group = std::max(1, 16 / work.group);
+    turn_rows = 0;
+    turns.clear();
     local.resize(cap);
     tails.resize(cap);
     touched.resize(cap);
@@ -539,7 +551,7 @@ struct PieceWriter {
       const Rectangle &r = s.items[k];
       entry = put(entry, order[r.left], r.from, r.to, r.left, r.count);
     }
-    finish(entry, s.size, e - b, tokens, read);
+    finish<true>(entry, s.size, e - b, tokens, read);
   }
   void next() {
     end();
@@ -565,7 +577,7 @@ struct PieceWriter {
       if (r.count > 1) entry = put(entry, order[r.left], r.from, r.to, row, r.count), shared++;
       else tails[row] = {r.from, r.to};
     }
-    finish(entry, shared, rows, load, reads);
+    finish<false>(entry, shared, rows, load, reads);
   }
 
  private:
@@ -574,23 +586,31 @@ struct PieceWriter {
     return entry + 5;
   }
 
-  /** After its shared entries, private ones round-robin over the row groups; then the pack is complete. */
+  /** Rows round-robin over the row groups; most packs have as many as the one before. */
+  void take_turns(int32_t rows) {
+    if (turn_rows == rows) return;
+    turn_rows = rows;
+    turns.clear();
+    for (int32_t r = 0; r < per_group && r < rows; r++)
+      for (int32_t row = r; row < rows; row += per_group) turns.push_back(row);
+  }
+
+  /** After its shared entries, private ones; then the pack is complete. `whole`: private entries reach the ends of sequences. */
+  template <bool whole>
   void finish(int32_t *entry, int32_t shared, int32_t rows, int64_t tokens, int64_t read) {
     const int32_t *row_of = out->sequences.data() + out->rows, *lengths = w->batch->lengths, *begins = w->batch->table_begin;
     const Tail *tail = tails.data();
+    take_turns(rows);
     int32_t index = out->entry_count + shared, *tail_of = out->tail.data();
-    // One row group: nothing to take turns with.
-    const int32_t step = rows <= per_group ? 1 : per_group;
-    for (int32_t r = 0; r < step; r++)
-      for (int32_t row = r; row < rows; row += step) {
-        const Tail t = tail[row];
-        if (t.to == 0) continue;
-        int32_t sequence = row_of[row];
-        if (t.to == lengths[sequence]) tail_of[sequence] = index;
-        index++;
-        entry[0] = begins[sequence], entry[1] = t.from, entry[2] = t.to, entry[3] = row, entry[4] = 1;
-        entry += 5;
-      }
+    for (const int32_t row : turns) {
+      const Tail t = tail[row];
+      if (t.to == 0) continue;
+      int32_t sequence = row_of[row];
+      if (whole || t.to == lengths[sequence]) tail_of[sequence] = index;
+      index++;
+      entry[0] = begins[sequence], entry[1] = t.from, entry[2] = t.to, entry[3] = row, entry[4] = 1;
+      entry += 5;
+    }
     out->entry_count = index;
     out->rows += rows;
     out->close(tokens, read);
@@ -667,10 +687,10 @@ struct Tally {
     int64_t above = 0;
     int bucket = buckets - 1;
     for (int64_t k = 1;; k++) {
-      int64_t rank = k * units / kv_heads;
+      int64_t rank = quotient(k * units, kv_heads);
       if (rank >= packs()) return most;
       while (above + counts[bucket] <= rank) above += counts[bucket--];
-      most = std::max(most, (k + 1) * (sums[bucket] / counts[bucket] + overhead));
+      most = std::max(most, (k + 1) * (quotient(sums[bucket], counts[bucket]) + overhead));
     }
   }
 };
@@ -862,7 +882,7 @@ struct Packer {
       tally.room(runs - r + k);
       stream.fill(*w, b, ends[r]);
       partials.begin(ends[r] - b, reread);
-      equal_pieces(stream, w->page, w->align, work, k, reread, partials);
+      equal_pieces(stream, w->page, w->cut, work, k, reread, partials);
       rows += partials.end();
     }
     int64_t heaviest = tally.heaviest(costs->c.units, w->batch->kv_heads, overhead);
@@ -1032,7 +1052,7 @@ struct Packer {
       writer.begin(b, ends[r]);
       writer.add_empty();
       if (span > 0) fixed_pieces(stream, w->page, span, writer);
-      else equal_pieces(stream, w->page, w->align, work, k, reread, writer);
+      else equal_pieces(stream, w->page, w->cut, work, k, reread, writer);
       writer.end();
     }
   }
@@ -1324,9 +1344,13 @@ bool valid(const patc_batch *b) {
       b->q_heads % b->kv_heads != 0)
     return false;
   if (b->sequences > 0 && (!b->lengths || !b->table_begin)) return false;
-  bool ok = true;
-  for (int32_t s = 0; s < b->sequences; s++) ok &= b->lengths[s] >= 0 && b->lengths[s] <= 1 << 30 && b->table_begin[s] >= 0;
-  return ok;
+  // The top bit of any is set: a negative length, one above 2^30, or a negative place in `pages`.
+  uint32_t bad = 0;
+  for (int32_t s = 0; s < b->sequences; s++) {
+    const uint32_t length = static_cast<uint32_t>(b->lengths[s]);
+    bad |= length | ((1u << 30) - length) | static_cast<uint32_t>(b->table_begin[s]);
+  }
+  return bad >> 31 == 0;
 }
 
 }  // namespace
