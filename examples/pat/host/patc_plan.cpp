@@ -45,8 +45,8 @@ struct Page {
   }
   int32_t of(int32_t token) const { return shift >= 0 ? token >> shift : token / size; }
   int32_t count(int32_t tokens) const { return of(tokens + size - 1); }
-  int32_t up(int32_t tokens) const { return count(tokens) * size; }
-  int32_t down(int32_t token) const { return of(token) * size; }
+  int32_t up(int32_t tokens) const { return down(tokens + size - 1); }
+  int32_t down(int32_t token) const { return shift >= 0 ? token & -size : token / size * size; }
 };
 
 // ---------------------------------------------------------------- page lists
@@ -211,7 +211,7 @@ struct Forest {
   /** Branches in the order of their first sequences, by a hash table that compares depth and page. */
   void group(int32_t size, const Leave *leave, int32_t *branch) {
     uint32_t room = 16, shift = 28;
-    while (room < 2 * static_cast<uint32_t>(size)) room *= 2, shift--;
+    while (room < 4 * static_cast<uint32_t>(size)) room *= 2, shift--;
     if (slots.size() < room) slots.resize(room);
     std::fill(slots.begin(), slots.begin() + room, none);
     int32_t *slot_of = slots.data(), found = 0;
