@@ -3,19 +3,13 @@
  * within an eighth of a piece, else on an aligned token. `pieces` calls `add` for every (part of an) entry, and `next`
  * between pieces; it is used dry, to score, and to write.
  */
+import { roundDown, roundUp } from './round.ts';
 import type { Stream } from './stream.ts';
 
 export interface PieceSink {
   add(from: number, to: number, left: number, count: number, load: number): void;
   next(): void;
 }
-
-/** Most page sizes are powers of two, and then there is nothing to divide. */
-const roundUp = (x: number, page: number): number =>
-  (page & (page - 1)) === 0 ? (x + page - 1) & -page : Math.ceil(x / page) * page;
-
-const roundDown = (x: number, page: number): number =>
-  (page & (page - 1)) === 0 ? x & -page : Math.floor(x / page) * page;
 
 /** `work`: of all entries, tokens counting `reread` / 256 for every sequence after the first that reads them. */
 export function equalPieces(
