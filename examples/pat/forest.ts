@@ -33,16 +33,18 @@ export function buildForest(batch: Batch, sequences?: Int32Array): Forest {
   if (sequences) order.set(sequences);
   else for (let i = 0; i < n; i++) order[i] = i;
   const forest = { order, lcp: new Int32Array(n) };
-  if (n > 1) new Splitter(batch, forest).split();
+  if (n < 2) return forest;
+  if (!kept || kept.capacity < n) kept = new Splitter(n);
+  kept.split(batch, forest);
   return forest;
 }
 
+/** Its memory, for the next forest of as many sequences. */
+let kept: Splitter | undefined;
+
 /** Splits runs until every run is one sequence. What it keeps is of one run at a time. */
 class Splitter {
-  private readonly batch: Batch;
-  private readonly lists: PageLists;
-  private readonly order: Int32Array;
-  private readonly lcp: Int32Array;
+  readonly capacity: number;
   /** Runs still to split: begin and end in `order`, shared depth. */
   private readonly runs: number[] = [];
   /** [pathSize] who ends on the path of the run's first: depth * `members` + member. */
@@ -63,13 +65,9 @@ class Splitter {
   private readonly slots: Int32Array;
   private readonly moved: Int32Array;
 
-  constructor(batch: Batch, { order, lcp }: Forest) {
-    const n = order.length;
+  constructor(n: number) {
     const column = () => new Int32Array(n);
-    this.batch = batch;
-    this.lists = new PageLists(batch.pages);
-    this.order = order;
-    this.lcp = lcp;
+    this.capacity = n;
     this.path = new Float64Array(n);
     this.depth = column();
     this.key = column();
@@ -81,22 +79,31 @@ class Splitter {
     this.slots = new Int32Array(tableSize(n));
   }
 
-  split(): void {
+  split(batch: Batch, forest: Forest): void {
     const { runs } = this;
-    runs.push(0, this.order.length, 0);
+    const lists = new PageLists(batch.pages);
+    runs.length = 0;
+    runs.push(0, forest.order.length, 0);
     while (runs.length > 0) {
       const depth = runs.pop()!;
       const end = runs.pop()!;
       const begin = runs.pop()!;
-      this.leave(begin, end, depth);
+      this.leave(batch, lists, forest.order, begin, end, depth);
       this.group(end - begin);
-      this.place(begin, end);
+      this.place(forest, begin, end);
     }
   }
 
   /** Where each member leaves the first one's path. */
-  private leave(begin: number, end: number, shared: number): void {
-    const { batch, lists, order, path, depth, key } = this;
+  private leave(
+    batch: Batch,
+    lists: PageLists,
+    order: Int32Array,
+    begin: number,
+    end: number,
+    shared: number,
+  ): void {
+    const { path, depth, key } = this;
     const { page, pages, lengths, tableBegin } = batch;
     const start = Math.trunc(shared / page);
     const first = order[begin]!;
@@ -158,8 +165,8 @@ class Splitter {
     this.level = level;
   }
 
-  private place(begin: number, end: number): void {
-    const { order, lcp, path, pathSize, depth, branch, branchDepth, branchAt, branches, moved, runs } = this;
+  private place({ order, lcp }: Forest, begin: number, end: number): void {
+    const { path, pathSize, depth, branch, branchDepth, branchAt, branches, moved, runs } = this;
     const size = end - begin;
     if (branches === size - 1 && this.level) {
       // Everyone goes their own way from one token on: already in order.
