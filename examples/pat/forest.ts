@@ -4,11 +4,14 @@
  * sequences b..e-1 read together is `lcp`-arithmetic (see packers/), so the nodes themselves are only built for display
  * and for the packings of the paper.
  *
- * Built as a compressed trie over page ids with token-granular ends: a sequence may end inside another's path and inside a
- * page. Children keep the order of their first sequence, so the result depends on the batch alone, never on hashing.
- * Time O(pages compared + sequences): pages after a sequence has left every other are never read.
+ * Built run by run: the sequences of a run share a depth and the page after it, and each is compared with the first of them up to
+ * where it leaves that one's path. Those that end on the path come in order of their depth, then those that leave it, the deepest
+ * first; sequences that leave at one depth with the same page are a run in turn. Ends are token-granular: a sequence may end inside
+ * another's path and inside a page. Branches keep the order of their first sequence, so the result depends on the batch alone,
+ * never on hashing. Time O(pages compared + sequences): pages after a sequence has left every other are never read.
  */
 import type { Batch } from './batch.ts';
+import { PageLists } from './page-lists.ts';
 
 export interface Forest {
   /** [sequences] sequence ids in depth-first order. */
@@ -19,188 +22,189 @@ export interface Forest {
 
 const none = -1;
 
-/** Trie nodes as parallel arrays; node 0 is the empty root. At most 2 nodes are added per sequence. */
-class Trie {
-  readonly from: Int32Array;
-  readonly to: Int32Array;
-  /** A sequence on whose table the node's pages are read. */
-  readonly table: Int32Array;
-  /** Page id at `from`: unique among siblings. */
-  readonly key: Int32Array;
-  readonly firstChild: Int32Array;
-  readonly lastChild: Int32Array;
-  readonly next: Int32Array;
-  readonly previous: Int32Array;
-  readonly parent: Int32Array;
-  readonly firstEnd: Int32Array;
-  readonly lastEnd: Int32Array;
-  /** [sequences] the next sequence that ends at the same node. */
-  readonly nextEnd: Int32Array;
-  readonly slots: Int32Array;
-  readonly mask: number;
-  count = 1;
-
-  constructor(sequences: number) {
-    const n = 2 * sequences + 2;
-    const column = (fill: number) => new Int32Array(n).fill(fill);
-    this.from = new Int32Array(n);
-    this.to = new Int32Array(n);
-    this.table = new Int32Array(n);
-    this.key = new Int32Array(n);
-    this.firstChild = column(none);
-    this.lastChild = column(none);
-    this.next = column(none);
-    this.previous = column(none);
-    this.parent = column(none);
-    this.firstEnd = column(none);
-    this.lastEnd = column(none);
-    this.nextEnd = new Int32Array(sequences).fill(none);
-    let size = 16;
-    while (size < n + n / 2) size *= 2;
-    this.slots = new Int32Array(size).fill(none);
-    this.mask = size - 1;
-  }
-}
+/** Depths and members of a run as one number, depth * `members` + member, exact in a double. */
+const members = 0x400000;
+const mostTokens = 1 << 30;
 
 /** `sequences`: the order in which sequences are taken, which orders siblings; default as they come. */
 export function buildForest(batch: Batch, sequences?: Int32Array): Forest {
-  const trie = new Trie(batch.lengths.length);
-  for (let i = 0; i < batch.lengths.length; i++) insert(trie, batch, sequences ? sequences[i]! : i);
-  return depthFirst(trie, batch.lengths.length);
+  const n = batch.lengths.length;
+  const order = new Int32Array(n);
+  if (sequences) order.set(sequences);
+  else for (let i = 0; i < n; i++) order[i] = i;
+  const forest = { order, lcp: new Int32Array(n) };
+  if (n < 2) return forest;
+  if (!kept || kept.capacity < n) kept = new Splitter(n);
+  kept.split(batch, forest);
+  return forest;
 }
 
-function insert(t: Trie, batch: Batch, s: number): void {
-  const { page, pages } = batch;
-  const base = batch.tableBegin[s]!;
-  const length = batch.lengths[s]!;
-  let node = 0;
-  let depth = 0;
-  while (depth < length) {
-    const index = (depth / page) | 0;
-    const key = pages[base + index]!;
-    // Most often the first child, a prompt that all share: no need to hash.
-    let child = t.firstChild[node]!;
-    if (child === none || t.key[child] !== key) {
-      const slot = find(t, node, key);
-      child = t.slots[slot]!;
-      if (child === none) {
-        const leaf = create(t, depth, length, base, key);
-        append(t, node, leaf);
-        t.slots[slot] = leaf;
-        node = leaf;
-        break;
+/** Its memory, for the next forest of as many sequences. */
+let kept: Splitter | undefined;
+
+/** Splits runs until every run is one sequence. What it keeps is of one run at a time. */
+class Splitter {
+  readonly capacity: number;
+  /** Runs still to split: begin and end in `order`, shared depth. */
+  private readonly runs: number[] = [];
+  /** [pathSize] who ends on the path of the run's first: depth * `members` + member. */
+  private readonly path: Float64Array;
+  private pathSize = 0;
+  /** [run] where each member leaves the path, `none` where it ends on it; its page there; its branch. */
+  private readonly depth: Int32Array;
+  private readonly key: Int32Array;
+  private readonly branch: Int32Array;
+  /** [branches] depth, page, how many, and then where in `order` the next one goes. */
+  private readonly branchDepth: Int32Array;
+  private readonly branchKey: Int32Array;
+  private readonly branchAt: Int32Array;
+  private branches = 0;
+  /** Whether all branches have one depth. */
+  private level = true;
+  /** A hash table of branches. */
+  private readonly slots: Int32Array;
+  private readonly moved: Int32Array;
+
+  constructor(n: number) {
+    const column = () => new Int32Array(n);
+    this.capacity = n;
+    this.path = new Float64Array(n);
+    this.depth = column();
+    this.key = column();
+    this.branch = column();
+    this.branchDepth = column();
+    this.branchKey = column();
+    this.branchAt = column();
+    this.moved = column();
+    this.slots = new Int32Array(tableSize(n));
+  }
+
+  split(batch: Batch, forest: Forest): void {
+    const { runs } = this;
+    const lists = new PageLists(batch.pages);
+    runs.length = 0;
+    runs.push(0, forest.order.length, 0);
+    while (runs.length > 0) {
+      const depth = runs.pop()!;
+      const end = runs.pop()!;
+      const begin = runs.pop()!;
+      this.leave(batch, lists, forest.order, begin, end, depth);
+      this.group(end - begin);
+      this.place(forest, begin, end);
+    }
+  }
+
+  /** Where each member leaves the first one's path. */
+  private leave(
+    batch: Batch,
+    lists: PageLists,
+    order: Int32Array,
+    begin: number,
+    end: number,
+    shared: number,
+  ): void {
+    const { path, depth, key } = this;
+    const { page, pages, lengths, tableBegin } = batch;
+    const start = Math.trunc(shared / page);
+    const first = order[begin]!;
+    const table = tableBegin[first]!;
+    const length = lengths[first]!;
+    let ends = 1;
+    path[0] = length * members;
+    for (let k = 1; k < end - begin; k++) {
+      const s = order[begin + k]!;
+      const mine = tableBegin[s]!;
+      const own = lengths[s]!;
+      const stop = own < length ? own : length;
+      const last = ((stop + page - 1) / page) | 0;
+      const at = lists.mismatch(mine, table, start, last);
+      const left = at < last ? at * page : stop;
+      if (left < own) {
+        depth[k] = left;
+        key[k] = pages[mine + (at < last ? at : (left / page) | 0)]!;
+      } else {
+        depth[k] = none;
+        path[ends++] = left * members + k;
       }
     }
-    const to = t.to[child]!;
-    const stop = Math.min(to, length);
-    const last = Math.ceil(stop / page);
-    const other = t.table[child]!;
-    const i = mismatch(pages, base, other, index + 1, last);
-    const matched = i < last ? i * page : stop;
-    node = matched === to ? child : split(t, batch, find(t, node, key), child, matched);
-    depth = matched;
+    this.pathSize = ends;
   }
-  const lastEnd = t.lastEnd[node]!;
-  if (lastEnd === none) t.firstEnd[node] = s;
-  else t.nextEnd[lastEnd] = s;
-  t.lastEnd[node] = s;
-}
 
-/** The first i from `i` on where the lists at a and b differ, or `end`. Eight at a time: most runs are equal throughout. */
-function mismatch(pages: Int32Array, a: number, b: number, i: number, end: number): number {
-  while (i + 8 <= end) {
-    const x = a + i;
-    const y = b + i;
-    const low =
-      (pages[x]! ^ pages[y]!) |
-      (pages[x + 1]! ^ pages[y + 1]!) |
-      (pages[x + 2]! ^ pages[y + 2]!) |
-      (pages[x + 3]! ^ pages[y + 3]!);
-    const high =
-      (pages[x + 4]! ^ pages[y + 4]!) |
-      (pages[x + 5]! ^ pages[y + 5]!) |
-      (pages[x + 6]! ^ pages[y + 6]!) |
-      (pages[x + 7]! ^ pages[y + 7]!);
-    if ((low | high) !== 0) break;
-    i += 8;
-  }
-  while (i < end && pages[a + i] === pages[b + i]) i++;
-  return i;
-}
-
-/** Where the child of `node` whose first page is `id` is, or belongs, in the hash slots. */
-function find(t: Trie, node: number, id: number): number {
-  let slot = (Math.imul(node, 0x9e3779b1) ^ Math.imul(id, 0x85ebca6b)) >>> 0;
-  slot = (slot ^ (slot >>> 15)) & t.mask;
-  for (;;) {
-    const child = t.slots[slot]!;
-    if (child === none) return slot;
-    if (t.parent[child] === node && t.key[child] === id) return slot;
-    slot = (slot + 1) & t.mask;
-  }
-}
-
-function create(t: Trie, from: number, to: number, table: number, key: number): number {
-  const node = t.count++;
-  t.from[node] = from;
-  t.to[node] = to;
-  t.table[node] = table;
-  t.key[node] = key;
-  return node;
-}
-
-function append(t: Trie, parent: number, node: number): void {
-  const last = t.lastChild[parent]!;
-  t.parent[node] = parent;
-  t.previous[node] = last;
-  if (last === none) t.firstChild[parent] = node;
-  else t.next[last] = node;
-  t.lastChild[parent] = node;
-}
-
-/** Cuts `child` at `depth`: a new node takes its place (and hash slot) and has it as its only child. */
-function split(t: Trie, batch: Batch, slot: number, child: number, depth: number): number {
-  const top = create(t, t.from[child]!, depth, t.table[child]!, t.key[child]!);
-  const parent = t.parent[child]!;
-  const previous = t.previous[child]!;
-  const next = t.next[child]!;
-  t.parent[top] = parent;
-  t.previous[top] = previous;
-  t.next[top] = next;
-  if (previous === none) t.firstChild[parent] = top;
-  else t.next[previous] = top;
-  if (next === none) t.lastChild[parent] = top;
-  else t.previous[next] = top;
-  t.slots[slot] = top;
-  t.from[child] = depth;
-  t.next[child] = none;
-  append(t, top, child);
-  const key = batch.pages[t.table[child]! + ((depth / batch.page) | 0)]!;
-  t.key[child] = key;
-  // `child` is not in the slots any more, so this finds a free one.
-  t.slots[find(t, top, key)] = child;
-  return top;
-}
-
-/** Sequences that end at a node come before those below it. */
-function depthFirst(t: Trie, sequences: number): Forest {
-  const order = new Int32Array(sequences);
-  const lcp = new Int32Array(sequences);
-  let at = 0;
-  let shared = 0;
-  let node = 0;
-  while (node !== none) {
-    for (let s = t.firstEnd[node]!; s !== none; s = t.nextEnd[s]!) {
-      order[at] = s;
-      lcp[at++] = shared;
-      shared = t.to[node]!;
+  /** Members that leave at one depth with the same page, in the order of their first. */
+  private group(size: number): void {
+    const { depth, key, branch, branchDepth, branchKey, branchAt, slots } = this;
+    const room = tableSize(size);
+    const mask = room - 1;
+    slots.fill(0, 0, room);
+    let count = 0;
+    let level = true;
+    for (let k = 1; k < size; k++) {
+      const left = depth[k]!;
+      if (left === none) continue;
+      const page = key[k]!;
+      let slot = Math.imul(page ^ left, 0x9e3779b1);
+      slot = (slot ^ (slot >>> 15)) & mask;
+      // Slots count branches from 1.
+      let own = slots[slot]! - 1;
+      while (own !== none && (branchKey[own] !== page || branchDepth[own] !== left)) {
+        slot = (slot + 1) & mask;
+        own = slots[slot]! - 1;
+      }
+      if (own === none) {
+        own = count++;
+        slots[slot] = count;
+        branchDepth[own] = left;
+        branchKey[own] = page;
+        branchAt[own] = 0;
+        if (left !== branchDepth[0]) level = false;
+      }
+      branchAt[own] = branchAt[own]! + 1;
+      branch[k] = own;
     }
-    let next = t.firstChild[node]!;
-    if (next === none) {
-      while (node !== none && (next = t.next[node]!) === none) node = t.parent[node]!;
-      if (next !== none) shared = t.from[next]!;
-    }
-    node = next;
+    this.branches = count;
+    this.level = level;
   }
-  return { order, lcp };
+
+  private place({ order, lcp }: Forest, begin: number, end: number): void {
+    const { path, pathSize, depth, branch, branchDepth, branchAt, branches, moved, runs } = this;
+    const size = end - begin;
+    if (branches === size - 1 && this.level) {
+      // Everyone goes their own way from one token on: already in order.
+      lcp.fill(branchDepth[0]!, begin + 1, end);
+      return;
+    }
+    for (let k = 0; k < size; k++) moved[k] = order[begin + k]!;
+    if (pathSize > 1) path.subarray(0, pathSize).sort();
+    for (let i = 0; i < pathSize; i++) {
+      order[begin + i] = moved[path[i]! % members]!;
+      if (i > 0) lcp[begin + i] = Math.floor(path[i - 1]! / members);
+    }
+    const sorted = this.level ? undefined : this.deepestFirst();
+    let at = begin + pathSize;
+    for (let i = 0; i < branches; i++) {
+      const b = sorted ? sorted[i]! % members : i;
+      const count = branchAt[b]!;
+      lcp[at] = branchDepth[b]!;
+      branchAt[b] = at;
+      if (count > 1) runs.push(at, at + count, branchDepth[b]!);
+      at += count;
+    }
+    for (let k = 1; k < size; k++) {
+      if (depth[k] === none) continue;
+      const b = branch[k]!;
+      const to = branchAt[b]!;
+      order[to] = moved[k]!;
+      branchAt[b] = to + 1;
+    }
+  }
+
+  /** Branches as (most tokens - depth) * `members` + branch. Who ends on the path is placed by now, so `path` is free. */
+  private deepestFirst(): Float64Array {
+    const { path, branches, branchDepth } = this;
+    for (let b = 0; b < branches; b++) path[b] = (mostTokens - branchDepth[b]!) * members + b;
+    return path.subarray(0, branches).sort();
+  }
 }
+
+/** A power of two, at least twice as many. */
+const tableSize = (n: number): number => 1 << (32 - Math.clz32(2 * n - 1));

@@ -10,6 +10,10 @@
 #include <new>
 #include <vector>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 namespace {
 
 using Ints = std::vector<int32_t>;
@@ -41,142 +45,218 @@ struct Page {
   }
   int32_t of(int32_t token) const { return shift >= 0 ? token >> shift : token / size; }
   int32_t count(int32_t tokens) const { return of(tokens + size - 1); }
-  int32_t up(int32_t tokens) const { return count(tokens) * size; }
+  int32_t up(int32_t tokens) const { return down(tokens + size - 1); }
+  int32_t down(int32_t token) const { return shift >= 0 ? token & -size : token / size * size; }
 };
+
+// ---------------------------------------------------------------- page lists
+
+void prefetch(const int32_t *from) {
+#if defined(__GNUC__)
+  __builtin_prefetch(from);
+#else
+  (void)from;
+#endif
+}
+
+/**
+ * The first i from `i` on where lists a and b differ, or `end`. Sixteen at a time: most runs are equal throughout. `later`: a list
+ * that will be compared soon, and probably as far.
+ */
+int32_t mismatch(const int32_t *a, const int32_t *b, int32_t i, int32_t end, const int32_t *later) {
+  for (; i + 16 <= end; i += 16) {
+    prefetch(later + i);
+#if defined(__SSE2__)
+    const __m128i *x = reinterpret_cast<const __m128i *>(a + i), *y = reinterpret_cast<const __m128i *>(b + i);
+    auto same = [x, y](int k) { return _mm_cmpeq_epi32(_mm_loadu_si128(x + k), _mm_loadu_si128(y + k)); };
+    if (_mm_movemask_epi8(_mm_and_si128(_mm_and_si128(same(0), same(1)), _mm_and_si128(same(2), same(3)))) != 0xffff) break;
+#else
+    if (std::memcmp(a + i, b + i, 16 * sizeof(int32_t)) != 0) break;
+#endif
+  }
+  while (i < end && a[i] == b[i]) i++;
+  return i;
+}
+
+#if defined(__GNUC__) && defined(__x86_64__)
+/** The same where the processor has AVX2: half the instructions. */
+__attribute__((target("avx2"))) int32_t mismatch_avx2(const int32_t *a, const int32_t *b, int32_t i, int32_t end, const int32_t *later) {
+  for (; i + 16 <= end; i += 16) {
+    prefetch(later + i);
+    const __m256i *x = reinterpret_cast<const __m256i *>(a + i), *y = reinterpret_cast<const __m256i *>(b + i);
+    __m256i low = _mm256_cmpeq_epi32(_mm256_loadu_si256(x), _mm256_loadu_si256(y));
+    __m256i high = _mm256_cmpeq_epi32(_mm256_loadu_si256(x + 1), _mm256_loadu_si256(y + 1));
+    if (_mm256_movemask_epi8(_mm256_and_si256(low, high)) == -1) continue;
+    int32_t equal = _mm256_movemask_ps(_mm256_castsi256_ps(low)) | _mm256_movemask_ps(_mm256_castsi256_ps(high)) << 8;
+    return i + __builtin_ctz(~equal);
+  }
+  while (i < end && a[i] == b[i]) i++;
+  return i;
+}
+
+const auto fastest_mismatch = __builtin_cpu_supports("avx2") ? mismatch_avx2 : mismatch;
+#else
+const auto fastest_mismatch = mismatch;
+#endif
 
 // ---------------------------------------------------------------- forest
 
-struct Node {
-  int32_t from, to, table, key, first_child, last_child, next, previous, parent, first_end, last_end;
-  // Pages that it ends in or before.
-  int32_t pages;
-};
-
-struct Trie {
-  std::vector<Node> nodes;
-  Ints next_end, slots;
-  uint32_t mask = 0, shift = 0;
-  int32_t count = 0;
+/** Depth-first order and shared lengths, one run of sequences after another: forest.ts. */
+struct Forest {
+  /** begin..end - 1 of the order: sequences that share `depth` tokens and the page after them, in the order they were given. */
+  struct Run {
+    int32_t begin, end, depth;
+  };
+  /** Where a sequence of a run leaves the path of the run's first, and its page there; depth none where it ends on the path. */
+  struct Leave {
+    int32_t depth, key;
+  };
+  /** Those that leave at one depth with one page. `at`: how many, then where in the run the next one goes. */
+  struct Branch {
+    int32_t depth, key, at;
+  };
+  std::vector<Run> runs;
+  // Of a run: who ends on the path, as depth << 20 | member; and of the others, when and with whom they leave.
+  std::vector<uint64_t> path;
+  std::vector<Leave> leaves;
+  std::vector<Branch> branches;
+  Ints branch_of, members, slots, sorted;
+  int32_t path_size = 0, count = 0;
+  // Whether all branches have one depth.
+  bool level = true;
   Page page;
 
-  void reset(int32_t sequences, Page pages) {
-    page = pages;
-    size_t most = 2 * static_cast<size_t>(sequences) + 2;
-    if (nodes.size() < most) nodes.resize(most);
-    next_end.assign(sequences, none);
-    size_t size = 16;
-    while (size < most + most / 2) size *= 2;
-    slots.assign(size, none);
-    mask = static_cast<uint32_t>(size - 1);
-    shift = 32;
-    for (size_t s = size; s > 1; s >>= 1) shift--;
-    count = 0;
-    create(0, 0, 0, none);
-  }
-
-  int32_t create(int32_t from, int32_t to, int32_t table, int32_t key) {
-    nodes[count] = {from, to, table, key, none, none, none, none, none, none, none, page.count(to)};
-    return count++;
-  }
-
-  void append(int32_t parent, int32_t node) {
-    Node &p = nodes[parent];
-    nodes[node].parent = parent;
-    nodes[node].previous = p.last_child;
-    if (p.last_child == none) p.first_child = node;
-    else nodes[p.last_child].next = node;
-    p.last_child = node;
-  }
-
-  uint32_t find(int32_t node, int32_t id) const {
-    uint32_t slot = static_cast<uint32_t>(id) + static_cast<uint32_t>(node) * 0x9e3779b1u;
-    slot = (slot * 0x85ebca6bu) >> shift;
-    for (;;) {
-      int32_t child = slots[slot];
-      if (child == none) return slot;
-      const Node &c = nodes[child];
-      if (c.parent == node && c.key == id) return slot;
-      slot = (slot + 1) & mask;
+  void build(const patc_batch &b, const int32_t *sequences, Ints &order, Ints &lcp) {
+    const size_t n = static_cast<size_t>(b.sequences);
+    page = Page(b.page);
+    if (leaves.size() < n) {
+      for (Ints *list : {&branch_of, &members, &sorted}) list->resize(n);
+      path.resize(n);
+      leaves.resize(n);
+      branches.resize(n);
+    }
+    order.resize(n);
+    lcp.resize(n);
+    for (int32_t i = 0; i < b.sequences; i++) order[i] = sequences ? sequences[i] : i;
+    lcp[0] = 0;
+    runs.clear();
+    if (n > 1) runs.push_back({0, b.sequences, 0});
+    while (!runs.empty()) {
+      const Run run = runs.back();
+      runs.pop_back();
+      split(b, run, order.data() + run.begin, lcp.data() + run.begin);
     }
   }
 
-  int32_t split(const patc_batch &b, uint32_t slot, int32_t child, int32_t depth) {
-    Node &c = nodes[child];
-    int32_t top = create(c.from, depth, c.table, c.key);
-    Node &t = nodes[top];
-    t.parent = c.parent;
-    t.previous = c.previous;
-    t.next = c.next;
-    if (t.previous == none) nodes[t.parent].first_child = top;
-    else nodes[t.previous].next = top;
-    if (t.next == none) nodes[t.parent].last_child = top;
-    else nodes[t.next].previous = top;
-    slots[slot] = top;
-    c.from = depth;
-    c.key = b.pages[c.table + page.of(depth)];
-    c.next = none;
-    append(top, child);
-    slots[find(top, c.key)] = child;
-    return top;
+ private:
+  /** Who ends on the path of the run's first, as it goes down, then the branches, deepest first. */
+  void split(const patc_batch &b, const Run &run, int32_t *order, int32_t *lcp) {
+    const int32_t size = run.end - run.begin;
+    leave(b, page.of(run.depth), size, order);
+    group(size, leaves.data(), branch_of.data());
+    if (count == size - 1 && level) {
+      // Everyone goes their own way from one token on: already in order.
+      std::fill(lcp + 1, lcp + size, branches[0].depth);
+      return;
+    }
+    std::copy(order, order + size, members.data());
+    if (path_size > 1) std::sort(path.begin(), path.begin() + path_size);
+    for (int32_t i = 0; i < path_size; i++) {
+      order[i] = members[path[i] & 0xfffff];
+      if (i > 0) lcp[i] = static_cast<int32_t>(path[i - 1] >> 20);
+    }
+    if (!level) sort_branches();
+    for (int32_t i = 0, end = path_size; i < count; i++) {
+      Branch &branch = branches[level ? i : sorted[i]];
+      const int32_t begin = end;
+      end += branch.at;
+      lcp[begin] = branch.depth;
+      if (branch.at > 1) runs.push_back({run.begin + begin, run.begin + end, branch.depth});
+      branch.at = begin;
+    }
+    for (int32_t k = 1; k < size; k++)
+      if (branch_of[k] != none) order[branches[branch_of[k]].at++] = members[k];
   }
 
-  /** Returns how many pages of the sequence were looked at. */
-  int32_t insert(const patc_batch &b, int32_t s) {
-    const int32_t base = b.table_begin[s], length = b.lengths[s], *mine = b.pages + base;
-    int32_t node = 0, depth = 0, index = 0;
-    while (depth < length) {
-      int32_t key = mine[index];
-      // Most often the first child, a prompt that all share: no need to hash.
-      int32_t child = nodes[node].first_child;
-      if (child == none || nodes[child].key != key) {
-        uint32_t slot = find(node, key);
-        child = slots[slot];
-        if (child == none) {
-          int32_t leaf = create(depth, length, base, key);
-          append(node, leaf);
-          slots[slot] = leaf;
-          nodes[leaf].first_end = nodes[leaf].last_end = s;
-          return index;
-        }
-      }
-      const Node &c = nodes[child];
-      int32_t last = length >= c.to ? c.pages : page.count(length), i = index + 1;
-      const int32_t *other = b.pages + c.table;
-      // Whole runs of pages are mostly equal; memcmp reads them fastest.
-      if (i < last && std::memcmp(mine + i, other + i, sizeof(int32_t) * (last - i)) == 0) i = last;
-      while (i < last && mine[i] == other[i]) i++;
-      if (i >= last && length >= c.to) {
-        node = child;
-        depth = c.to;
-        index = page.of(depth);
+  /**
+   * Compares the pages of a run's sequences with those of its first. Apart from `group`, whose branches are hard to predict:
+   * here the processor then reads on while it still compares.
+   */
+  void leave(const patc_batch &b, int32_t start, int32_t size, const int32_t *order) {
+    constexpr int32_t ahead = 4;
+    const int32_t *lengths = b.lengths, *begins = b.table_begin, *pages = b.pages, *first = pages + begins[order[0]], end = lengths[order[0]];
+    const Page whole = page;
+    const auto differ = fastest_mismatch;
+    Leave *out = leaves.data();
+    uint64_t *ended = path.data();
+    int32_t ends = 1;
+    ended[0] = static_cast<uint64_t>(end) << 20;
+    for (int32_t k = 1; k < size; k++) {
+      const int32_t s = order[k], length = lengths[s], *mine = pages + begins[s];
+      const int32_t *later = pages + begins[order[std::min(k + ahead, size - 1)]];
+      const int32_t stop = std::min(length, end), last = whole.count(stop);
+      int32_t depth = stop, at = differ(mine, first, start, last, later);
+      if (at < last) depth = at * whole.size;
+      else at = whole.of(stop);
+      if (depth < length) {
+        out[k] = {depth, mine[at]};
         continue;
       }
-      depth = i < last ? i * page.size : length;
-      index = page.of(depth);
-      node = split(b, find(node, key), child, depth);
+      out[k] = {none, none};
+      ended[ends++] = static_cast<uint64_t>(depth) << 20 | static_cast<uint64_t>(k);
     }
-    Node &end = nodes[node];
-    if (end.last_end == none) end.first_end = s;
-    else next_end[end.last_end] = s;
-    end.last_end = s;
-    return index;
+    path_size = ends;
   }
 
-  void depth_first(Ints &order, Ints &lcp) const {
-    int32_t at = 0, shared = 0, node = 0;
-    while (node != none) {
-      for (int32_t s = nodes[node].first_end; s != none; s = next_end[s]) {
-        order[at] = s;
-        lcp[at++] = shared;
-        shared = nodes[node].to;
+  /** Branches in the order of their first sequences, by a hash table that compares depth and page. */
+  void group(int32_t size, const Leave *leave, int32_t *branch) {
+    uint32_t room = 16, shift = 28;
+    while (room < 4 * static_cast<uint32_t>(size)) room *= 2, shift--;
+    if (slots.size() < room) slots.resize(room);
+    std::fill(slots.begin(), slots.begin() + room, none);
+    int32_t *slot_of = slots.data(), found = 0;
+    Branch *list = branches.data();
+    bool same = true;
+    for (int32_t k = 1; k < size; k++) {
+      const int32_t depth = leave[k].depth, key = leave[k].key;
+      branch[k] = none;
+      if (depth == none) continue;
+      uint32_t slot = (static_cast<uint32_t>(key ^ depth) * 0x9e3779b1u) >> shift;
+      int32_t own;
+      while ((own = slot_of[slot]) != none && (list[own].key != key || list[own].depth != depth)) slot = (slot + 1) & (room - 1);
+      if (own == none) {
+        slot_of[slot] = own = found++;
+        list[own] = {depth, key, 0};
+        same &= depth == list[0].depth;
       }
-      int32_t next = nodes[node].first_child;
-      if (next == none) {
-        while (node != none && (next = nodes[node].next) == none) node = nodes[node].parent;
-        if (next != none) shared = nodes[next].from;
-      }
-      node = next;
+      list[own].at++;
+      branch[k] = own;
     }
+    count = found;
+    level = same;
+  }
+
+  /** Deepest first; of one depth, in the order of their first sequences. */
+  void sort_branches() {
+    // Most often there are a few depths.
+    constexpr int32_t most = 16;
+    int32_t depths[most], distinct = 0, at = 0;
+    for (int32_t i = 0; i < count && distinct <= most; i++) {
+      int32_t d = 0;
+      while (d < distinct && depths[d] != branches[i].depth) d++;
+      if (d == distinct && distinct++ < most) depths[d] = branches[i].depth;
+    }
+    if (distinct > most) {
+      // Who ends on the path is placed by now, so `path` is free.
+      for (int32_t i = 0; i < count; i++) path[i] = static_cast<uint64_t>(0x7fffffff - branches[i].depth) << 20 | static_cast<uint64_t>(i);
+      std::sort(path.begin(), path.begin() + count);
+      for (int32_t i = 0; i < count; i++) sorted[i] = static_cast<int32_t>(path[i] & 0xfffff);
+      return;
+    }
+    std::sort(depths, depths + distinct);
+    while (distinct-- > 0)
+      for (int32_t i = 0; i < count; i++)
+        if (branches[i].depth == depths[distinct]) sorted[at++] = i;
   }
 };
 
@@ -188,7 +268,7 @@ struct Work {
   std::vector<int64_t> before, reads;
   std::vector<std::pair<int32_t, int64_t>> steps;
   int32_t group = 1, align = 1;
-  Page page;
+  Page page, cut;
 
   void measure(const patc_batch &b) {
     batch = &b;
@@ -197,6 +277,7 @@ struct Work {
     int32_t n = b.sequences;
     group = b.q_heads / b.kv_heads;
     align = b.page * ((16 + b.page - 1) / b.page);
+    cut = Page(align);
     length.resize(n);
     shared.resize(n);
     before.resize(n + 1);
@@ -373,17 +454,19 @@ int64_t piece_count(int64_t work, int64_t limit, int64_t align, bool few) {
 
 /** Pieces of about equal work; `sink.add` for parts of entries, `sink.next` between pieces: packers/cut.ts. */
 template <class Sink>
-void equal_pieces(const Stream &s, Page page, int32_t align, int64_t work, int64_t k, int64_t reread, Sink &sink) {
-  int64_t slack = quotient(work, 8 * k), done = 0, j = 1;
+void equal_pieces(const Stream &s, Page page, Page align, int64_t work, int64_t k, int64_t reread, Sink &sink) {
+  // work * j / k for one j after another, without a division for each.
+  const int64_t step = quotient(work, k), rest = work - step * k, slack = step / 8;
+  int64_t target = step, part = rest, done = 0, j = 1;
   bool filled = false;
   for (int32_t i = s.size - 1; i >= 0; i--) {
     int32_t from = s.items[i].from, to = s.items[i].to, left = s.items[i].left, count = s.items[i].count;
     int32_t begin = page.up(from);
     int64_t weight = 256 + reread * (count - 1), size = (page.up(to) - begin) * weight / 256;
     for (; j < k; j++) {
-      int64_t target = quotient(work * j, k);
       if (target >= done + size - slack && target - done > slack) break;
-      int32_t at = target - done <= slack ? from : static_cast<int32_t>(quotient(begin + quotient((target - done) * 256, weight), align) * align);
+      int32_t at = from;
+      if (target - done > slack) at = align.down(begin + static_cast<int32_t>(weight == 256 ? target - done : quotient((target - done) * 256, weight)));
       if (at > from) {
         sink.add(from, at, left, count, at - page.up(from));
         filled = true;
@@ -391,6 +474,9 @@ void equal_pieces(const Stream &s, Page page, int32_t align, int64_t work, int64
       }
       if (filled) sink.next();
       filled = false;
+      target += step;
+      part += rest;
+      if (part >= k) part -= k, target++;
     }
     sink.add(from, to, left, count, page.up(to) - page.up(from));
     filled = true;
@@ -425,13 +511,17 @@ struct PieceWriter {
   std::vector<Tail> tails;
   std::vector<unsigned char> touched;
   std::vector<Rectangle> items;
-  int32_t per_group = 1, chunk_begin = 0, chunk_size = 0, size = 0;
+  // Rows in the order of their private entries, for packs of `turn_rows`.
+  Ints turns;
+  int32_t turn_rows = 0, per_group = 1, chunk_begin = 0, chunk_size = 0, size = 0;
   int64_t load = 0, reads = 0;
 
   void prepare(const Work &work, PackList &list, int32_t cap) {
     w = &work;
     out = &list;
     per_group = std::max(1, 16 / work.group);
+    turn_rows = 0;
+    turns.clear();
     local.resize(cap);
     tails.resize(cap);
     touched.resize(cap);
@@ -461,7 +551,7 @@ struct PieceWriter {
       const Rectangle &r = s.items[k];
       entry = put(entry, order[r.left], r.from, r.to, r.left, r.count);
     }
-    finish(entry, s.size, e - b, tokens, read);
+    finish<true>(entry, s.size, e - b, tokens, read);
   }
   void next() {
     end();
@@ -487,7 +577,7 @@ struct PieceWriter {
       if (r.count > 1) entry = put(entry, order[r.left], r.from, r.to, row, r.count), shared++;
       else tails[row] = {r.from, r.to};
     }
-    finish(entry, shared, rows, load, reads);
+    finish<false>(entry, shared, rows, load, reads);
   }
 
  private:
@@ -496,23 +586,31 @@ struct PieceWriter {
     return entry + 5;
   }
 
-  /** After its shared entries, private ones round-robin over the row groups; then the pack is complete. */
+  /** Rows round-robin over the row groups; most packs have as many as the one before. */
+  void take_turns(int32_t rows) {
+    if (turn_rows == rows) return;
+    turn_rows = rows;
+    turns.clear();
+    for (int32_t r = 0; r < per_group && r < rows; r++)
+      for (int32_t row = r; row < rows; row += per_group) turns.push_back(row);
+  }
+
+  /** After its shared entries, private ones; then the pack is complete. `whole`: private entries reach the ends of sequences. */
+  template <bool whole>
   void finish(int32_t *entry, int32_t shared, int32_t rows, int64_t tokens, int64_t read) {
     const int32_t *row_of = out->sequences.data() + out->rows, *lengths = w->batch->lengths, *begins = w->batch->table_begin;
     const Tail *tail = tails.data();
+    take_turns(rows);
     int32_t index = out->entry_count + shared, *tail_of = out->tail.data();
-    // One row group: nothing to take turns with.
-    const int32_t step = rows <= per_group ? 1 : per_group;
-    for (int32_t r = 0; r < step; r++)
-      for (int32_t row = r; row < rows; row += step) {
-        const Tail t = tail[row];
-        if (t.to == 0) continue;
-        int32_t sequence = row_of[row];
-        if (t.to == lengths[sequence]) tail_of[sequence] = index;
-        index++;
-        entry[0] = begins[sequence], entry[1] = t.from, entry[2] = t.to, entry[3] = row, entry[4] = 1;
-        entry += 5;
-      }
+    for (const int32_t row : turns) {
+      const Tail t = tail[row];
+      if (t.to == 0) continue;
+      int32_t sequence = row_of[row];
+      if (whole || t.to == lengths[sequence]) tail_of[sequence] = index;
+      index++;
+      entry[0] = begins[sequence], entry[1] = t.from, entry[2] = t.to, entry[3] = row, entry[4] = 1;
+      entry += 5;
+    }
     out->entry_count = index;
     out->rows += rows;
     out->close(tokens, read);
@@ -589,10 +687,10 @@ struct Tally {
     int64_t above = 0;
     int bucket = buckets - 1;
     for (int64_t k = 1;; k++) {
-      int64_t rank = k * units / kv_heads;
+      int64_t rank = quotient(k * units, kv_heads);
       if (rank >= packs()) return most;
       while (above + counts[bucket] <= rank) above += counts[bucket--];
-      most = std::max(most, (k + 1) * (sums[bucket] / counts[bucket] + overhead));
+      most = std::max(most, (k + 1) * (quotient(sums[bucket], counts[bucket]) + overhead));
     }
   }
 };
@@ -784,7 +882,7 @@ struct Packer {
       tally.room(runs - r + k);
       stream.fill(*w, b, ends[r]);
       partials.begin(ends[r] - b, reread);
-      equal_pieces(stream, w->page, w->align, work, k, reread, partials);
+      equal_pieces(stream, w->page, w->cut, work, k, reread, partials);
       rows += partials.end();
     }
     int64_t heaviest = tally.heaviest(costs->c.units, w->batch->kv_heads, overhead);
@@ -954,7 +1052,7 @@ struct Packer {
       writer.begin(b, ends[r]);
       writer.add_empty();
       if (span > 0) fixed_pieces(stream, w->page, span, writer);
-      else equal_pieces(stream, w->page, w->align, work, k, reread, writer);
+      else equal_pieces(stream, w->page, w->cut, work, k, reread, writer);
       writer.end();
     }
   }
@@ -1063,7 +1161,7 @@ struct patc_planner {
   Costs given, costs;
   int64_t span = 0, invariant_n = 0;
   int32_t group = 0;
-  Trie trie;
+  Forest forest;
   Work work[2];
   Packer packer;
   PackList list;
@@ -1095,27 +1193,6 @@ struct patc_planner {
     return true;
   }
 
-  static void prefetch(const int32_t *from, int32_t count) {
-#if defined(__GNUC__)
-    for (int32_t i = 0; i <= count && i < 512; i += 16) __builtin_prefetch(from + i);
-#else
-    (void)from, (void)count;
-#endif
-  }
-
-  void forest(const patc_batch &b, const int32_t *sequences, Work &w) {
-    trie.reset(b.sequences, Page(b.page));
-    int32_t depth = 0, ahead = b.sequences > 2048 ? 16 : 0;
-    for (int32_t i = 0; i < b.sequences; i++) {
-      // Page lists that come from memory: what this sequence has to read, a later one probably must too.
-      if (ahead > 0 && i + ahead < b.sequences) prefetch(b.pages + b.table_begin[sequences ? sequences[i + ahead] : i + ahead], depth);
-      depth = trie.insert(b, sequences ? sequences[i] : i);
-    }
-    w.order.resize(b.sequences);
-    w.lcp.resize(b.sequences);
-    trie.depth_first(w.order, w.lcp);
-  }
-
   void plan(const patc_batch &b) {
     planned = false;
     int32_t n = b.sequences;
@@ -1125,7 +1202,7 @@ struct patc_planner {
     tile_of.clear();
     work[0].order.clear();
     if (n > 0) {
-      forest(b, nullptr, work[0]);
+      forest.build(b, nullptr, work[0].order, work[0].lcp);
       if (span > 0) exact = work[0].lcp;
       if (span > 0)
         for (int32_t &shared : work[0].lcp) shared = static_cast<int32_t>(shared / invariant_n * invariant_n);
@@ -1158,7 +1235,7 @@ struct patc_planner {
       for (int32_t i = 0; i < n; i++)
         sequence[i] = kind == 0 ? rising[i] : kind == 1 ? rising[n - 1 - i] : rising[i % 2 == 0 ? i >> 1 : n - 1 - (i >> 1)];
       Work &other = work[1 - best];
-      forest(b, sequence.data(), other);
+      forest.build(b, sequence.data(), other.order, other.lcp);
       other.measure(b);
       packer.prepare(other, costs);
       Choice second = packer.choose(true, choice);
@@ -1267,9 +1344,13 @@ bool valid(const patc_batch *b) {
       b->q_heads % b->kv_heads != 0)
     return false;
   if (b->sequences > 0 && (!b->lengths || !b->table_begin)) return false;
-  bool ok = true;
-  for (int32_t s = 0; s < b->sequences; s++) ok &= b->lengths[s] >= 0 && b->lengths[s] <= 1 << 30 && b->table_begin[s] >= 0;
-  return ok;
+  // The top bit of any is set: a negative length, one above 2^30, or a negative place in `pages`.
+  uint32_t bad = 0;
+  for (int32_t s = 0; s < b->sequences; s++) {
+    const uint32_t length = static_cast<uint32_t>(b->lengths[s]);
+    bad |= length | ((1u << 30) - length) | static_cast<uint32_t>(b->table_begin[s]);
+  }
+  return bad >> 31 == 0;
 }
 
 }  // namespace

@@ -3,14 +3,13 @@
  * within an eighth of a piece, else on an aligned token. `pieces` calls `add` for every (part of an) entry, and `next`
  * between pieces; it is used dry, to score, and to write.
  */
+import { roundDown, roundUp } from './round.ts';
 import type { Stream } from './stream.ts';
 
 export interface PieceSink {
   add(from: number, to: number, left: number, count: number, load: number): void;
   next(): void;
 }
-
-const roundUp = (x: number, page: number): number => Math.ceil(x / page) * page;
 
 /** `work`: of all entries, tokens counting `reread` / 256 for every sequence after the first that reads them. */
 export function equalPieces(
@@ -22,7 +21,12 @@ export function equalPieces(
   reread: number,
   sink: PieceSink,
 ): void {
-  const slack = Math.floor(work / (8 * k));
+  // floor(work * j / k) for one j after another, without a division for each.
+  const step = Math.floor(work / k);
+  const rest = work - step * k;
+  const slack = Math.floor(step / 8);
+  let target = step;
+  let part = rest;
   let done = 0;
   let j = 1;
   let filled = false;
@@ -34,13 +38,16 @@ export function equalPieces(
     const begin = roundUp(from, page);
     // Of a token of this entry, in 1/256.
     const weight = 256 + reread * (count - 1);
-    const size = Math.floor(((roundUp(to, page) - begin) * weight) / 256);
+    const tokens = roundUp(to, page) - begin;
+    const size = weight === 256 ? tokens : Math.floor((tokens * weight) / 256);
     for (; j < k; j++) {
-      const target = Math.floor((work * j) / k);
       // A target near this entry's end is taken at the start of the next.
       if (target >= done + size - slack && target - done > slack) break;
-      const tokens = Math.floor(((target - done) * 256) / weight);
-      const at = target - done <= slack ? from : Math.floor((begin + tokens) / align) * align;
+      let at = from;
+      if (target - done > slack) {
+        const more = target - done;
+        at = roundDown(begin + (weight === 256 ? more : Math.floor((more * 256) / weight)), align);
+      }
       if (at > from) {
         sink.add(from, at, left, count, at - roundUp(from, page));
         filled = true;
@@ -48,6 +55,12 @@ export function equalPieces(
       }
       if (filled) sink.next();
       filled = false;
+      target += step;
+      part += rest;
+      if (part >= k) {
+        part -= k;
+        target++;
+      }
     }
     sink.add(from, to, left, count, roundUp(to, page) - roundUp(from, page));
     filled = true;

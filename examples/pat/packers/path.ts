@@ -5,7 +5,7 @@
  * is why they need no search of their own.
  */
 import type { PlanCosts } from '../cost.ts';
-import type { PackList } from '../packlist.ts';
+import { entryInts, type PackList } from '../packlist.ts';
 import { cheaper, pieceCount, Scorer, type Choice, type Kind } from './candidate.ts';
 import { chunk } from './chunk.ts';
 import { equalPieces, fixedPieces, type PieceSink } from './cut.ts';
@@ -127,6 +127,9 @@ export class PathPacker {
     const limit = choice.early ? choice.limit : 0;
     const runs = chunk(w, choice.cap, limit, overheadTokens(shape), reread, ends);
     const writer = new PieceWriter(w, out, scorer.largestCap);
+    // What uncut packs take: a row and its own entry for every sequence, and a few shared ones.
+    out.sequences.reserve(w.length.length);
+    out.entries.reserve(entryInts * (w.length.length + 4 * runs));
     for (let r = 0, b = 0; r < runs; r++) {
       const e = ends[r]!;
       const load = pathLoad(w, b, e);

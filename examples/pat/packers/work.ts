@@ -10,6 +10,7 @@
 import type { Batch } from '../batch.ts';
 import type { TileCost } from '../cost.ts';
 import type { Forest } from '../forest.ts';
+import { roundUp } from './round.ts';
 
 export interface Work {
   readonly batch: Batch;
@@ -41,8 +42,8 @@ export function measure(batch: Batch, forest: Forest): Work {
   let sum = 0;
   let all = 0;
   for (let i = 0; i < n; i++) {
-    const whole = (((lengths[order[i]!]! + page - 1) / page) | 0) * page;
-    const common = (((lcp[i]! + page - 1) / page) | 0) * page;
+    const whole = roundUp(lengths[order[i]!]!, page);
+    const common = roundUp(lcp[i]!, page);
     length[i] = whole;
     shared[i] = common;
     before[i + 1] = sum += whole - common;

@@ -39,6 +39,19 @@ describe('prefix forest', () => {
     expect([...buildForest(batch).lcp]).toEqual([0, 0]);
   });
 
+  it('finds the page at which a sequence leaves, wherever it is, and puts the deepest first', () => {
+    const pages = Array.from({ length: 200 }, (_, i) => i);
+    const others = Array.from({ length: 200 }, (_, k) => (k * 7) % 200);
+    const batch = batchOf(2, [
+      { length: 400, pages },
+      ...others.map((at) => ({ length: 400, pages: pages.map((id, i) => (i < at ? id : 1000 + id)) })),
+    ]);
+    const { order, lcp } = buildForest(batch);
+    const deepest = [...others.keys()].sort((a, b) => others[b]! - others[a]!);
+    expect([...order]).toEqual([0, ...deepest.map((k) => k + 1)]);
+    expect([...lcp]).toEqual([0, ...deepest.map((k) => 2 * others[k]!)]);
+  });
+
   it('agrees with comparing every pair of neighbours token by token, on 200 random forests', () => {
     for (let seed = 0; seed < 200; seed++) {
       const { input, heads } = generateForest(seed);

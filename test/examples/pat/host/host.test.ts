@@ -73,6 +73,18 @@ describe.skipIf(!hasCompiler)('C++ planner', () => {
     expect(results.filter((r) => r === 1).length).toBeGreaterThan(100);
   });
 
+  it('finds the page at which a sequence leaves, wherever it is', () => {
+    const pages = [...Array(150).keys()];
+    const leaves = pages.map((k) => (k * 7) % 150);
+    const sequences = [pages, ...leaves.map((at) => pages.map((id, i) => (i < at ? id : 1000 + id)))];
+    const cases = [1, 2, 3].map((page): Case => {
+      const input = { page, sequences: sequences.map((list) => ({ length: 149 * page + 1, pages: list })) };
+      const batch = makeBatch(input, heads('32/8'));
+      return { costs: costsFor(batch), span: 0, steps: [{ batch, repair: false }] };
+    });
+    equalToTypeScript(cases);
+  });
+
   it('plans large forests alike', () => {
     const cases = [1500, 5000].map((sequences, i): Case => {
       const input = {
