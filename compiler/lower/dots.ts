@@ -44,8 +44,11 @@ function inPlace(ctx: Context, op: DotOp, layout: Layout): RegTile | undefined {
     const { op: def, region } = analysis.definition(v);
     if (analysis.usesOf(v).length !== 1 || region !== analysis.regionOf.get(op)) return false;
     if (def?.op === 'rows') return carried(def.inits[def.results.indexOf(v)]!);
-    const owner = analysis.owner.get(region)?.op;
-    return def === undefined && (owner === 'for' || owner === 'ragged');
+    const owner = analysis.owner.get(region);
+    // A predicated region adds nothing to the rows that it leaves alone.
+    const updates =
+      owner?.op === 'for' || owner?.op === 'ragged' || (owner?.op === 'rows' && owner.predicated);
+    return def === undefined && updates;
   };
   return carried(acc) ? regTile(ctx, acc) : undefined;
 }

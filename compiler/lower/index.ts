@@ -14,6 +14,7 @@ import { Analysis } from './analysis.ts';
 import { LayoutPlan } from './assign-layouts.ts';
 import { insertBarriers } from './barriers.ts';
 import { Context, regTypeOf } from './context.ts';
+import { lateWaits } from './late-waits.ts';
 import { lowerOps } from './regions.ts';
 import { copiesChunks, ringBlocks, roleRegisters, withProducer } from './ring.ts';
 
@@ -38,7 +39,7 @@ export function lowerOptimised(optimised: Kernel, target: Target): ThreadKernel 
   const { stmts } = ctx.emitter.open({ region: optimised.body }, () => lowerOps(ctx, optimised.body));
   const sharedBytes = allocateShared(ctx.shared, stmts, ctx.ring ? ctx.managed : undefined);
   if (sharedBytes > target.sharedBytes) overflow(optimised, target, ctx.shared, sharedBytes);
-  const ordered = insertBarriers(stmts, ctx.managed, exchangedTensors(optimised));
+  const ordered = lateWaits(insertBarriers(stmts, ctx.managed, exchangedTensors(optimised)));
   // Registers change hands by warpgroups: the producers are a whole one then, of which some warps idle.
   const copiers = ctx.ring ? 32 * ctx.ring.producers : 0;
   const threads = plan.threads + (ctx.wgmma ? 128 * Math.ceil(copiers / 128) : copiers);

@@ -94,7 +94,12 @@ export function assignYields(
   carried: readonly Carried[],
   inside?: (p: Point) => Expr,
 ): void {
-  const next = region.yields.map((y, i): (() => void) | undefined => {
+  const next: ((() => void) | undefined)[] = [];
+  for (const i of issueOrder(ctx, region)) next[i] = evaluated(i);
+  for (const f of next) f?.();
+
+  function evaluated(i: number): (() => void) | undefined {
+    const y = region.yields[i]!;
     const c = carried[i]!;
     if (c.kind === 'scalar') {
       const value = scalar(ctx, y);
@@ -116,8 +121,17 @@ export function assignYields(
         const kept = inside ? select(inside(p), value, element(c.tile.var, at)) : value;
         ctx.emitter.assign(c.tile.var, kept, at);
       });
-  });
-  for (const f of next) f?.();
+  }
+}
+
+/** Yields by index: products that run by themselves come first, and the others while they do (see late-waits.ts). */
+function issueOrder(ctx: Context, region: Region): number[] {
+  const ofItself = (i: number): boolean => {
+    const { op } = ctx.analysis.definition(region.yields[i]!);
+    return op?.op === 'dot' && ctx.plan.block.dots.get(op)?.kind === 'wgmma';
+  };
+  const all = region.yields.map((_, i) => i);
+  return [...all.filter(ofItself), ...all.filter((i) => !ofItself(i))];
 }
 
 function lowerLoop(ctx: Context, op: ForOp | RaggedOp): void {

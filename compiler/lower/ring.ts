@@ -123,8 +123,12 @@ export function ringConsumer(ctx: Context, ring: Ring, params: readonly Value[])
       const freed = release(varRef(before), ge(varRef(before), 0));
       scope.stmts.splice(0, Infinity, ...stmts.slice(0, waited), ...freed, ...stmts.slice(waited));
       ctx.emitter.assign(before, slot);
-    } else for (const s of release(slot)) ctx.emitter.emit(s);
-    it.advance();
+      it.advance();
+    } else {
+      // While the last product may still run; a stage is free when it has.
+      it.advance();
+      for (const s of release(slot)) ctx.emitter.emit(s);
+    }
     at.advance();
   });
   if (deferred) ctx.emitter.emit(declare(span, before, constI(-1)));

@@ -416,9 +416,8 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
           }
         }
       }
-      // kernel.ts:73
-      float sum_2[2];
-      float sum_3[2];
+      // kernel.ts:74
+      unsigned a[32];
       // kernel.ts:70
       float weights[64];
       #pragma unroll
@@ -431,7 +430,29 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
           }
         }
       }
+      // kernel.ts:74
+      #pragma unroll
+      for (int kk = 0; kk < 8; ++kk) {
+        a[kk * 4] = pack_f16(weights[kk * 8], weights[kk * 8 + 1]);
+        a[kk * 4 + 1] = pack_f16(weights[kk * 8 + 2], weights[kk * 8 + 3]);
+        a[kk * 4 + 2] = pack_f16(weights[kk * 8 + 4], weights[kk * 8 + 5]);
+        a[kk * 4 + 3] = pack_f16(weights[kk * 8 + 6], weights[kk * 8 + 7]);
+      }
+      wgmma_hold(acc);
+      wgmma_hold(a);
+      wgmma_fence();
+      wgmma_m64n128k16_f16_kn<true>(acc, a[0], a[1], a[2], a[3], wgmma_operand<16384, 1024>(values_address + stage * 32768, 0));
+      wgmma_m64n128k16_f16_kn<true>(acc, a[4], a[5], a[6], a[7], wgmma_operand<16384, 1024>(values_address + stage * 32768, 2048));
+      wgmma_m64n128k16_f16_kn<true>(acc, a[8], a[9], a[10], a[11], wgmma_operand<16384, 1024>(values_address + stage * 32768, 4096));
+      wgmma_m64n128k16_f16_kn<true>(acc, a[12], a[13], a[14], a[15], wgmma_operand<16384, 1024>(values_address + stage * 32768, 6144));
+      wgmma_m64n128k16_f16_kn<true>(acc, a[16], a[17], a[18], a[19], wgmma_operand<16384, 1024>(values_address + stage * 32768, 8192));
+      wgmma_m64n128k16_f16_kn<true>(acc, a[20], a[21], a[22], a[23], wgmma_operand<16384, 1024>(values_address + stage * 32768, 10240));
+      wgmma_m64n128k16_f16_kn<true>(acc, a[24], a[25], a[26], a[27], wgmma_operand<16384, 1024>(values_address + stage * 32768, 12288));
+      wgmma_m64n128k16_f16_kn<true>(acc, a[28], a[29], a[30], a[31], wgmma_operand<16384, 1024>(values_address + stage * 32768, 14336));
+      wgmma_commit();
       // kernel.ts:73
+      float sum_2[2];
+      float sum_3[2];
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         sum_3[i] = weights[i * 2];
@@ -464,28 +485,6 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
         sum_2[i] = sum[i] + sum_3[i];
       }
       // kernel.ts:74
-      unsigned a[32];
-      #pragma unroll
-      for (int kk = 0; kk < 8; ++kk) {
-        a[kk * 4] = pack_f16(weights[kk * 8], weights[kk * 8 + 1]);
-        a[kk * 4 + 1] = pack_f16(weights[kk * 8 + 2], weights[kk * 8 + 3]);
-        a[kk * 4 + 2] = pack_f16(weights[kk * 8 + 4], weights[kk * 8 + 5]);
-        a[kk * 4 + 3] = pack_f16(weights[kk * 8 + 6], weights[kk * 8 + 7]);
-      }
-      wgmma_hold(acc);
-      wgmma_hold(a);
-      wgmma_fence();
-      wgmma_m64n128k16_f16_kn<true>(acc, a[0], a[1], a[2], a[3], wgmma_operand<16384, 1024>(values_address + stage * 32768, 0));
-      wgmma_m64n128k16_f16_kn<true>(acc, a[4], a[5], a[6], a[7], wgmma_operand<16384, 1024>(values_address + stage * 32768, 2048));
-      wgmma_m64n128k16_f16_kn<true>(acc, a[8], a[9], a[10], a[11], wgmma_operand<16384, 1024>(values_address + stage * 32768, 4096));
-      wgmma_m64n128k16_f16_kn<true>(acc, a[12], a[13], a[14], a[15], wgmma_operand<16384, 1024>(values_address + stage * 32768, 6144));
-      wgmma_m64n128k16_f16_kn<true>(acc, a[16], a[17], a[18], a[19], wgmma_operand<16384, 1024>(values_address + stage * 32768, 8192));
-      wgmma_m64n128k16_f16_kn<true>(acc, a[20], a[21], a[22], a[23], wgmma_operand<16384, 1024>(values_address + stage * 32768, 10240));
-      wgmma_m64n128k16_f16_kn<true>(acc, a[24], a[25], a[26], a[27], wgmma_operand<16384, 1024>(values_address + stage * 32768, 12288));
-      wgmma_m64n128k16_f16_kn<true>(acc, a[28], a[29], a[30], a[31], wgmma_operand<16384, 1024>(values_address + stage * 32768, 14336));
-      wgmma_commit();
-      wgmma_wait<0>();
-      wgmma_hold(acc);
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         max_2[i] = max_3[i];
@@ -495,11 +494,15 @@ prefill(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restr
         sum[i] = sum_2[i];
       }
       // kernel.ts:56
+      at = at + 128;
+      // kernel.ts:74
+      wgmma_wait<0>();
+      wgmma_hold(acc);
+      // kernel.ts:56
       __syncwarp();
       if (thread % 32 == 0) {
         mbarrier_arrive(ring_barriers_address + (stage * 8 + 24));
       }
-      at = at + 128;
       parity = stage == 2 ? parity ^ 1 : parity;
       stage = stage == 2 ? 0 : stage + 1;
     }
