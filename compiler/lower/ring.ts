@@ -125,9 +125,11 @@ export function ringConsumer(ctx: Context, ring: Ring, params: readonly Value[])
       ctx.emitter.assign(before, slot);
       it.advance();
     } else {
-      // While the last product may still run; a stage is free when it has.
+      const freed = release(slot);
+      // Ahead of the wait for a product that still runs; else the sooner the producer has its stage back the better.
+      if (!ctx.wgmma) for (const s of freed) ctx.emitter.emit(s);
       it.advance();
-      for (const s of release(slot)) ctx.emitter.emit(s);
+      if (ctx.wgmma) for (const s of freed) ctx.emitter.emit(s);
     }
     at.advance();
   });
