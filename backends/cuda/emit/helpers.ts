@@ -1,8 +1,8 @@
 /**
  * Device functions that emitted kernels call: one PTX instruction each, with a readable name. Only the ones that a file
  * uses are written into it. No header is needed: halves are their bits, and conversions are PTX `cvt`.
- * Source of every instruction: PTX ISA 8.x; all of them exist on sm_80, but for tensor copies, expect_tx and the proxy fence (sm_90), and those
- * of warpgroup.ts (sm_90a).
+ * Source of every instruction: PTX ISA 8.x; all of them exist on sm_80, but for tensor copies, expect_tx, the proxy fence and the wait
+ * for a predecessor (sm_90), and those of warpgroup.ts (sm_90a).
  */
 import { isWgmma, warpgroupHelpers, wgmma, type WgmmaHelper } from './warpgroup.ts';
 
@@ -136,6 +136,8 @@ __device__ __forceinline__ float divide(float a, float b) {
   asm volatile("{ .reg .b64 state; mbarrier.arrive.expect_tx.shared.b64 state, [%0], %1; }" :: "r"(barrier), "r"(bytes) : "memory");
 }`,
   proxy_fence: `__device__ __forceinline__ void proxy_fence() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }`,
+  wait_for_predecessor: `// A kernel that was launched early waits here for the one before it to end; otherwise it costs nothing.
+__device__ __forceinline__ void wait_for_predecessor() { asm volatile("griddepcontrol.wait;" ::: "memory"); }`,
   tensor_map: `// A tensor map: 128 bytes that the driver encodes and the copy engine reads.
 struct alignas(64) tensor_map { unsigned long long words[16]; };
 __device__ __forceinline__ void prefetch_tensor_map(const tensor_map *map) {

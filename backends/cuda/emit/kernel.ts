@@ -1,4 +1,5 @@
 /** One Thread IR kernel as a `extern "C" __global__` function. */
+import { findTarget } from '../../../compiler/target.ts';
 import type { GlobalBuffer, SharedBuffer, TensorMap, ThreadKernel } from '../../../compiler/thread/nodes.ts';
 import { tensorMapsOf, walkStmts } from '../../../compiler/thread/walk.ts';
 import { Expressions, typeNames } from './expression.ts';
@@ -25,6 +26,10 @@ export const memoryTypes: Record<GlobalBuffer['element'], string> = {
   i32: 'int',
   u32: 'unsigned',
 };
+
+/** Whether a kernel may be launched while the one before it still runs (programmatic dependent launch, sm_90). */
+export const launchesEarly = (kernel: ThreadKernel): boolean =>
+  findTarget(kernel.target)?.features.hopper === true;
 
 /** What the kernel reads of its coordinates, and whether shared memory is addressed as a number or through C pointers. */
 function needs(kernel: ThreadKernel): {
@@ -144,6 +149,11 @@ export function emitKernel(
       use('tensor_map');
       const fetch = [...tensorMaps.values()].map((name) => `prefetch_tensor_map(&${name});`);
       writer.line(`if (threadIdx.x == 0) { ${fetch.join(' ')} }`);
+    }
+    // Before the first access of memory that an earlier kernel may write.
+    if (launchesEarly(kernel)) {
+      use('wait_for_predecessor');
+      writer.line('wait_for_predecessor();');
     }
     const shared = (map: ReadonlyMap<number, string>, b: SharedBuffer): string => {
       const found = map.get(b.id);

@@ -113,7 +113,8 @@ export class CudaDevice implements Device {
         if (!kept) owned.push(allocation);
         memory.set(buffer.name, allocation);
       }
-      for (const launch of request.launches) launches.push(prepare(this.gpu, launch, loaded, memory));
+      for (const launch of request.launches)
+        launches.push(prepare(this.gpu, launch, loaded, memory, launches.length > 0));
       return await use({
         loaded,
         launches,
@@ -174,6 +175,7 @@ export function prepare(
   launch: LaunchRequest,
   loaded: readonly LoadedKernel[],
   memory: ReadonlyMap<string, Allocation>,
+  follows: boolean,
 ): Launch {
   const kernel = loaded[launch.kernel];
   if (!kernel) return fail('PAT0708', `launch of kernel ${launch.kernel}, of ${loaded.length}`);
@@ -192,7 +194,7 @@ export function prepare(
       return fail('PAT0708', `kernel ${kernel.kernel.name} is launched without buffer ${b.name}`);
     addresses[b.name] = allocation.address;
   }
-  return new Launch(gpu, kernel, launch.grid, addresses, launch.scalars);
+  return new Launch(gpu, kernel, launch.grid, addresses, launch.scalars, follows);
 }
 
 const resourcesOf = (k: LoadedKernel): KernelResources => ({

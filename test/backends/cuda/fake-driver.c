@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static long live_memory, live_streams, live_events, live_graphs, live_execs, live_modules, live_contexts, launches;
+static long live_memory, live_streams, live_events, live_graphs, live_execs, live_modules, live_contexts, launches, early;
 static int capturing, captured;
 
 struct function { char name[64]; int shared; };
@@ -26,7 +26,7 @@ static int failing(const char *name) {
 
 /* How many things of each kind are alive, and how many kernels ran. */
 void fakeCounts(long *out) {
-  long counts[8] = {live_memory, live_streams, live_events, live_graphs, live_execs, live_modules, live_contexts, launches};
+  long counts[9] = {live_memory, live_streams, live_events, live_graphs, live_execs, live_modules, live_contexts, launches, early};
   memcpy(out, counts, sizeof counts);
 }
 
@@ -106,9 +106,11 @@ int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void *function, int
   return 0;
 }
 
+struct attribute { int id, padding, value, rest[15]; };
 struct config {
   unsigned gx, gy, gz, bx, by, bz, shared;
-  void *stream, *attributes;
+  void *stream;
+  const struct attribute *attributes;
   unsigned count;
 };
 int cuLaunchKernelEx(const struct config *c, void *function, void **params, void **extra) {
@@ -116,7 +118,10 @@ int cuLaunchKernelEx(const struct config *c, void *function, void **params, void
   ENTER("cuLaunchKernelEx");
   if (!c->stream) return 400;
   if (extra || c->gy != 1 || c->gz != 1 || c->by != 1 || c->bz != 1 || (int)c->shared > f->shared) return 1;
-  if (c->attributes || c->count) return 1;
+  // One attribute at most: programmatic stream serialisation, allowed.
+  if (c->count > 1 || !c->attributes != !c->count) return 1;
+  if (c->count && (c->attributes->id != 6 || c->attributes->value != 1)) return 1;
+  early += c->count;
   if (capturing) { captured++; return 0; }
   launches++;
   if (strcmp(f->name, "vector_add") == 0) {

@@ -35,13 +35,27 @@ export interface Counts {
   readonly modules: number;
   readonly contexts: number;
   readonly launches: number;
+  /** Of these, calls that allow a launch before the kernel ahead of it has ended. */
+  readonly early: number;
 }
 
 export function counts(): Counts {
-  const out = new BigInt64Array(8);
+  const out = new BigInt64Array(9);
   koffi().load(fakeLibrary()).func('void fakeCounts(_Out_ int64_t *out)')(out);
-  const [memory, streams, events, graphs, executables, modules, contexts, launches] = [...out].map(Number);
-  return { memory, streams, events, graphs, executables, modules, contexts, launches } as Counts;
+  const [memory, streams, events, graphs, executables, modules, contexts, launches, early] = [...out].map(
+    Number,
+  );
+  return {
+    memory,
+    streams,
+    events,
+    graphs,
+    executables,
+    modules,
+    contexts,
+    launches,
+    early,
+  } as Counts;
 }
 
 /** A device on the stand-in; its compiler makes "cubins" that the stand-in accepts. */

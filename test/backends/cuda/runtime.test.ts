@@ -48,7 +48,8 @@ describe.skipIf(!compiler)('on the stand-in driver', () => {
     delete process.env['FAKE_CUDA_MAJOR'];
   });
 
-  const alive = (): number[] => Object.entries(counts()).flatMap(([k, v]) => (k === 'launches' ? [] : [v]));
+  const alive = (): number[] =>
+    Object.entries(counts()).flatMap(([k, v]) => (k === 'launches' || k === 'early' ? [] : [v]));
 
   it('runs, poisons outputs, times, and leaves nothing behind', async () => {
     const device = fakeDevice();
@@ -138,6 +139,22 @@ describe.skipIf(!compiler)('on the stand-in driver', () => {
     expect(await code(() => device.run(missing))).toContain('without buffer out');
     await device.close();
     expect(alive()).toEqual([0, 0, 0, 0, 0, 0, 0]);
+  });
+
+  it('launches a kernel early where it follows another one and waits for it by itself', async () => {
+    const device = fakeDevice();
+    const hopper = { ...vectorAdd(), target: 'cuda:sm_90a' };
+    const again = { ...request().launches[0]!, buffers: { a: 'sum', b: 'right', out: 'sum' } };
+    const three = (kernel: ReturnType<typeof vectorAdd>) =>
+      device.run(request({ kernels: [kernel], launches: [request().launches[0]!, again, again] }));
+    const before = counts();
+    const result = await three(hopper);
+    expect(counts().early - before.early).toBe(2);
+    expect(result.outputs.get('sum')![3]).toBeCloseTo(3 + 3 / 4);
+    await three(vectorAdd());
+    expect(counts().early - before.early).toBe(2);
+    expect(counts().launches - before.launches).toBe(6);
+    await device.close();
   });
 
   it.each([

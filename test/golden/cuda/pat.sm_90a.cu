@@ -59,6 +59,8 @@ __device__ __forceinline__ void cp_async_commit() { asm volatile("cp.async.commi
 template <int pending> __device__ __forceinline__ void cp_async_wait() {
   asm volatile("cp.async.wait_group %0;" :: "n"(pending) : "memory");
 }
+// A kernel that was launched early waits here for the one before it to end; otherwise it costs nothing.
+__device__ __forceinline__ void wait_for_predecessor() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 
 // pat_forward: 128 threads, 114688 bytes of shared memory
 //   spec: headDim=128 group=4 kvHeads=8 page=16 dtype=f16
@@ -76,6 +78,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   const unsigned keys_address = arena_address + 0u;
   const unsigned values_address = arena_address + 49152u;
   const unsigned queries_address = arena_address + 98304u;
+  wait_for_predecessor();
   // forward.ts:53
   int pid = block_y * 32768 + block_x;
   // forward.ts:55
@@ -856,6 +859,7 @@ pat_merge(const float *__restrict__ partialOut, const float *__restrict__ partia
   extern __shared__ __align__(128) unsigned char arena[];
   unsigned char *const max_partials = arena + 0;
   unsigned char *const sum_partials = arena + 0;
+  wait_for_predecessor();
   // merge.ts:30
   float max_2 = -INF;
   float sum = 0.0f;
