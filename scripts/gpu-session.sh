@@ -101,7 +101,7 @@ sanitize() {
 
 profile() {
   command -v ncu >/dev/null || { echo 'ncu is not installed'; return 77; }
-  local result failed=0 n=0 over
+  local result failed=0 n=0 over reports=()
   result=$(find "$out" -maxdepth 1 -name 'cuda-*-fig10.json' | head -n 1)
   [[ -n $result ]] || { echo 'fig10 left no result to choose from'; return 1; }
   while IFS=$'\t' read -r row over; do
@@ -110,8 +110,11 @@ profile() {
     ncu --set full --kernel-name regex:pat_ --force-overwrite --export "$out/ncu-$n" \
       node bin/patc.js bench --suite fig10 --filter "^$row " --repeats 0 --out "$out/ncu-runs" </dev/null || failed=1
     ncu --import "$out/ncu-$n.ncu-rep" --page details >"$out/ncu-$n.txt" || failed=1
+    ncu --import "$out/ncu-$n.ncu-rep" --page raw --csv >"$out/ncu-$n.csv" || failed=1
+    reports+=("$row=$out/ncu-$n.csv")
   done < <(worst "$result")
   ((n > 0)) || { echo "no timed row in $result"; return 1; }
+  node scripts/ncu-report.ts "$out/ncu.json" "${reports[@]}" || failed=1
   return $failed
 }
 worst() {
