@@ -1,4 +1,5 @@
 /** One GPU: its context, memory, streams and events. Everything made here is released by close(). */
+import { readFileSync } from 'node:fs';
 import { fail } from '../../../compiler/diagnostics/error.ts';
 import { attribute, Driver, type Pointer } from './driver.ts';
 
@@ -12,7 +13,7 @@ export interface GpuFacts {
   /** Shared memory that one block may ask for. */
   readonly sharedBytes: number;
   readonly maxThreads: number;
-  /** CUDA version that the driver supports, e.g. "13.0". */
+  /** The kernel driver where it says its version, and the CUDA version it supports: "580.95.05, CUDA 13.0". */
   readonly driver: string;
 }
 
@@ -108,6 +109,18 @@ export class Gpu {
   }
 }
 
+/** Linux: what the NVIDIA kernel module says of itself. */
+function kernelDriver(): string {
+  try {
+    const found = /Kernel Module\s.*?(\d+(?:\.\d+)+)/.exec(
+      readFileSync('/proc/driver/nvidia/version', 'utf8'),
+    );
+    return found ? `${found[1]}, ` : '';
+  } catch {
+    return '';
+  }
+}
+
 function factsOf(driver: Driver, device: number): GpuFacts {
   const name = new Uint8Array(256);
   driver.call('asking for the device name', 'cuDeviceGetName', name, name.length, device);
@@ -121,6 +134,6 @@ function factsOf(driver: Driver, device: number): GpuFacts {
     memoryBytes: Number(driver.out<number | bigint>('asking for memory', 'cuDeviceTotalMem', device)),
     sharedBytes: ask(attribute.sharedOptin),
     maxThreads: ask(attribute.maxThreads),
-    driver: `${Math.floor(version / 1000)}.${Math.floor((version % 1000) / 10)}`,
+    driver: `${kernelDriver()}CUDA ${Math.floor(version / 1000)}.${Math.floor((version % 1000) / 10)}`,
   };
 }
