@@ -14,9 +14,9 @@ export function withFigures(source: string): string {
     (k) =>
       `    {${[k.m, k.n, k.variant ?? 0, k.tokenNs, k.aloneNs, k.warpNs, k.packNs, k.startNs, k.wMax, k.wMin].join(', ')}},`,
   );
-  const device = [f.memoryGBs, f.cacheGBs, f.cacheBytes, f.launchNs, f.partialRowNs];
+  const device = [f.memoryGBs, f.cacheGBs, f.cacheBytes, f.cachedShare, f.launchNs, f.partialRowNs];
   const lines = [
-    '// figures: memory GB/s, L2 GB/s, L2 bytes, launch ns, partial row ns; then the kernels, ascending by m, then n.',
+    '// figures: memory GB/s, L2 GB/s, L2 bytes, share of memory time within L2, launch ns, partial row ns; then the kernels, ascending by m, then n.',
     `constexpr double h100_device[] = {${device.join(', ')}};`,
     'constexpr Kernel h100_kernels[] = {',
     ...rows,

@@ -23,13 +23,15 @@ const { values } = parseArgs({
 const count = Number(values.count);
 const firstSeed = Number(values.seed);
 
-const shape = (m: number, n: number, stages = 2) => ({ m, n, stages });
+const shape = (m: number, n: number, stages = 2, variant = 0) => ({ m, n, stages, variant });
 const tileSets = [
   [shape(16, 64), shape(32, 64), shape(64, 64), shape(128, 64), shape(128, 128, 3)],
   [shape(16, 64)],
   [shape(16, 32), shape(64, 64), shape(128, 128)],
   [shape(32, 16), shape(64, 16)],
   [shape(128, 64, 3)],
+  // Several n and kinds of kernel at one m; a step that is no power of two.
+  [16, 32, 64, 128].flatMap((m) => [shape(m, 32), shape(m, 48), shape(m, 64, 3), shape(m, 64, 3, 2)]),
 ];
 
 const result = {
@@ -89,7 +91,12 @@ for (let at = 0; at < count; at += 500) {
     result.sequences += batch.lengths.length;
     result.tokens += batch.lengths.reduce((a, b) => a + b, 0);
     const units = [1, 16, 108, 132][seed % 4]!;
-    const costs = planCosts(figuresOf(seed % 3 === 0 ? 'wgsl' : 'cuda'), units, tileSets[seed % 5]!, heads);
+    const costs = planCosts(
+      figuresOf(seed % 3 === 0 ? 'wgsl' : 'cuda'),
+      units,
+      tileSets[seed % tileSets.length]!,
+      heads,
+    );
     return { costs, span: seed % 4 === 1 ? 256 : 0, steps: [{ batch, repair: false }] };
   });
   const tables = cases.map((c, i) => proved(seeds[i]!, c));

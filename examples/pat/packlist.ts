@@ -47,6 +47,8 @@ export class PackList {
   readonly load = new IntList();
   /** The same tokens, each counted for every sequence of the pack that reads it. */
   readonly reads: number[] = [];
+  /** Tokens that fill up the last steps of entries, in the tile the packer had in mind. */
+  readonly pad: number[] = [];
   /** The tile the packer asks for, an index into the costs' tiles; -1 lets the tables choose. */
   readonly tile = new IntList();
 
@@ -72,11 +74,12 @@ export class PackList {
   }
 
   /** Ends the pack whose sequences and entries were added since the last `close`. */
-  close(load: number, reads: number, tile = -1): void {
+  close(load: number, reads: number, pad = 0, tile = -1): void {
     this.sequenceBegin.push(this.sequences.length);
     this.entryBegin.push(this.entries.length / entryInts);
     this.load.push(load);
     this.reads.push(reads);
+    this.pad.push(pad);
     this.tile.push(tile);
   }
 }

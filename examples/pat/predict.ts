@@ -28,8 +28,7 @@ export interface Prediction {
 export function predict(plan: Plan): Prediction {
   const { batch, costs, tables, work } = plan;
   const unique = work.before[work.length.length] ?? 0;
-  const packs = packLoads(tables);
-  const total = packs.reduce((sum, { load }) => sum + load, 0);
+  const total = packLoads(tables).reduce((sum, { load }) => sum + load, 0);
   const load = new Float64Array(costs.units);
   const jobs: Job[] = [];
   let time = Math.max(0, tables.shapes.length - 1) * costs.launch;
@@ -43,8 +42,9 @@ export function predict(plan: Plan): Prediction {
     let largest = 0;
     let loaded = 0;
     for (let p = shape.packBase; p < shape.packBase + shape.packCount; p++) {
-      const size = workOf(packs[p]!.load, packs[p]!.reads, reread);
-      loaded += packs[p]!.load;
+      const pack = packLoad(tables, p, tile.n);
+      const size = workOf(pack.steps, pack.reads, reread);
+      loaded += pack.load;
       largest = Math.max(largest, size);
       for (let head = 0; head < batch.kvHeads; head++) {
         const tokens = size + overhead;

@@ -4,6 +4,7 @@
  */
 import { shapeOf, type PlanCosts, type TileShape } from './cost.ts';
 import { entryInts, type PackList } from './packlist.ts';
+import { roundUp } from './packers/round.ts';
 import { rereadCost, workOf } from './packers/work.ts';
 
 export interface ShapeRun {
@@ -86,7 +87,7 @@ function sortPacks(
     // Longest first, then in the packer's order: 31 bits of work above 21 bits of index are exact in a double.
     for (let p = 0; p < n; p++)
       if (tileOf[p] === t) {
-        const work = Math.min(mostWork, workOf(load[p]!, list.reads[p]!, reread));
+        const work = Math.min(mostWork, workOf(load[p]!, list.reads[p]!, reread) + list.pad[p]!);
         keys[count++] = (mostWork - work) * 0x200000 + p;
       }
     if (count === 0) continue;
@@ -110,14 +111,24 @@ export const packRows = (t: PlanTables): number => t.packs.length / packInts - 1
 export const entryRows = (t: PlanTables): number => t.entries.length / entryInts;
 export const mergeRows = (t: PlanTables): number => t.merges.length / mergeInts;
 
-/** Tokens that a pack loads, and the same counted for every sequence of the pack that reads them. */
-export function packLoad(t: PlanTables, pack: number): { load: number; reads: number } {
+/**
+ * Tokens that a pack loads; the same with every entry in whole steps of so many tokens; and these counted for every sequence of
+ * the pack that reads them.
+ */
+export function packLoad(
+  t: PlanTables,
+  pack: number,
+  step = 1,
+): { load: number; steps: number; reads: number } {
   let load = 0;
+  let steps = 0;
   let reads = 0;
   for (let e = t.packs[pack * packInts + 2]!; e < t.packs[pack * packInts + 3]!; e++) {
     const tokens = t.entries[e * entryInts + 2]! - t.entries[e * entryInts + 1]!;
+    const whole = roundUp(tokens, step);
     load += tokens;
-    reads += tokens * t.entries[e * entryInts + 4]!;
+    steps += whole;
+    reads += whole * t.entries[e * entryInts + 4]!;
   }
-  return { load, reads };
+  return { load, steps, reads };
 }

@@ -27,9 +27,13 @@ constexpr int fills[] = {12, 6, 24, 9, 18, 4, 8, 36, 10, 3, 48};
 constexpr int more[] = {1, 2, 3};
 constexpr int64_t most_work = 0x3fffffff;
 
-/** a / b of numbers that are not negative: on many processors 32 bits divide several times faster than 64. */
+/**
+ * a / b of numbers that are not negative: on many processors 32 bits divide several times faster than 64, and so do doubles, whose
+ * quotient of integers below 2^53 never rounds up to the next one.
+ */
 int64_t quotient(int64_t a, int64_t b) {
   if (((a | b) >> 32) == 0) return static_cast<uint32_t>(a) / static_cast<uint32_t>(b);
+  if (((a | b) >> 53) == 0) return static_cast<int64_t>(static_cast<double>(a) / static_cast<double>(b));
   return a / b;
 }
 
@@ -262,17 +266,46 @@ struct Forest {
 
 // ---------------------------------------------------------------- work
 
+/** How a tile counts work: packers/work.ts. */
+struct Pace {
+  // What a token costs again for every sequence more that reads it, in 1/256 of a token.
+  int64_t reread = 0;
+  // An entry takes whole steps of so many tokens; 1 where whole pages are whole steps. `mask`: one less, of a power of two.
+  int32_t step = 1, mask = 0;
+  // [sequences + 1] sums of what fills up the last step of each sequence's own tokens; none where `step` is 1.
+  const int64_t *pads = nullptr;
+
+  int32_t pad(int32_t tokens) const {
+    if (mask >= 0) return -tokens & mask;
+    const int32_t rest = tokens % step;
+    return rest > 0 ? step - rest : 0;
+  }
+  int64_t pad(int32_t b, int32_t e) const { return pads ? pads[e] - pads[b] : 0; }
+};
+
+/** What a token costs again for every sequence more that reads it, in 1/256 of a token. */
+int64_t reread_cost(const patc_tile &t, int64_t group) { return t.warp * group / 16; }
+
+/** Tokens loaded, and the reads of them beyond each one's first at `reread` / 256. */
+int64_t work_of(int64_t loaded, int64_t reads, int64_t reread) { return reread == 0 ? loaded : loaded + reread * (reads - loaded) / 256; }
+
 struct Work {
   const patc_batch *batch = nullptr;
   Ints order, lcp, length, shared;
   std::vector<int64_t> before, reads;
-  std::vector<std::pair<int32_t, int64_t>> steps;
+  // By step size: sums of paddings. The lists stay for the next batch; `padded` says how many are of this one.
+  struct Pads {
+    int32_t step;
+    std::vector<int64_t> sums;
+  };
+  std::vector<Pads> pads;
+  size_t padded = 0;
   int32_t group = 1, align = 1;
   Page page, cut;
 
   void measure(const patc_batch &b) {
     batch = &b;
-    steps.clear();
+    padded = 0;
     page = Page(b.page);
     int32_t n = b.sequences;
     group = b.q_heads / b.kv_heads;
@@ -306,29 +339,45 @@ struct Work {
   int64_t load(int32_t b, int32_t e) const { return shared[b] + before[e] - before[b]; }
   int64_t read(int32_t b, int32_t e) const { return reads[e] - reads[b]; }
 
-  /** Steps of n tokens that the sequences' own tokens take; counted once per n. */
-  int64_t steps_of(int32_t n) {
-    for (const auto &known : steps)
-      if (known.first == n) return known.second;
-    int64_t count = 0;
-    for (int32_t i = 0; i < size(); i++) count += (length[i] - shared[i] + n - 1) / n;
-    steps.emplace_back(n, count);
-    return count;
+  /** Work of a path pack of sequences b..e-1. */
+  int64_t work(const Pace &pace, int32_t b, int32_t e) const { return work_of(load(b, e), read(b, e), pace.reread) + pace.pad(b, e); }
+
+  Pace pace(const patc_tile &t) {
+    const int64_t reread = reread_cost(t, group);
+    if (page.size % t.n == 0) return {reread, 1, 0, nullptr};
+    Pace pace = {reread, t.n, (t.n & (t.n - 1)) == 0 ? t.n - 1 : none, nullptr};
+    pace.pads = pads_of(pace);
+    return pace;
+  }
+
+  /** The forest's tokens, each once, in whole steps of the tile. */
+  int64_t own_tokens(const patc_tile &t) { return unique() + pace(t).pad(0, size()); }
+
+ private:
+  const int64_t *pads_of(const Pace &pace) {
+    for (size_t i = 0; i < padded; i++)
+      if (pads[i].step == pace.step) return pads[i].sums.data();
+    if (pads.size() == padded) pads.emplace_back();
+    Pads &list = pads[padded++];
+    list.step = pace.step;
+    list.sums.resize(static_cast<size_t>(size()) + 1);
+    const int32_t n = size(), *l = length.data(), *s = shared.data();
+    int64_t *out = list.sums.data(), sum = 0;
+    out[0] = 0;
+    for (int32_t i = 0; i < n; i++) {
+      const int32_t next = i + 1 < n ? std::max(s[i], s[i + 1]) : s[i];
+      out[i + 1] = sum += pace.pad(next - s[i]) + pace.pad(l[i] - next);
+    }
+    return out;
   }
 };
-
-/** What a token costs again for every sequence more that reads it, in 1/256 of a token. */
-int64_t reread_cost(const patc_tile &t, int64_t group) { return t.warp * group / 16; }
-
-/** Tokens loaded, and the reads of them beyond each one's first at `reread` / 256. */
-int64_t work_of(int64_t loaded, int64_t reads, int64_t reread) { return reread == 0 ? loaded : loaded + reread * (reads - loaded) / 256; }
 
 // ---------------------------------------------------------------- packs
 
 /** What a packer writes; columns of packs, rows and entries. */
 struct PackList {
   Ints sequence_begin, entry_begin, load;
-  std::vector<int64_t> reads;
+  std::vector<int64_t> reads, pads;
   // Storage that only grows; `rows` and `entry_count` say how much of it is in use.
   Ints sequences, entries;
   int32_t rows = 0, entry_count = 0;
@@ -340,6 +389,7 @@ struct PackList {
     entry_begin.assign(1, 0);
     load.clear();
     reads.clear();
+    pads.clear();
     rows = entry_count = 0;
     tail.assign(n, none);
   }
@@ -349,11 +399,13 @@ struct PackList {
   int32_t *more_rows(int32_t n) { return room(sequences, static_cast<size_t>(rows), static_cast<size_t>(n)); }
   int32_t *more_entries(int32_t n) { return room(entries, 5 * static_cast<size_t>(entry_count), 5 * static_cast<size_t>(n)); }
 
-  void close(int64_t tokens, int64_t read) {
+  /** `pad`: what fills up the last steps of entries, in the tile the packer had in mind. */
+  void close(int64_t tokens, int64_t read, int64_t pad) {
     sequence_begin.push_back(rows);
     entry_begin.push_back(entry_count);
     load.push_back(static_cast<int32_t>(tokens));
     reads.push_back(read);
+    pads.push_back(pad);
   }
 
  private:
@@ -364,7 +416,7 @@ struct PackList {
 };
 
 /** Runs of sequences in depth-first order, one path pack each: packers/chunk.ts. */
-int32_t chunk(const Work &w, int32_t cap, int64_t limit, int64_t overhead, int64_t reread, Ints &ends) {
+int32_t chunk(const Work &w, int32_t cap, int64_t limit, int64_t overhead, const Pace &pace, Ints &ends) {
   const int32_t n = w.size(), *shared = w.shared.data();
   int32_t runs = 0, b = 0, *end = ends.data();
   // Whether the limit ended a run.
@@ -372,9 +424,8 @@ int32_t chunk(const Work &w, int32_t cap, int64_t limit, int64_t overhead, int64
   while (b < n) {
     int32_t e = std::min(n, b + cap);
     if (limit > 0) {
-      int64_t start = shared[b] - w.before[b];
       for (int32_t i = b + 1; i < e; i++)
-        if (work_of(start + w.before[i + 1], w.read(b, i + 1), reread) > limit && int64_t{shared[i]} * 4 <= limit) {
+        if (w.work(pace, b, i + 1) > limit && int64_t{shared[i]} * 4 <= limit) {
           e = i;
           end[n] = 1;
           break;
@@ -454,23 +505,27 @@ int64_t piece_count(int64_t work, int64_t limit, int64_t align, bool few) {
 
 /** Pieces of about equal work; `sink.add` for parts of entries, `sink.next` between pieces: packers/cut.ts. */
 template <class Sink>
-void equal_pieces(const Stream &s, Page page, Page align, int64_t work, int64_t k, int64_t reread, Sink &sink) {
+void equal_pieces(const Stream &s, Page page, Page align, int64_t work, int64_t k, const Pace &pace, Sink &sink) {
   // work * j / k for one j after another, without a division for each.
   const int64_t step = quotient(work, k), rest = work - step * k, slack = step / 8;
   int64_t target = step, part = rest, done = 0, j = 1;
   bool filled = false;
   for (int32_t i = s.size - 1; i >= 0; i--) {
     int32_t from = s.items[i].from, to = s.items[i].to, left = s.items[i].left, count = s.items[i].count;
-    int32_t begin = page.up(from);
-    int64_t weight = 256 + reread * (count - 1), size = (page.up(to) - begin) * weight / 256;
+    // Where the rest of the entry begins and where it ends, in whole pages: a cut is at one.
+    const int32_t begin = page.up(from), end = page.up(to), tokens = end - begin;
+    int32_t whole = begin;
+    int64_t weight = 256 + pace.reread * (count - 1), size = tokens * weight / 256 + pace.pad(tokens);
     for (; j < k; j++) {
       if (target >= done + size - slack && target - done > slack) break;
       int32_t at = from;
       if (target - done > slack) at = align.down(begin + static_cast<int32_t>(weight == 256 ? target - done : quotient((target - done) * 256, weight)));
+      // What fills up the last step: at the start of the next too.
+      if (at >= to) break;
       if (at > from) {
-        sink.add(from, at, left, count, at - page.up(from));
+        sink.add(from, at, left, count, at - whole);
         filled = true;
-        from = at;
+        from = whole = at;
       }
       if (filled) sink.next();
       filled = false;
@@ -478,7 +533,7 @@ void equal_pieces(const Stream &s, Page page, Page align, int64_t work, int64_t 
       part += rest;
       if (part >= k) part -= k, target++;
     }
-    sink.add(from, to, left, count, page.up(to) - page.up(from));
+    sink.add(from, to, left, count, end - whole);
     filled = true;
     done += size;
   }
@@ -514,11 +569,13 @@ struct PieceWriter {
   // Rows in the order of their private entries, for packs of `turn_rows`.
   Ints turns;
   int32_t turn_rows = 0, per_group = 1, chunk_begin = 0, chunk_size = 0, size = 0;
-  int64_t load = 0, reads = 0;
+  Pace pace;
+  int64_t load = 0, reads = 0, pad = 0;
 
-  void prepare(const Work &work, PackList &list, int32_t cap) {
+  void prepare(const Work &work, PackList &list, int32_t cap, const Pace &tile) {
     w = &work;
     out = &list;
+    pace = tile;
     per_group = std::max(1, 16 / work.group);
     turn_rows = 0;
     turns.clear();
@@ -532,16 +589,17 @@ struct PieceWriter {
     chunk_size = e - b;
     std::fill(touched.begin(), touched.begin() + chunk_size, 0);
     size = 0;
-    load = reads = 0;
+    load = reads = pad = 0;
   }
-  void add(int32_t from, int32_t to, int32_t left, int32_t count, int64_t tokens) {
+  void add(int32_t from, int32_t to, int32_t left, int32_t count, int32_t tokens) {
     items[size++] = {from, to, left, count};
     load += tokens;
-    reads += tokens * count;
+    reads += int64_t{tokens} * count;
+    pad += pace.pad(tokens);
     std::fill(touched.begin() + left, touched.begin() + left + count, 1);
   }
   /** A chunk in one piece: every sequence is a row, in order. */
-  void whole(Stream &s, int32_t b, int32_t e, int64_t tokens, int64_t read) {
+  void whole(Stream &s, int32_t b, int32_t e) {
     Tail *tail = tails.data();
     s.walk(*w, b, e, [tail](int32_t row, int32_t from, int32_t to) { tail[row] = {from, to}; });
     const int32_t *order = w->order.data() + b;
@@ -551,7 +609,7 @@ struct PieceWriter {
       const Rectangle &r = s.items[k];
       entry = put(entry, order[r.left], r.from, r.to, r.left, r.count);
     }
-    finish<true>(entry, s.size, e - b, tokens, read);
+    finish<true>(entry, s.size, e - b, w->load(b, e), w->read(b, e), pace.pad(b, e));
   }
   void next() {
     end();
@@ -577,7 +635,7 @@ struct PieceWriter {
       if (r.count > 1) entry = put(entry, order[r.left], r.from, r.to, row, r.count), shared++;
       else tails[row] = {r.from, r.to};
     }
-    finish<false>(entry, shared, rows, load, reads);
+    finish<false>(entry, shared, rows, load, reads, pad);
   }
 
  private:
@@ -597,7 +655,7 @@ struct PieceWriter {
 
   /** After its shared entries, private ones; then the pack is complete. `whole`: private entries reach the ends of sequences. */
   template <bool whole>
-  void finish(int32_t *entry, int32_t shared, int32_t rows, int64_t tokens, int64_t read) {
+  void finish(int32_t *entry, int32_t shared, int32_t rows, int64_t tokens, int64_t read, int64_t padding) {
     const int32_t *row_of = out->sequences.data() + out->rows, *lengths = w->batch->lengths, *begins = w->batch->table_begin;
     const Tail *tail = tails.data();
     take_turns(rows);
@@ -613,7 +671,7 @@ struct PieceWriter {
     }
     out->entry_count = index;
     out->rows += rows;
-    out->close(tokens, read);
+    out->close(tokens, read, padding);
   }
 };
 
@@ -703,15 +761,17 @@ struct Costs {
 int64_t launch_time(const Costs &costs, const patc_tile &tile, int64_t kv_heads, int64_t unique, int64_t loaded, int64_t heaviest,
                     int64_t largest) {
   int64_t tokens = unique * kv_heads, h = tokens * costs.c.memory_token;
-  if (tokens <= costs.c.cached_tokens) h = h * 3 / 5;
+  if (tokens <= costs.c.cached_tokens) h = h * costs.c.cached / 256;
   int64_t t = loaded * kv_heads * costs.c.cache_token;
   int64_t m = std::max(heaviest * tile.token, largest * tile.alone + tile.pack);
-  return tile.start + (tile.w_max * std::max({h, m, t}) + tile.w_min * std::min(h, m)) / 256;
+  int64_t most = std::max({h, m, t}), least = std::min(h, m);
+  int64_t visible = least * (most > 0 ? quotient(1024 * least, most) : 0) / 1024;
+  return tile.start + (tile.w_max * most + tile.w_min * visible) / 256;
 }
 
 int64_t overhead_tokens(const patc_tile &t) { return quotient(t.pack, t.token); }
 
-/** The smallest m for that many rows; of its shapes the one whose tokens cost least: packers/tiles.ts. */
+/** The smallest m for that many rows; of its shapes the one whose steps of the forest cost least: packers/tiles.ts. */
 int32_t tile_for(const Costs &costs, int64_t rows, Work &w) {
   int32_t m = costs.tiles.back().m;
   for (const patc_tile &t : costs.tiles)
@@ -720,13 +780,13 @@ int32_t tile_for(const Costs &costs, int64_t rows, Work &w) {
       break;
     }
   int32_t best = none;
+  int64_t least = 0;
   for (int32_t i = 0; i < static_cast<int32_t>(costs.tiles.size()); i++) {
     const patc_tile &t = costs.tiles[i];
     if (t.m != m) continue;
-    if (best >= 0) {
-      const patc_tile &b = costs.tiles[best];
-      if (t.token > b.token || (t.token == b.token && w.steps_of(t.n) * t.n > w.steps_of(b.n) * b.n)) continue;
-    }
+    int64_t cost = t.token * w.own_tokens(t);
+    if (best != none && cost > least) continue;
+    least = cost;
     best = i;
   }
   return best;
@@ -748,18 +808,20 @@ struct Partials {
   Tally *tally = nullptr;
   Ints parts, mark;
   int32_t piece = 0, sequences = 0;
-  int64_t load = 0, reads = 0, reread = 0;
+  Pace pace;
+  int64_t load = 0, reads = 0, pad = 0;
 
-  void begin(int32_t rows, int64_t cost) {
+  void begin(int32_t rows, const Pace &tile) {
     sequences = rows;
-    reread = cost;
+    pace = tile;
     std::fill(parts.begin(), parts.begin() + rows, 0);
-    load = reads = 0;
+    load = reads = pad = 0;
     piece++;
   }
-  void add(int32_t, int32_t, int32_t left, int32_t count, int64_t tokens) {
+  void add(int32_t, int32_t, int32_t left, int32_t count, int32_t tokens) {
     load += tokens;
-    reads += tokens * count;
+    reads += int64_t{tokens} * count;
+    pad += pace.pad(tokens);
     for (int32_t i = left; i < left + count; i++)
       if (mark[i] != piece) {
         mark[i] = piece;
@@ -767,8 +829,8 @@ struct Partials {
       }
   }
   void next() {
-    tally->add(load, work_of(load, reads, reread));
-    load = reads = 0;
+    tally->add(load, work_of(load, reads, pace.reread) + pad);
+    load = reads = pad = 0;
     piece++;
   }
   int64_t end() {
@@ -847,17 +909,21 @@ struct Packer {
     while (cap > 1 && ceil_div(n, cap) * w->batch->kv_heads < 8 * int64_t{costs->c.units}) caps.push_back(cap >>= 1);
   }
 
+  /** Less than packs of so many sequences can take in a tile: every unit as loaded as the mean, and nothing loaded twice. */
+  int64_t least(int32_t cap, const patc_tile &shape) {
+    int64_t kv_heads = w->batch->kv_heads, packs = ceil_div(w->size(), cap);
+    int64_t mean = ceil_div((w->own_tokens(shape) + overhead_tokens(shape) * packs) * kv_heads, costs->c.units);
+    return launch_time(*costs, shape, kv_heads, w->unique(), w->unique(), mean, 0);
+  }
+
   void list_kinds() {
-    int64_t kv_heads = w->batch->kv_heads, units = costs->c.units, unique = w->unique();
     list_caps();
     kinds.clear();
     for (int32_t cap : caps) {
       int64_t packs = ceil_div(w->size(), cap);
       int32_t smallest = tile_for(*costs, int64_t{cap} * w->group, *w);
       auto add = [&](int32_t tile, bool fixed) {
-        const patc_tile &shape = costs->tiles[tile];
-        int64_t mean = ceil_div((unique + overhead_tokens(shape) * packs) * kv_heads, units);
-        kinds.push_back({cap, tile, fixed, launch_time(*costs, shape, kv_heads, unique, unique, mean, 0)});
+        kinds.push_back({cap, tile, fixed, least(cap, costs->tiles[tile])});
       };
       add(smallest, false);
       bool few = packs * w->batch->kv_heads <= costs->c.units;
@@ -869,20 +935,21 @@ struct Packer {
 
   Choice score(int32_t cap, int64_t limit, bool early, int32_t tile, bool fixed) {
     const patc_tile &shape = costs->tiles[tile];
-    int64_t overhead = overhead_tokens(shape), reread = reread_cost(shape, w->group), rows = 0;
-    int32_t runs = chunk(*w, cap, early ? limit : 0, overhead, reread, ends);
+    const Pace pace = w->pace(shape);
+    int64_t overhead = overhead_tokens(shape), rows = 0;
+    int32_t runs = chunk(*w, cap, early ? limit : 0, overhead, pace, ends);
     tally.reset(runs);
     for (int32_t r = 0, b = 0; r < runs; b = ends[r++]) {
-      int64_t load = w->load(b, ends[r]), work = work_of(load, w->read(b, ends[r]), reread);
+      int64_t work = w->work(pace, b, ends[r]);
       int64_t k = limit == 0 ? 1 : piece_count(work, limit, w->align, few());
       if (k == 1) {
-        tally.add(load, work);
+        tally.add(w->load(b, ends[r]), work);
         continue;
       }
       tally.room(runs - r + k);
       stream.fill(*w, b, ends[r]);
-      partials.begin(ends[r] - b, reread);
-      equal_pieces(stream, w->page, w->cut, work, k, reread, partials);
+      partials.begin(ends[r] - b, pace);
+      equal_pieces(stream, w->page, w->cut, work, k, pace, partials);
       rows += partials.end();
     }
     int64_t heaviest = tally.heaviest(costs->c.units, w->batch->kv_heads, overhead);
@@ -897,6 +964,9 @@ struct Packer {
     int64_t kv_heads = w->batch->kv_heads;
     Choice uncut = score(cap, 0, true, tile, fixed);
     if (best.cap == 0 || uncut.time < best.time) best = uncut;
+    // As a larger pack size had it: the same packs, or as good.
+    auto same = [&](const Whole &c) { return c.tile == tile && c.tokens == tally.tokens && c.work == tally.work && c.packs == tally.count; };
+    if (few() && std::any_of(whole.begin(), whole.end(), same)) return;
     int64_t mean = std::max<int64_t>(1, tally.mean(costs->c.units, kv_heads, overhead_tokens(shape)));
     int64_t ideal = launch_time(*costs, shape, kv_heads, w->unique(), tally.tokens, mean, 0);
     whole.push_back({cap, tile, fixed, tally.tokens, tally.work, mean, ideal, tally.count, {}});
@@ -910,7 +980,7 @@ struct Packer {
     if (few() && cuts) return choose_few(best);
     list_kinds();
     for (const Kind &k : kinds) {
-      // Every unit as loaded as the mean, and nothing loaded twice: from here on no kind can be faster.
+      // From here on no kind can be faster.
       if (!whole.empty() && k.least >= best.time) break;
       consider(k.cap, k.tile, k.fixed, best);
     }
@@ -919,8 +989,13 @@ struct Packer {
       for (int64_t twelfths : limits) {
         // Even if cutting made every unit equal, it would gain too little.
         if (c.ideal >= worth(best.time)) break;
-        int64_t limit = c.mean * twelfths / 12 - overhead_tokens(costs->tiles[c.tile]);
-        better(score(c.cap, std::max<int64_t>(w->align, limit), true, c.tile, c.fixed), best);
+        const patc_tile &shape = costs->tiles[c.tile];
+        int64_t overhead = overhead_tokens(shape), kv_heads = w->batch->kv_heads;
+        int64_t limit = std::max<int64_t>(w->align, c.mean * twelfths / 12 - overhead);
+        // Nor where that many packs are too much: none is more than an eighth above the limit.
+        int64_t packs = ceil_div(8 * c.work, 9 * limit), mean = ceil_div((c.work + overhead * packs) * kv_heads, costs->c.units);
+        if (launch_time(*costs, shape, kv_heads, w->unique(), c.tokens, mean, 0) >= worth(best.time)) continue;
+        better(score(c.cap, limit, true, c.tile, c.fixed), best);
       }
     const Choice coarse = best;
     if (coarse.limit > 0)
@@ -937,10 +1012,10 @@ struct Packer {
 
   /** packers/few.ts */
   Choice choose_few(Choice best) {
+    const int64_t known = best.time;
     for (int32_t cap = largest_cap; cap > 0; cap--)
       for (int32_t t = 0; t < static_cast<int32_t>(costs->tiles.size()); t++)
         if (costs->tiles[t].m >= cap * w->group) consider(cap, t, true, best);
-    const int64_t known = best.time;
     sort_stable(whole, [](const Whole &c) { return c.ideal; });
     lowest = whole[0].ideal;
     for (const Whole &c : whole) {
@@ -987,13 +1062,13 @@ struct Packer {
       return launch_time(*costs, shape, w->batch->kv_heads, unique, unique, limit + overhead, limit) >= best.time;
     };
     if (slower(least)) return;
-    int64_t limit = even_runs(c.cap, reread_cost(shape, w->group), packs, least);
+    int64_t limit = even_runs(c.cap, w->pace(shape), packs, least);
     if (!slower(limit)) better(score(c.cap, limit, true, c.tile, true), best);
   }
 
-  int64_t even_runs(int32_t cap, int64_t reread, int64_t packs, int64_t least) const {
+  int64_t even_runs(int32_t cap, const Pace &pace, int64_t packs, int64_t least) const {
     int32_t n = w->size();
-    auto load = [&](int32_t b, int32_t e) { return work_of(w->load(b, e), w->read(b, e), reread); };
+    auto load = [&](int32_t b, int32_t e) { return w->work(pace, b, e); };
     for (int64_t limit = least;;) {
       int64_t runs = 0, next = 0;
       for (int32_t b = 0; b < n; runs++) {
@@ -1037,22 +1112,22 @@ struct Packer {
 
   void write(const Choice &choice, int64_t span, PackList &out) {
     const patc_tile &shape = costs->tiles[choice.tile];
-    int64_t overhead = overhead_tokens(shape), reread = reread_cost(shape, w->group);
-    int32_t runs = chunk(*w, choice.cap, choice.early ? choice.limit : 0, overhead, reread, ends);
+    const Pace pace = w->pace(shape);
+    int32_t runs = chunk(*w, choice.cap, choice.early ? choice.limit : 0, overhead_tokens(shape), pace, ends);
     out.reset(w->size());
-    writer.prepare(*w, out, largest_cap);
+    writer.prepare(*w, out, largest_cap, pace);
     for (int32_t r = 0, b = 0; r < runs; b = ends[r++]) {
-      int64_t load = w->load(b, ends[r]), reads = w->read(b, ends[r]), work = work_of(load, reads, reread);
+      int64_t work = w->work(pace, b, ends[r]);
       int64_t k = span > 0 ? 0 : piece_count(work, choice.limit, w->align, few());
       if (k == 1) {
-        writer.whole(stream, b, ends[r], load, reads);
+        writer.whole(stream, b, ends[r]);
         continue;
       }
       stream.fill(*w, b, ends[r]);
       writer.begin(b, ends[r]);
       writer.add_empty();
       if (span > 0) fixed_pieces(stream, w->page, span, writer);
-      else equal_pieces(stream, w->page, w->cut, work, k, reread, writer);
+      else equal_pieces(stream, w->page, w->cut, work, k, pace, writer);
       writer.end();
     }
   }
@@ -1083,7 +1158,7 @@ void assign_tiles(const PackList &list, const Costs &costs, Work &w, Tally &tall
     int64_t reread = reread_cost(shape, w.group);
     tally.reset(list.count());
     for (int32_t p = 0; p < list.count(); p++)
-      if (tile_of[p] == first || tile_of[p] == second) tally.add(list.load[p], work_of(list.load[p], list.reads[p], reread));
+      if (tile_of[p] == first || tile_of[p] == second) tally.add(list.load[p], work_of(list.load[p], list.reads[p], reread) + list.pads[p]);
     int64_t share = total > 0 ? w.unique() * tally.tokens / total : 0;
     int64_t heaviest = tally.heaviest(costs.c.units, kv_heads, overhead_tokens(shape));
     return launch_time(costs, shape, kv_heads, share, tally.tokens, heaviest, tally.largest);
@@ -1115,7 +1190,7 @@ struct Tables {
       // Longest first, then in the order they were made.
       for (int32_t p = 0; p < n; p++)
         if (tile_of[p] == t) {
-          int64_t work = std::min<int64_t>(0x7fffffff, work_of(list.load[p], list.reads[p], reread));
+          int64_t work = std::min<int64_t>(0x7fffffff, work_of(list.load[p], list.reads[p], reread) + list.pads[p]);
           keys.push_back(static_cast<uint64_t>(0x7fffffff - work) << 21 | static_cast<uint64_t>(p));
         }
       if (keys.empty()) continue;
@@ -1365,30 +1440,30 @@ struct Kernel {
 };
 
 // Written by scripts/host-figures.ts from cost.ts.
-// figures: memory GB/s, L2 GB/s, L2 bytes, launch ns, partial row ns; then the kernels, ascending by m, then n.
-constexpr double h100_device[] = {3000, 6500, 45000000, 2500, 0.85};
+// figures: memory GB/s, L2 GB/s, L2 bytes, share of memory time within L2, launch ns, partial row ns; then the kernels, ascending by m, then n.
+constexpr double h100_device[] = {3300, 10200, 45000000, 0.293, 1480, 0.378};
 constexpr Kernel h100_kernels[] = {
-    {16, 16, 0, 11.8, 46, 0, 800, 6500, 1, 0.3},
-    {16, 32, 0, 4.8, 22.8, 0, 1702, 6500, 1, 0.3},
-    {16, 64, 0, 11.8, 15.8, 0, 2636, 6500, 1, 0.3},
-    {16, 128, 0, 30, 30, 0, 2428, 6500, 1, 0.3},
-    {32, 16, 0, 14.5, 45, 0, 580, 6500, 1, 0.3},
-    {32, 32, 0, 6.6, 17.9, 1.9, 642, 6500, 1, 0.3},
-    {32, 64, 0, 8.3, 16.9, 1.1, 2166, 6500, 1, 0.3},
-    {32, 128, 0, 22, 24, 0, 1355, 6500, 1, 0.3},
-    {64, 16, 0, 21.9, 40, 0, 300, 6500, 1, 0.3},
-    {64, 32, 0, 8.8, 13.4, 2.8, 1995, 6500, 1, 0.3},
-    {64, 32, 1, 9.3, 17.2, 1.8, 389, 6500, 1, 0.3},
-    {64, 32, 2, 5.7, 11.5, 1.8, 2194, 6500, 1, 0.3},
-    {64, 64, 0, 9.7, 19.5, 1.3, 4240, 6500, 1, 0.3},
-    {64, 64, 2, 7.9, 15.7, 0.3, 5095, 6500, 1, 0.3},
-    {64, 128, 0, 30, 30, 0, 626, 6500, 1, 0.3},
-    {128, 16, 0, 37, 37, 2.7, 300, 6500, 1, 0.3},
-    {128, 32, 0, 14.2, 14.2, 3, 3573, 6500, 1, 0.3},
-    {128, 32, 2, 14.6, 14.6, 1.9, 308, 6500, 1, 0.3},
-    {128, 64, 0, 15, 15, 2.9, 8404, 6500, 1, 0.3},
-    {128, 64, 2, 14.4, 14.4, 1, 6084, 6500, 1, 0.3},
-    {128, 128, 0, 40, 40, 2.7, 1500, 6500, 1, 0.3},
+    {16, 16, 0, 19, 56, 0, 800, 5910, 1, 0.429},
+    {16, 32, 0, 7.8, 27.8, 0, 681, 5910, 1, 0.429},
+    {16, 64, 0, 11.1, 15, 0, 2177, 5910, 1, 0.429},
+    {16, 128, 0, 28, 28, 0, 2428, 5910, 1, 0.429},
+    {32, 16, 0, 16, 51, 0, 580, 5910, 1, 0.429},
+    {32, 32, 0, 7.5, 20.4, 1.4, 1293, 5910, 1, 0.429},
+    {32, 64, 0, 7.8, 10, 1, 1722, 5910, 1, 0.429},
+    {32, 128, 0, 21, 21, 0, 1355, 5910, 1, 0.429},
+    {64, 16, 0, 25, 50, 0, 300, 5910, 1, 0.429},
+    {64, 32, 0, 10.1, 16.8, 2.6, 1775, 5910, 1, 0.429},
+    {64, 32, 1, 10, 20.7, 1.9, 1429, 5910, 1, 0.429},
+    {64, 32, 2, 8.9, 10, 1.1, 1475, 5910, 1, 0.429},
+    {64, 64, 0, 7.3, 15.4, 2.3, 2244, 5910, 1, 0.429},
+    {64, 64, 2, 6.8, 10.9, 0.6, 2947, 5910, 1, 0.429},
+    {64, 128, 0, 23, 24, 0, 626, 5910, 1, 0.429},
+    {128, 16, 0, 33, 33, 2.7, 300, 5910, 1, 0.429},
+    {128, 32, 0, 12.5, 12.5, 3.6, 6380, 5910, 1, 0.429},
+    {128, 32, 2, 12.2, 12.4, 2.3, 3936, 5910, 1, 0.429},
+    {128, 64, 0, 12.2, 12.2, 2.7, 5625, 5910, 1, 0.429},
+    {128, 64, 2, 11.6, 11.6, 1.1, 2470, 5910, 1, 0.429},
+    {128, 128, 0, 33, 33, 2.7, 1500, 5910, 1, 0.429},
 };
 // end of figures
 
@@ -1459,8 +1534,8 @@ void patc_costs_h100(int32_t units, int32_t head_dim, int32_t element_bytes, con
                 round(k->w_max * 256), round(k->w_min * 256)};
   }
   const double *d = h100_device;
-  *costs = {units, tile_count, tiles, ps(bytes / d[0]), ps(bytes / d[1]), ps(d[4] * head_dim / 128), ps(d[3]),
-            static_cast<int64_t>(std::floor(d[2] / bytes))};
+  *costs = {units, tile_count, tiles, ps(bytes / d[0]), ps(bytes / d[1]), ps(d[5] * head_dim / 128), ps(d[4]),
+            static_cast<int64_t>(std::floor(d[2] / bytes)), round(d[3] * 256)};
 }
 
 const char *patc_message(int result) {

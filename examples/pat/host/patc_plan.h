@@ -48,6 +48,7 @@ typedef struct patc_costs {
   int64_t partial_row;
   int64_t launch;
   int64_t cached_tokens; /* unique tokens (all heads) below which KV stays in L2 */
+  int64_t cached;        /* what of its memory time is left then, in 1/256 */
 } patc_costs;
 
 /* A decode batch. `table_begin[s]` is where sequence s's page list begins in `pages`; lengths are at most 2^30. */

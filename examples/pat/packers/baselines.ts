@@ -116,7 +116,7 @@ function writeTasks(
       for (const row of t.rows) out.sequences.push(order[row]!);
       out.entry(tableBegin[order[t.rows[0]!]!]!, from, to, 0, t.rows.length);
       const tokens = up(to) - up(from);
-      out.close(tokens, tokens * t.rows.length, tileOf?.(costs, t.rows.length * w.group, tokens) ?? -1);
+      out.close(tokens, tokens * t.rows.length, 0, tileOf?.(costs, t.rows.length * w.group, tokens) ?? -1);
       from = to;
     }
   }

@@ -9,7 +9,7 @@ import { chunk } from './chunk.ts';
 import { equalPieces, type PieceSink } from './cut.ts';
 import { launchTime, LoadTally, overheadTokens } from './score.ts';
 import { Stream } from './stream.ts';
-import { pathLoad, rereadCost, workOf, type Work } from './work.ts';
+import { ownTokens, paceOf, padding, pathLoad, pathWork, workOf, type Pace, type Work } from './work.ts';
 
 /** Packs of so many sequences in that shape. */
 export interface Kind {
@@ -28,6 +28,9 @@ export interface Choice extends Kind {
   /** Predicted picoseconds. */
   readonly time: number;
 }
+
+/** What is not worth a search: a 64th. */
+export const worth = (time: number): number => time - Math.floor(time / 64);
 
 export const cheaper = (a: Choice, b: Choice): Choice => (b.time < a.time ? b : a);
 
@@ -49,10 +52,11 @@ class Partials implements PieceSink {
   private readonly mark: Int32Array;
   private readonly tally: LoadTally;
   private sequences = 0;
-  private reread = 0;
+  private pace: Pace = { reread: 0, step: 1, pads: undefined };
   private piece = 0;
   private load = 0;
   private reads = 0;
+  private pad = 0;
 
   constructor(cap: number, tally: LoadTally) {
     this.parts = new Int32Array(cap);
@@ -60,17 +64,18 @@ class Partials implements PieceSink {
     this.tally = tally;
   }
 
-  begin(sequences: number, reread: number): void {
+  begin(sequences: number, pace: Pace): void {
     this.sequences = sequences;
-    this.reread = reread;
+    this.pace = pace;
     for (let i = 0; i < sequences; i++) this.parts[i] = 0;
-    this.load = this.reads = 0;
+    this.load = this.reads = this.pad = 0;
     this.piece++;
   }
 
   add(_from: number, _to: number, left: number, count: number, load: number): void {
     this.load += load;
     this.reads += load * count;
+    this.pad += padding(load, this.pace.step);
     for (let i = left; i < left + count; i++)
       if (this.mark[i] !== this.piece) {
         this.mark[i] = this.piece;
@@ -79,8 +84,8 @@ class Partials implements PieceSink {
   }
 
   next(): void {
-    this.tally.add(this.load, workOf(this.load, this.reads, this.reread));
-    this.load = this.reads = 0;
+    this.tally.add(this.load, workOf(this.load, this.reads, this.pace.reread) + this.pad);
+    this.load = this.reads = this.pad = 0;
     this.piece++;
   }
 
@@ -131,24 +136,31 @@ export class Scorer {
     return launchTime(this.costs, shape, this.kvHeads, this.unique, tokens, mean, 0);
   }
 
+  /** Less than packs of so many sequences can take in a tile: every unit as loaded as the mean, and nothing loaded twice. */
+  least(cap: number, tile: number): number {
+    const { w, costs, kvHeads, unique } = this;
+    const shape = costs.tiles[tile]!;
+    const work = ownTokens(w, shape) + overheadTokens(shape) * Math.ceil(w.length.length / cap);
+    return this.ideal(shape, unique, Math.ceil((work * kvHeads) / costs.units));
+  }
+
   score({ cap, tile, fixed }: Kind, limit: number, early: boolean): Choice {
     const { w, costs, tally, kvHeads, few } = this;
     const shape = costs.tiles[tile]!;
     const overhead = overheadTokens(shape);
-    const reread = rereadCost(shape, w.group);
-    const runs = chunk(w, cap, early ? limit : 0, overhead, reread, this.ends);
+    const pace = paceOf(w, shape);
+    const runs = chunk(w, cap, early ? limit : 0, overhead, pace, this.ends);
     tally.reset();
     let rows = 0;
     for (let r = 0, b = 0; r < runs; r++) {
       const e = this.ends[r]!;
-      const load = pathLoad(w, b, e);
-      const work = workOf(load, w.reads[e]! - w.reads[b]!, reread);
+      const work = pathWork(w, pace, b, e);
       const k = limit === 0 ? 1 : pieceCount(work, limit, w.align, few);
-      if (k === 1) tally.add(load, work);
+      if (k === 1) tally.add(pathLoad(w, b, e), work);
       else {
         this.stream.fill(w, b, e);
-        this.partials.begin(e - b, reread);
-        equalPieces(this.stream, w.batch.page, w.align, work, k, reread, this.partials);
+        this.partials.begin(e - b, pace);
+        equalPieces(this.stream, w.batch.page, w.align, work, k, pace, this.partials);
         rows += this.partials.end();
       }
       b = e;

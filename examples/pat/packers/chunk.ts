@@ -4,18 +4,18 @@
  * fixed work of a pack) per sequence packed is least, looking back over the last half of the run. With a limit, a run also
  * ends before its work passes it, where what is loaded again is at most a quarter of the limit.
  */
-import { workOf, type Work } from './work.ts';
+import { pathWork, type Pace, type Work } from './work.ts';
 
 /**
  * Writes the run ends into `ends` ([sequences + 1]; the last tells whether the limit ended a run); returns how many runs there are.
- * `overhead`: a pack's fixed work in tokens; `reread`: see `rereadCost`.
+ * `overhead`: a pack's fixed work in tokens.
  */
 export function chunk(
   w: Work,
   cap: number,
   limit: number,
   overhead: number,
-  reread: number,
+  pace: Pace,
   ends: Int32Array,
 ): number {
   const { shared } = w;
@@ -26,7 +26,7 @@ export function chunk(
   while (b < n) {
     let e = Math.min(n, b + cap);
     if (limit > 0) {
-      const within = withinLimit(w, b, e, limit, reread);
+      const within = withinLimit(w, b, e, limit, pace);
       if (within < e) ends[n] = 1;
       e = within;
     }
@@ -47,12 +47,8 @@ export function chunk(
   return runs;
 }
 
-function withinLimit(w: Work, b: number, e: number, limit: number, reread: number): number {
-  const { before, reads, shared } = w;
-  const start = shared[b]! - before[b]!;
-  for (let i = b + 1; i < e; i++) {
-    const loaded = start + before[i + 1]!;
-    if (workOf(loaded, reads[i + 1]! - reads[b]!, reread) > limit && shared[i]! * 4 <= limit) return i;
-  }
+function withinLimit(w: Work, b: number, e: number, limit: number, pace: Pace): number {
+  for (let i = b + 1; i < e; i++)
+    if (pathWork(w, pace, b, i + 1) > limit && w.shared[i]! * 4 <= limit) return i;
   return e;
 }

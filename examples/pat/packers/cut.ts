@@ -5,20 +5,21 @@
  */
 import { roundDown, roundUp } from './round.ts';
 import type { Stream } from './stream.ts';
+import { padding, type Pace } from './work.ts';
 
 export interface PieceSink {
   add(from: number, to: number, left: number, count: number, load: number): void;
   next(): void;
 }
 
-/** `work`: of all entries, tokens counting `reread` / 256 for every sequence after the first that reads them. */
+/** `work`: of all entries at that pace. */
 export function equalPieces(
   stream: Stream,
   page: number,
   align: number,
   work: number,
   k: number,
-  reread: number,
+  { reread, step: whole }: Pace,
   sink: PieceSink,
 ): void {
   // floor(work * j / k) for one j after another, without a division for each.
@@ -39,7 +40,7 @@ export function equalPieces(
     // Of a token of this entry, in 1/256.
     const weight = 256 + reread * (count - 1);
     const tokens = roundUp(to, page) - begin;
-    const size = weight === 256 ? tokens : Math.floor((tokens * weight) / 256);
+    const size = (weight === 256 ? tokens : Math.floor((tokens * weight) / 256)) + padding(tokens, whole);
     for (; j < k; j++) {
       // A target near this entry's end is taken at the start of the next.
       if (target >= done + size - slack && target - done > slack) break;
@@ -47,6 +48,8 @@ export function equalPieces(
       if (target - done > slack) {
         const more = target - done;
         at = roundDown(begin + (weight === 256 ? more : Math.floor((more * 256) / weight)), align);
+        // What fills up the last step: at the start of the next too.
+        if (at >= to) break;
       }
       if (at > from) {
         sink.add(from, at, left, count, at - roundUp(from, page));

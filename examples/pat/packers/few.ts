@@ -3,9 +3,9 @@
  * beforehand, so kinds come most promising first and the search ends where no kind can gain enough. Limits are those that
  * give so many pieces in all, as even as the packs allow: fractions and multiples of what fills the machine once.
  */
-import { cheaper, type Choice, type Kind, type Scorer } from './candidate.ts';
+import { cheaper, worth, type Choice, type Kind, type Scorer } from './candidate.ts';
 import { launchTime, overheadTokens } from './score.ts';
-import { pathLoad, rereadCost, workOf, type Work } from './work.ts';
+import { paceOf, pathWork, type Pace, type Work } from './work.ts';
 
 /** Pieces, in twelfths of the packs that are one job for each unit. */
 const fills = [12, 6, 24, 9, 18, 4, 8, 36, 10, 3, 48];
@@ -21,9 +21,6 @@ interface Whole extends Kind {
   readonly ideal: number;
 }
 
-/** What is not worth a search: a 64th. */
-const worth = (time: number): number => time - Math.floor(time / 64);
-
 /**
  * `known`: the best plan of the same sequences in another order, which is returned where none here is faster. `lowest`: what no
  * plan of these packs can be faster than.
@@ -38,7 +35,11 @@ export function chooseFew(s: Scorer, known?: Choice): { best: Choice; lowest: nu
       const kind = { cap, tile, fixed: true };
       const uncut = s.score(kind, 0, true);
       best = best ? cheaper(best, uncut) : uncut;
-      const { tokens, work } = tally;
+      const { tokens, work, packs } = tally;
+      // As a larger pack size had it: the same packs, or as good.
+      const same = (x: Whole) =>
+        x.tile === tile && x.tokens === tokens && x.work === work && x.works.length === packs;
+      if (wholes.some(same)) return;
       const mean = Math.max(1, tally.mean(costs.units, kvHeads, overheadTokens(shape)));
       wholes.push({ ...kind, works: tally.works(), tokens, work, mean, ideal: s.ideal(shape, tokens, mean) });
     });
@@ -48,8 +49,8 @@ export function chooseFew(s: Scorer, known?: Choice): { best: Choice; lowest: nu
     for (const m of [0, ...more]) best = part(s, whole, whole.works.length + m, best!);
     for (const pieces of targets(s, whole)) best = cut(s, whole, pieces, best!);
   }
-  const found = wholes.find((x) => x.cap === best!.cap && x.tile === best!.tile)!;
   if (best !== known && best!.limit > 0) {
+    const found = wholes.find((x) => x.cap === best!.cap && x.tile === best!.tile)!;
     const pieces = found.works.reduce((sum, work) => sum + Math.ceil(work / best!.limit), 0);
     for (const by of [-1, 1, -2, 2, 3]) best = cut(s, found, pieces + by, best!);
   }
@@ -91,14 +92,14 @@ function part(s: Scorer, whole: Whole, packs: number, best: Choice): Choice {
     launchTime(costs, shape, kvHeads, unique, unique, limit + overhead, limit) >= best.time;
   const least = w.length.reduce((most, length) => Math.max(most, length), Math.ceil(unique / packs));
   if (slower(least)) return best;
-  const limit = evenRuns(w, whole.cap, rereadCost(shape, w.group), packs, least);
+  const limit = evenRuns(w, whole.cap, paceOf(w, shape), packs, least);
   return slower(limit) ? best : cheaper(best, s.score(whole, limit, true));
 }
 
 /** The smallest limit, from `least` on, under which at most so many packs hold the sequences. */
-function evenRuns(w: Work, cap: number, reread: number, packs: number, least: number): number {
+function evenRuns(w: Work, cap: number, pace: Pace, packs: number, least: number): number {
   const n = w.length.length;
-  const load = (b: number, e: number) => workOf(pathLoad(w, b, e), w.reads[e]! - w.reads[b]!, reread);
+  const load = (b: number, e: number) => pathWork(w, pace, b, e);
   for (let limit = least; ;) {
     let [runs, next] = [0, Infinity];
     for (let b = 0; b < n; runs++) {

@@ -6,14 +6,14 @@
  */
 import type { PlanCosts } from '../cost.ts';
 import { entryInts, type PackList } from '../packlist.ts';
-import { cheaper, pieceCount, Scorer, type Choice, type Kind } from './candidate.ts';
+import { cheaper, pieceCount, Scorer, worth, type Choice, type Kind } from './candidate.ts';
 import { chunk } from './chunk.ts';
 import { equalPieces, fixedPieces, type PieceSink } from './cut.ts';
 import { chooseFew } from './few.ts';
 import { PieceWriter } from './piece.ts';
 import { overheadTokens } from './score.ts';
 import { tileFor } from './tiles.ts';
-import { pathLoad, rereadCost, workOf, type Work } from './work.ts';
+import { paceOf, pathLoad, pathWork, type Work } from './work.ts';
 
 /** Limits that are tried, in twelfths of the mean work of a unit. */
 const limits = [24, 12, 8, 6, 4, 3];
@@ -23,6 +23,8 @@ const closer = [13, 14, 15, 17, 18, 20];
 
 /** Packs uncut, and what cutting them could reach at best. */
 interface Whole extends Kind {
+  readonly tokens: number;
+  readonly work: number;
   readonly mean: number;
   readonly ideal: number;
 }
@@ -52,21 +54,28 @@ export class PathPacker {
     let best: Choice | undefined;
     const wholes: Whole[] = [];
     for (const kind of this.kinds()) {
-      // Every unit as loaded as the mean, and nothing loaded twice: from here on no kind can be faster.
+      // From here on no kind can be faster.
       if (best && kind.least >= best.time) break;
       const shape = costs.tiles[kind.tile]!;
       const choice = scorer.score(kind, 0, true);
       best = best ? cheaper(best, choice) : choice;
       const mean = Math.max(1, tally.mean(costs.units, kvHeads, overheadTokens(shape)));
-      wholes.push({ ...kind, mean, ideal: scorer.ideal(shape, tally.tokens, mean) });
+      const { tokens, work } = tally;
+      wholes.push({ ...kind, tokens, work, mean, ideal: scorer.ideal(shape, tokens, mean) });
     }
     if (!cuts) return best!;
     for (const whole of wholes)
       for (const twelfths of limits) {
         // Even if cutting made every unit equal, it would gain too little.
-        if (whole.ideal >= best!.time - Math.floor(best!.time / 64)) break;
-        const limit = Math.floor((whole.mean * twelfths) / 12) - overheadTokens(costs.tiles[whole.tile]!);
-        best = cheaper(best!, scorer.score(whole, Math.max(w.align, limit), true));
+        if (whole.ideal >= worth(best!.time)) break;
+        const shape = costs.tiles[whole.tile]!;
+        const overhead = overheadTokens(shape);
+        const limit = Math.max(w.align, Math.floor((whole.mean * twelfths) / 12) - overhead);
+        // Nor where that many packs are too much: none is more than an eighth above the limit.
+        const packs = Math.ceil((8 * whole.work) / (9 * limit));
+        const mean = Math.ceil(((whole.work + overhead * packs) * kvHeads) / costs.units);
+        if (scorer.ideal(shape, whole.tokens, mean) >= worth(best!.time)) continue;
+        best = cheaper(best!, scorer.score(whole, limit, true));
       }
     const coarse = best!;
     if (coarse.limit > 0)
@@ -80,15 +89,13 @@ export class PathPacker {
   /** Pack sizes in the tiles worth trying for them, most promising first. */
   private kinds(): (Kind & { least: number })[] {
     const { costs, scorer, work: w } = this;
-    const { kvHeads, unique } = scorer;
+    const { kvHeads } = scorer;
     const kinds: (Kind & { least: number })[] = [];
     for (const cap of this.caps()) {
       const packs = Math.ceil(w.length.length / cap);
       const smallest = tileFor(costs, cap * w.group, w);
       const add = (tile: number, fixed: boolean): void => {
-        const shape = costs.tiles[tile]!;
-        const mean = Math.ceil(((unique + overheadTokens(shape) * packs) * kvHeads) / costs.units);
-        kinds.push({ cap, tile, fixed, least: scorer.ideal(shape, unique, mean) });
+        kinds.push({ cap, tile, fixed, least: scorer.least(cap, tile) });
       };
       add(smallest, false);
       // Where there is a block for each unit at most, more warps on the same rows may be faster; kernels that are built another
@@ -123,21 +130,21 @@ export class PathPacker {
     const { costs, scorer, work: w } = this;
     const { stream, ends } = scorer;
     const shape = costs.tiles[choice.tile]!;
-    const reread = rereadCost(shape, w.group);
+    const pace = paceOf(w, shape);
     const limit = choice.early ? choice.limit : 0;
-    const runs = chunk(w, choice.cap, limit, overheadTokens(shape), reread, ends);
-    const writer = new PieceWriter(w, out, scorer.largestCap);
+    const runs = chunk(w, choice.cap, limit, overheadTokens(shape), pace, ends);
+    const writer = new PieceWriter(w, out, scorer.largestCap, pace.step);
     // What uncut packs take: a row and its own entry for every sequence, and a few shared ones.
     out.sequences.reserve(w.length.length);
     out.entries.reserve(entryInts * (w.length.length + 4 * runs));
     for (let r = 0, b = 0; r < runs; r++) {
       const e = ends[r]!;
-      const load = pathLoad(w, b, e);
-      const reads = w.reads[e]! - w.reads[b]!;
-      const work = workOf(load, reads, reread);
+      const work = pathWork(w, pace, b, e);
       const k = span > 0 ? 0 : pieceCount(work, choice.limit, w.align, scorer.few);
-      if (k === 1) writer.whole(stream, b, e, load, reads);
-      else {
+      if (k === 1) {
+        const pad = pace.pads ? pace.pads[e]! - pace.pads[b]! : 0;
+        writer.whole(stream, b, e, pathLoad(w, b, e), w.reads[e]! - w.reads[b]!, pad);
+      } else {
         stream.fill(w, b, e);
         writer.begin(b, e);
         writer.addEmpty();
@@ -149,7 +156,7 @@ export class PathPacker {
           },
         };
         if (span > 0) fixedPieces(stream, w.batch.page, span, sink);
-        else equalPieces(stream, w.batch.page, w.align, work, k, reread, sink);
+        else equalPieces(stream, w.batch.page, w.align, work, k, pace, sink);
         writer.end();
       }
       b = e;

@@ -5,7 +5,7 @@
  */
 import { entryInts, type PackList } from '../packlist.ts';
 import type { Stream } from './stream.ts';
-import type { Work } from './work.ts';
+import { padding, type Work } from './work.ts';
 
 export class PieceWriter {
   /** [cap] local row of each sequence of the chunk in this piece; -1 outside. */
@@ -27,10 +27,14 @@ export class PieceWriter {
   private size = 0;
   private load = 0;
   private reads = 0;
+  private pad = 0;
+  /** See `Pace`. */
+  private readonly step: number;
 
-  constructor(w: Work, out: PackList, cap: number) {
+  constructor(w: Work, out: PackList, cap: number, step: number) {
     this.w = w;
     this.out = out;
+    this.step = step;
     this.perGroup = Math.max(1, Math.floor(16 / w.group));
     this.local = new Int32Array(cap);
     this.touched = new Uint8Array(cap);
@@ -50,6 +54,7 @@ export class PieceWriter {
     this.size = 0;
     this.load = 0;
     this.reads = 0;
+    this.pad = 0;
   }
 
   add(from: number, to: number, left: number, count: number, load: number): void {
@@ -60,6 +65,7 @@ export class PieceWriter {
     this.count[k] = count;
     this.load += load;
     this.reads += load * count;
+    this.pad += padding(load, this.step);
     this.touched.fill(1, left, left + count);
   }
 
@@ -75,7 +81,7 @@ export class PieceWriter {
   }
 
   /** A chunk in one piece: every sequence is a row, in order. */
-  whole(stream: Stream, b: number, e: number, load: number, reads: number): void {
+  whole(stream: Stream, b: number, e: number, load: number, reads: number, pad: number): void {
     const { w, out, tails } = this;
     const { order } = w.forest;
     const { tableBegin } = w.batch;
@@ -86,7 +92,7 @@ export class PieceWriter {
       out.entry(tableBegin[order[b + left]!]!, stream.from[k]!, stream.to[k]!, left, stream.count[k]!);
     }
     this.writeTails(e - b);
-    out.close(load, reads);
+    out.close(load, reads, pad);
   }
 
   end(): void {
@@ -112,7 +118,7 @@ export class PieceWriter {
       }
     }
     this.writeTails(rows);
-    out.close(this.load, this.reads);
+    out.close(this.load, this.reads, this.pad);
   }
 
   private writeTails(rows: number): void {

@@ -128,14 +128,17 @@ export function launchTime(
   const m = Math.max(heaviest * tile.token, largest * tile.alone + tile.pack);
   const most = Math.max(h, m, t);
   const least = Math.min(h, m);
-  return tile.start + Math.floor((tile.wMax * most + tile.wMin * least) / 256);
+  // In 1/1024: fine enough that rounding hides no difference worth a choice, and products stay exact for seconds.
+  const ratio = most > 0 ? Math.floor((1024 * least) / most) : 0;
+  const visible = Math.floor((least * ratio) / 1024);
+  return tile.start + Math.floor((tile.wMax * most + tile.wMin * visible) / 256);
 }
 
 /** Unique bytes at memory bandwidth; what fits in L2 comes faster. */
 export function memoryTime(costs: PlanCosts, kvHeads: number, unique: number): number {
   const tokens = unique * kvHeads;
   const time = tokens * costs.memoryToken;
-  return tokens <= costs.cachedTokens ? Math.floor((time * 3) / 5) : time;
+  return tokens <= costs.cachedTokens ? Math.floor((time * costs.cached) / 256) : time;
 }
 
 /** A pack's fixed time as tokens of its tile. */

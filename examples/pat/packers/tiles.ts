@@ -2,15 +2,12 @@
  * A tile shape for every pack: the smallest row tile that holds it, unless running the packs of a shape together with those of
  * the next larger one in use is predicted to take less time than a launch of their own.
  */
-import type { PlanCosts, TileCost } from '../cost.ts';
+import type { PlanCosts } from '../cost.ts';
 import type { PackList } from '../packlist.ts';
 import { launchTime, LoadTally, overheadTokens } from './score.ts';
-import { rereadCost, workOf, type Work } from './work.ts';
+import { ownTokens, rereadCost, workOf, type Work } from './work.ts';
 
-/**
- * Tile for that many rows: the smallest m that holds them, and of its shapes the one whose tokens cost least. Where they cost the
- * same the sequences' own tokens decide: an entry takes whole steps of n, so a small n wastes less on short tails.
- */
+/** Tile for that many rows: the smallest m that holds them, and of its shapes the one whose steps of the forest cost least. */
 export function tileFor(costs: PlanCosts, rows: number, w: Work): number {
   const { tiles } = costs;
   let m = tiles.at(-1)!.m;
@@ -19,32 +16,17 @@ export function tileFor(costs: PlanCosts, rows: number, w: Work): number {
       m = t.m;
       break;
     }
-  let best: TileCost | undefined;
+  let least = Infinity;
   let at = -1;
   for (let i = 0; i < tiles.length; i++) {
     const t = tiles[i]!;
     if (t.m !== m) continue;
-    if (
-      best &&
-      (t.token > best.token ||
-        (t.token === best.token && stepsOf(w, t.n) * t.n > stepsOf(w, best.n) * best.n))
-    )
-      continue;
-    best = t;
+    const cost = t.token * ownTokens(w, t);
+    if (cost > least) continue;
+    least = cost;
     at = i;
   }
   return at;
-}
-
-/** Steps of n tokens that the sequences' own tokens take. */
-function stepsOf(w: Work, n: number): number {
-  const known = w.steps.get(n);
-  if (known !== undefined) return known;
-  const { length, shared } = w;
-  let steps = 0;
-  for (let i = 0; i < length.length; i++) steps += Math.floor((length[i]! - shared[i]! + n - 1) / n);
-  w.steps.set(n, steps);
-  return steps;
 }
 
 /** [packs] an index into `costs.tiles` each: `every` for all packs if given. Tiles that the packer asked for are kept. */
@@ -70,7 +52,7 @@ export function assignTiles(list: PackList, costs: PlanCosts, w: Work, every = -
     for (let p = 0; p < list.count; p++)
       if (tileOf[p] === first || tileOf[p] === second) {
         const load = list.load.data[p]!;
-        tally.add(load, workOf(load, list.reads[p]!, reread));
+        tally.add(load, workOf(load, list.reads[p]!, reread) + list.pad[p]!);
       }
     const share = total > 0 ? Math.floor((unique * tally.tokens) / total) : 0;
     const heaviest = tally.heaviest(costs.units, w.batch.kvHeads, overheadTokens(shape));

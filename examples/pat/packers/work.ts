@@ -27,8 +27,21 @@ export interface Work {
   readonly reads: Float64Array;
   /** Cuts fall on multiples of this many tokens: whole pages, at least 16 tokens. */
   readonly align: number;
-  /** Steps by n, once counted. */
-  readonly steps: Map<number, number>;
+  /** By step size n: see `Pace.pads`. Summed up when a tile of that n is first asked about. */
+  readonly pads: Map<number, Float64Array>;
+}
+
+/** How a tile counts work: what it adds to the tokens that a pack loads. */
+export interface Pace {
+  /** What a token costs again for every sequence more that reads it, in 1/256 of a token. */
+  readonly reread: number;
+  /** An entry takes whole steps of so many tokens; 1 where whole pages are whole steps. */
+  readonly step: number;
+  /**
+   * [sequences + 1] sums of what fills up the last steps of each sequence's own tokens, before each sequence; none where `step` is
+   * 1. An estimate: what it shares with the next one may be several entries.
+   */
+  readonly pads: Float64Array | undefined;
 }
 
 export function measure(batch: Batch, forest: Forest): Work {
@@ -58,7 +71,7 @@ export function measure(batch: Batch, forest: Forest): Work {
     before,
     reads,
     align: page * Math.ceil(16 / page),
-    steps: new Map(),
+    pads: new Map(),
   };
 }
 
@@ -68,6 +81,39 @@ export const pathLoad = (w: Work, b: number, e: number): number => w.shared[b]! 
 /** What a token costs again for every sequence more that reads it, in 1/256 of a token. */
 export const rereadCost = (tile: Pick<TileCost, 'warp'>, group: number): number =>
   Math.floor((tile.warp * group) / 16);
+
+export function paceOf(w: Work, tile: Pick<TileCost, 'n' | 'warp'>): Pace {
+  const reread = rereadCost(tile, w.group);
+  if (w.batch.page % tile.n === 0) return { reread, step: 1, pads: undefined };
+  return { reread, step: tile.n, pads: padsOf(w, tile.n) };
+}
+
+function padsOf(w: Work, step: number): Float64Array {
+  const known = w.pads.get(step);
+  if (known) return known;
+  const { length, shared } = w;
+  const n = length.length;
+  const pads = new Float64Array(n + 1);
+  let sum = 0;
+  for (let i = 0; i < n; i++) {
+    const from = shared[i]!;
+    const next = i + 1 < n ? Math.max(from, shared[i + 1]!) : from;
+    pads[i + 1] = sum += padding(next - from, step) + padding(length[i]! - next, step);
+  }
+  w.pads.set(step, pads);
+  return pads;
+}
+
+/** The forest's tokens, each once, in whole steps of the tile. */
+export const ownTokens = (w: Work, tile: TileCost): number =>
+  w.before.at(-1)! + (paceOf(w, tile).pads?.at(-1) ?? 0);
+
+/** What fills up the last step of so many tokens. */
+export const padding = (tokens: number, step: number): number => roundUp(tokens, step) - tokens;
+
+/** Work of a path pack of sequences b..e-1. */
+export const pathWork = (w: Work, { reread, pads }: Pace, b: number, e: number): number =>
+  workOf(pathLoad(w, b, e), w.reads[e]! - w.reads[b]!, reread) + (pads ? pads[e]! - pads[b]! : 0);
 
 /** Tokens loaded, and the reads of them beyond each one's first at `reread` / 256. */
 export const workOf = (loaded: number, reads: number, reread: number): number =>

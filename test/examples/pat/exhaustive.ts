@@ -12,10 +12,15 @@ import { Stream } from '../../../examples/pat/packers/stream.ts';
 import { measure, rereadCost, workOf } from '../../../examples/pat/packers/work.ts';
 import { generateForest } from '../../../examples/pat/workload/generate.ts';
 
+/** `steps`: every entry in whole steps; `reads`: these, for every sequence that reads them. */
 interface Load {
   readonly load: number;
+  readonly steps: number;
   readonly reads: number;
 }
+
+/** The shapes of one search have one n. */
+const step = 64;
 
 /** One way to run a group of sequences: loads of its packs and how many (sequence, part) pairs are partials. */
 interface Way {
@@ -71,8 +76,9 @@ function groupWays(batch: Batch, set: number): Way[] {
   const stream = new Stream(rows.length);
   stream.fill(w, 0, rows.length);
   const load = w.before[rows.length]!;
+  const even = { reread: 0, step: 1, pads: undefined };
   const ways = [1, 2, 3, 4, 5, 6, 8].map((k) =>
-    collect(rows.length, (sink) => equalPieces(stream, batch.page, w.align, load, k, 0, sink)),
+    collect(rows.length, (sink) => equalPieces(stream, batch.page, w.align, load, k, even, sink)),
   );
   for (const cuts of [1, Infinity])
     ways.push(
@@ -92,21 +98,23 @@ function groupWays(batch: Batch, set: number): Way[] {
     );
   const seen = new Set<string>();
   return ways.filter((way) => {
-    const key = `${way.loads.map((x) => `${x.load} ${x.reads}`).join()}/${way.partials}`;
+    const key = `${way.loads.map((x) => `${x.load} ${x.steps} ${x.reads}`).join()}/${way.partials}`;
     return !seen.has(key) && seen.add(key);
   });
 }
 
 function collect(rows: number, run: (sink: PieceSink) => void): Way {
-  const loads = [{ load: 0, reads: 0 }];
+  const loads = [{ load: 0, steps: 0, reads: 0 }];
   const touched = Array.from({ length: rows }, () => new Set<number>());
   run({
     add(_from, _to, left, count, load) {
+      const whole = Math.ceil(load / step) * step;
       loads.at(-1)!.load += load;
-      loads.at(-1)!.reads += load * count;
+      loads.at(-1)!.steps += whole;
+      loads.at(-1)!.reads += whole * count;
       for (let i = left; i < left + count; i++) touched[i]!.add(loads.length);
     },
-    next: () => loads.push({ load: 0, reads: 0 }),
+    next: () => loads.push({ load: 0, steps: 0, reads: 0 }),
   });
   return { loads, partials: touched.reduce((sum, t) => sum + (t.size > 1 ? t.size : 0), 0) };
 }
@@ -122,7 +130,7 @@ function score(
   const overhead = overheadTokens(tile);
   const reread = rereadCost(tile, batch.qHeads / batch.kvHeads);
   const units = new Float64Array(costs.units);
-  const sorted = loads.map((x) => workOf(x.load, x.reads, reread)).sort((a, b) => b - a);
+  const sorted = loads.map((x) => workOf(x.steps, x.reads, reread)).sort((a, b) => b - a);
   for (const load of sorted)
     for (let head = 0; head < batch.kvHeads; head++) {
       let least = 0;
@@ -145,7 +153,7 @@ export function smallForest(seed: number): { batch: Batch; costs: PlanCosts } | 
   }));
   if (sequences.length === 0 || sequences.length > 5) return undefined;
   const batch = makeBatch({ page: 16, sequences }, heads);
-  const tiles = [16, 32, 64, 128].map((m) => ({ m, n: 64, stages: 2 }));
+  const tiles = [16, 32, 64, 128].map((m) => ({ m, n: step, stages: 2 }));
   return {
     batch,
     costs: planCosts(figuresOf('cuda'), [4, 8, 16][seed % 3 === 2 ? 2 : seed % 2]!, tiles, heads),

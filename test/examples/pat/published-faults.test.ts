@@ -60,7 +60,8 @@ describe('input classes that break the published packer', () => {
       { length: 24, pages },
     ]);
     everyPlanIsExact(batch);
-    const { tables, forest } = makePlan(batch, costsFor(batch));
+    // On one unit: side by side on two, each in one step of its own, they would be as fast.
+    const { tables, forest } = makePlan(batch, costsFor(batch, tileSets[0], 1));
     expect(forestNodes(batch, forest).map((n) => [n.from, n.to, n.end - n.begin])).toEqual([
       [0, 20, 2],
       [20, 24, 1],

@@ -178,8 +178,8 @@ describe('mistakes planted into shipped kernels', () => {
   });
 
   it.each([0, 1])('finds them in a kernel with a producer warp and a ring (bulk=%i)', async (bulk) => {
-    // Enough steps that every slot is used again.
-    const workload = '1,2_84,25';
+    // Enough steps that every slot is used again, and more sequences than units, so that packs share the root.
+    const workload = '1,4_84,25';
     const lowering = { producers: 1, bulk };
     const ring: Small = { ...short, workload, tile: { m: 32, n: 16, stages: 2 }, lowering };
     const { mutants, missed: silent } = await missed('pat', ring, 'cuda:sm_90a');
@@ -193,7 +193,7 @@ describe('mistakes planted into shipped kernels', () => {
   it.each([0, 1])('finds them in a kernel of warpgroups (producers=%i)', async (producers) => {
     const tile = { m: 64, n: 16, stages: 2 };
     const flags = { heads: '8/1', headDim: '64' };
-    // Enough steps that every slot is used again.
+    // Enough steps that every slot is used again, and more sequences than units, so that packs share the root.
     const groups: Small = { workload: '1,2_84,25', flags, tile, lowering: { wgmma: 1, producers } };
     const only = [...Object.keys(wgmmaMistakes), 'barrier removed', 'mbarrier wait removed'];
     const { mutants, missed: silent } = await missed('pat', groups, 'cuda:sm_90a', only);

@@ -44,7 +44,7 @@ static int h100(int argc, char **argv) {
     for (size_t i = 0; i < numbers.size(); i++) std::printf(i ? " %lld" : "%lld", static_cast<long long>(numbers[i]));
     std::printf("\n");
   };
-  line({c.memory_token, c.cache_token, c.partial_row, c.launch, c.cached_tokens});
+  line({c.memory_token, c.cache_token, c.partial_row, c.launch, c.cached_tokens, c.cached});
   for (int32_t i = 0; i < count; i++) {
     const patc_tile &t = tiles[i];
     line({t.m, t.n, t.stages, t.variant, t.token, t.alone, t.warp, t.pack, t.start, t.w_max, t.w_min});
@@ -73,7 +73,7 @@ int main(int argc, char **argv) {
     costs.units = next32();
     costs.tile_count = static_cast<int32_t>(tiles.size());
     costs.tiles = tiles.data();
-    costs.memory_token = next(), costs.cache_token = next(), costs.partial_row = next(), costs.launch = next(), costs.cached_tokens = next();
+    costs.memory_token = next(), costs.cache_token = next(), costs.partial_row = next(), costs.launch = next(), costs.cached_tokens = next(), costs.cached = next();
     patc_planner *planner = patc_planner_create(&costs, next32());
     // One planner for every batch of a case: nothing may be left over from the one before.
     for (int64_t steps = next(); steps > 0; steps--) {

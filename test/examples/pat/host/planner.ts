@@ -75,7 +75,8 @@ export class HostPlanner {
       .trim()
       .split('\n')
       .map((line) => line.split(' ').map(Number));
-    const [memoryToken, cacheToken, partialRow, launch, cachedTokens] = c as [
+    const [memoryToken, cacheToken, partialRow, launch, cachedTokens, cached] = c as [
+      number,
       number,
       number,
       number,
@@ -105,6 +106,7 @@ export class HostPlanner {
       partialRow,
       launch,
       cachedTokens,
+      cached,
     };
   }
 
@@ -126,6 +128,7 @@ function encode(cases: readonly Case[]): number[] {
       costs.partialRow,
       costs.launch,
       costs.cachedTokens,
+      costs.cached,
       span,
     );
     out.push(steps.length);
