@@ -1,20 +1,24 @@
 /**
- * Fits the planner's kernel figures (examples/pat/cost.ts) to a tile sweep, recorded or as bench/sweep.ts writes it:
- *   node scripts/fit-planner.ts bench/results/cuda-h100-tile-sweep.json|sweep.jsonl [L2 GB/s] [START ns]
- * Prints one line of figures for each tile shape with its error, and what choosing by them would cost. Paste the lines into
- * cost.ts and run scripts/host-figures.ts. Shapes are fitted one by one: four figures each, by coordinate descent on squared
- * logarithms, from several starts. A run counts only where this checkout still plans it in as many packs and splits as were
- * measured: right after a sweep that is every run.
+ * Fits the planner's figures (examples/pat/cost.ts) to a tile sweep, recorded or as bench/sweep.ts writes it:
+ *   node scripts/fit-planner.ts bench/results/cuda-h100-tile-sweep.json|sweep.jsonl [--check]
+ * Prints the device's figures and one line for each tile shape with its error. Paste them into cost.ts and run
+ * scripts/host-figures.ts; `--check` then tells what the planner makes of the figures as they stand in cost.ts.
+ *
+ * Four figures for each shape, by coordinate descent on squared logarithms from several starts; around that the same descent over
+ * the device's figures, all shapes fitted again for every step. A run counts only where this checkout plans it in as many packs
+ * and splits as were measured: right after a sweep that is every run, after pasting it is no longer.
  */
 import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
 import type { Tile } from '../compiler/program.ts';
-import { figuresOf, planCosts, tileShape, variantOf } from '../examples/pat/cost.ts';
+import { figuresOf, planCosts, sameShape, tileShape, variantOf } from '../examples/pat/cost.ts';
+import { tokenBytes } from '../examples/pat/heads.ts';
 import { loadWorkload } from '../examples/pat/index.ts';
-import { LoadTally, memoryTime } from '../examples/pat/packers/score.ts';
+import { LoadTally } from '../examples/pat/packers/score.ts';
 import { rereadCost, workOf } from '../examples/pat/packers/work.ts';
 import { makePlan } from '../examples/pat/plan.ts';
-import { packLoads } from '../examples/pat/predict.ts';
-import { packRows } from '../examples/pat/tables.ts';
+import { predict } from '../examples/pat/predict.ts';
+import { packLoad, packRows } from '../examples/pat/tables.ts';
 
 interface Row {
   readonly tree: string;
@@ -22,22 +26,25 @@ interface Row {
   readonly headDim: number;
   readonly page: number;
   readonly dtype: string;
-  readonly tile: Tile;
+  /** Undefined: the planner's own choice. */
+  readonly tile: Tile | undefined;
   readonly producers?: number;
   readonly graphUs: number;
   readonly packs: number;
   readonly splits: number;
 }
 
-/** One run: what its plan asks of the machine. Loads in tokens, times in ns. */
+/** One run: what its plan asks of the machine, in tokens of one KV head and in bytes. */
 interface Sample {
   readonly row: Row;
-  readonly packs: readonly { readonly load: number; readonly reads: number }[];
+  readonly shape: string;
+  readonly packs: readonly { readonly steps: number; readonly reads: number }[];
   readonly group: number;
   readonly kvHeads: number;
-  readonly memory: number;
-  readonly cache: number;
-  readonly partials: number;
+  readonly unique: number;
+  readonly loaded: number;
+  readonly tokenBytes: number;
+  readonly partialRows: number;
 }
 
 type Figures = readonly [token: number, alone: number, pack: number, warp: number];
@@ -45,72 +52,106 @@ type Figures = readonly [token: number, alone: number, pack: number, warp: numbe
 const least: Figures = [1, 1, 300, 0.05];
 
 const figures = figuresOf('cuda');
-const { wMin } = figures.kernels[0]!;
-const cacheGBs = Number(process.argv[3] ?? figures.cacheGBs);
-const startNs = Number(process.argv[4] ?? figures.kernels[0]!.startNs);
+const { memoryGBs, cacheGBs, cachedShare, launchNs, partialRowNs } = figures;
+const { startNs, wMin } = figures.kernels[0]!;
+const device = { memoryGBs, cacheGBs, cachedShare, launchNs, partialRowNs, startNs, wMin };
+type Device = typeof device;
+
+const shapeName = (tile: Tile): string => `${tile['m']}, ${tile['n']}, ${variantOf(tile)}`;
+const caseName = (row: Row): string => `${row.tree} ${row.heads}`;
+
+const planOf = (row: Row, tiles: readonly Tile[]) => {
+  const batch = loadWorkload(row.tree, row);
+  return makePlan(batch, planCosts(figures, figures.units, tiles.map(tileShape), batch));
+};
 
 /** Undefined where the plan is another one by now. */
 function sampleOf(row: Row): Sample | undefined {
-  const batch = loadWorkload(row.tree, row);
-  const costs = planCosts(figures, figures.units, [tileShape(row.tile)], batch);
-  const { tables, work } = makePlan(batch, costs);
+  if (!row.tile) return undefined;
+  const { tables, work, batch } = planOf(row, [row.tile]);
   if (packRows(tables) !== row.packs || tables.slots !== row.splits) return undefined;
-  const packs = packLoads(tables);
-  const loaded = packs.reduce((sum, { load }) => sum + load, 0);
-  const rows = tables.slots * batch.qHeads;
+  const packs = Array.from({ length: packRows(tables) }, (_, p) => packLoad(tables, p, row.tile!['n']!));
   return {
     row,
+    shape: shapeName(row.tile),
     packs,
     group: work.group,
     kvHeads: batch.kvHeads,
-    memory: memoryTime(costs, batch.kvHeads, work.before[work.length.length]!) / 1000,
-    cache: (loaded * batch.kvHeads * costs.cacheToken * figures.cacheGBs) / cacheGBs / 1000,
-    partials: rows > 0 ? (costs.launch + rows * costs.partialRow) / 1000 : 0,
+    unique: work.before.at(-1)! * batch.kvHeads,
+    loaded: packs.reduce((sum, { load }) => sum + load, 0) * batch.kvHeads,
+    tokenBytes: tokenBytes(batch),
+    partialRows: tables.slots * batch.qHeads,
   };
 }
 
-const shapeName = (tile: Tile): string =>
-  `m: ${tile.m}, n: ${tile.n}${variantOf(tile) > 0 ? `, variant: ${variantOf(tile)}` : ''}`;
-
 const tally = new LoadTally();
 
-function predictUs(s: Sample, [token, alone, pack, warp]: Figures): number {
+/** The formula of cost.ts, not rounded. */
+function predictUs(s: Sample, [token, alone, pack, warp]: Figures, d: Device): number {
   const reread = rereadCost({ warp: Math.round((256 * warp) / token) }, s.group);
   tally.reset();
-  for (const { load, reads } of s.packs) tally.add(load, workOf(load, reads, reread));
+  for (const { steps, reads } of s.packs) tally.add(steps, workOf(steps, reads, reread));
   const busy = tally.heaviest(figures.units, s.kvHeads, Math.floor(pack / token)) * token;
   const m = Math.max(busy, tally.largest * Math.max(alone, token) + pack);
-  return (startNs + Math.max(s.memory, s.cache, m) + wMin * Math.min(s.memory, m) + s.partials) / 1000;
+  const bytes = s.unique * s.tokenBytes;
+  const h = (bytes / d.memoryGBs) * (bytes <= figures.cacheBytes ? d.cachedShare : 1);
+  const most = Math.max(h, m, (s.loaded * s.tokenBytes) / d.cacheGBs);
+  const partials = s.partialRows > 0 ? d.launchNs + s.partialRows * d.partialRowNs : 0;
+  return (d.startNs + most + (d.wMin * Math.min(h, m) ** 2) / most + partials) / 1000;
 }
 
 /** Squared error of the logarithms; one run that the form cannot describe does not pull the rest along. */
-const errorOf = (samples: readonly Sample[], f: Figures): number =>
-  samples.reduce((sum, s) => sum + Math.min(0.25, Math.log(predictUs(s, f) / s.row.graphUs) ** 2), 0);
+const errorOf = (samples: readonly Sample[], f: Figures, d: Device): number =>
+  samples.reduce((sum, s) => sum + Math.min(0.25, Math.log(predictUs(s, f, d) / s.row.graphUs) ** 2), 0);
 
-/** Tiles of one warp have no warp more to count. */
-function fit(samples: readonly Sample[], oneWarp: boolean): Figures {
-  let best: Figures = [10, 30, 1000, 0];
-  const starts = [10, 20, 40].flatMap((t) =>
-    [2, 5].flatMap((a) => (oneWarp ? [0] : [least[3], 2]).map((w): Figures => [t, t * a, 1000, w])),
+interface Fit {
+  readonly figures: Figures;
+  readonly error: number;
+}
+
+/** From figures that are nearly right, or from several starts. */
+function fit(samples: readonly Sample[], d: Device, near?: Figures): Fit {
+  // Tiles of one warp have no warp more to count.
+  const oneWarp = samples[0]!.row.tile!['m'] === 16;
+  const starts = [10, 20].flatMap((t) =>
+    [1.5, 4].flatMap((a) => (oneWarp ? [0] : [least[3], 2]).map((w): Figures => [t, t * a, 1000, w])),
   );
-  for (const start of starts) {
-    let now = start;
-    for (let factor = 1.5; factor > 1.005; factor = Math.sqrt(factor))
+  let best: Fit | undefined;
+  for (const start of near ? [near] : starts) {
+    let now: Fit = { figures: start, error: errorOf(samples, start, d) };
+    for (let factor = near ? 1.2 : 1.5; factor > 1.01; factor = Math.sqrt(factor))
       for (let moved = true; moved;) {
         moved = false;
         for (const i of oneWarp ? [0, 1, 2] : [0, 1, 2, 3])
           for (const by of [factor, 1 / factor]) {
-            const next = now.map((x, j) => (i === j ? Math.max(x * by, least[j]!) : x)) as unknown as Figures;
-            if (errorOf(samples, next) >= errorOf(samples, now) - 1e-9) continue;
-            now = next;
+            const next = now.figures.map((x, j) =>
+              i === j ? Math.max(x * by, least[j]!) : x,
+            ) as unknown as Figures;
+            const error = errorOf(samples, next, d);
+            if (error >= now.error - 1e-9) continue;
+            now = { figures: next, error };
             moved = true;
           }
       }
-    if (errorOf(samples, now) < errorOf(samples, best)) best = now;
+    if (!best || now.error < best.error) best = now;
   }
-  // Nothing left of it: warps cost no more than the first.
-  const warp = best[3] < 2 * least[3] ? 0 : best[3];
-  return [best[0], Math.max(best[0], best[1]), best[2], warp];
+  return best!;
+}
+
+/** Shapes fitted one by one, and the device's figures around them. */
+function fitDevice(byShape: ReadonlyMap<string, readonly Sample[]>) {
+  const fitAll = (d: Device, near?: ReadonlyMap<string, Fit>) => {
+    const fits = new Map([...byShape].map(([k, s]) => [k, fit(s, d, near?.get(k)?.figures)] as const));
+    return { device: d, fits, error: [...fits.values()].reduce((sum, { error }) => sum + error, 0) };
+  };
+  let best = fitAll(device);
+  for (let round = 0; round < 4; round++)
+    for (const key of Object.keys(device) as (keyof Device)[])
+      for (const by of [1.1, 1 / 1.1, 1.3, 1 / 1.3]) {
+        const next = fitAll({ ...best.device, [key]: best.device[key] * by }, best.fits);
+        if (next.error < best.error - 1e-6) best = next;
+      }
+  return best;
 }
 
 /** Rows of a record, or of the lines that a sweep wrote: there `fixed` is the tile, null for the planner's own choice. */
@@ -127,42 +168,102 @@ function readRows(file: string): Row[] {
         readonly blocks: readonly { readonly count: number }[];
       }[];
     };
-    if (!fixed || row.with !== '') return [];
+    if (row.with !== '') return [];
     const [qHeads, kvHeads] = row.heads.split('/').map(Number) as [number, number];
     const blocks = (kernel: string): number =>
       launches
         .filter((l) => l.kernel === kernel)
         .reduce((sum, l) => sum + l.blocks.reduce((n, b) => n + b.count, 0), 0);
     const packs = blocks('pat_forward') / kvHeads;
-    return [{ ...row, tile: fixed, packs, splits: blocks('pat_merge') / qHeads }];
+    return [{ ...row, tile: fixed ?? undefined, packs, splits: blocks('pat_merge') / qHeads }];
   });
 }
 
-/** The kernel as it ships: no other number of warps; the planner's figures know no stages but those of a ring. */
-const shipped = readRows(process.argv[2]!).filter(
-  (r) => !r.producers && !('warps' in r.tile) && (variantOf(r.tile) > 0 || r.tile.stages === 3),
-);
-const samples = shipped.flatMap((row) => sampleOf(row) ?? []);
-console.log(`${samples.length} of ${shipped.length} runs are planned now as they were measured`);
-const byShape = Map.groupBy(samples, ({ row: { tile } }) => shapeName(tile));
-const cases = new Map<string, { measured: number; predicted: number }[]>();
-for (const [shape, runs] of byShape) {
-  const f = fit(runs, runs[0]!.row.tile['m'] === 16);
-  const [token, alone, pack, warp] = f;
-  const error = Math.sqrt(errorOf(runs, f) / runs.length);
-  console.log(
-    `{ ${shape}, tokenNs: ${token.toFixed(1)}, aloneNs: ${alone.toFixed(1)}, warpNs: ${warp.toFixed(1)}, packNs: ${pack.toFixed(0)} } // ${(100 * error).toFixed(0)} % off over ${runs.length} runs`,
-  );
-  for (const s of runs) {
-    const name = `${s.row.tree} ${s.row.heads}`;
-    cases.set(name, [...(cases.get(name) ?? []), { measured: s.row.graphUs, predicted: predictUs(s, f) }]);
-  }
+const percent = (x: number): string => `${(100 * x).toFixed(2)} %`;
+/** By how much a geometric mean of these ratios is above 1. */
+const above = (ratios: readonly number[]): string =>
+  percent(Math.exp(ratios.reduce((sum, x) => sum + Math.log(x), 0) / ratios.length) - 1);
+
+interface Predicted {
+  readonly row: Row;
+  readonly us: number;
 }
-const regret = [...cases.values()].map((of) => {
-  const chosen = of.reduce((a, b) => (b.predicted < a.predicted ? b : a));
-  return Math.log(chosen.measured / Math.min(...of.map((c) => c.measured)));
+
+/** How much slower the shapes of least predicted time are than the fastest of each case. */
+function regret(of: readonly Predicted[]): string {
+  const cases = [...Map.groupBy(of, ({ row }) => caseName(row)).values()];
+  const ratios = cases.map((runs) => {
+    const chosen = runs.reduce((a, b) => (b.us < a.us ? b : a)).row.graphUs;
+    return chosen / Math.min(...runs.map(({ row }) => row.graphUs));
+  });
+  return `the shape it would choose for each of ${ratios.length} cases: ${above(ratios)} slower than the best (geometric mean)`;
+}
+
+/** The figures as they stand in cost.ts, through the planner: one shape at a time, then all at once. */
+function check(rows: readonly Row[]): void {
+  const shaped = rows.filter((r) => r.tile);
+  const of = shaped.map((row) => ({ row, us: predict(planOf(row, [row.tile!])).time / 1e6 }));
+  const errors = of.map(({ row, us }) => Math.log(us / row.graphUs) ** 2);
+  console.log(
+    `the planner's prediction of its own plans: ${percent(Math.sqrt(errors.reduce((a, b) => a + b) / of.length))} rms`,
+  );
+  console.log(regret(of));
+  const [behind, gained]: [number[], number[]] = [[], []];
+  const counts = new Map<string, number>();
+  let [several, measured] = [0, 0];
+  for (const runs of Map.groupBy(rows, caseName).values()) {
+    const fixed = runs.filter((r) => r.tile);
+    const { tables } = planOf(
+      fixed[0]!,
+      fixed.map((r) => r.tile!),
+    );
+    const chosen = fixed.find((r) => sameShape(tileShape(r.tile!), tables.shapes[0]!.tile))!;
+    counts.set(shapeName(chosen.tile!), (counts.get(shapeName(chosen.tile!)) ?? 0) + 1);
+    if (tables.shapes.length > 1) several++;
+    if (packRows(tables) === chosen.packs && tables.slots === chosen.splits) measured++;
+    behind.push(chosen.graphUs / Math.min(...fixed.map((r) => r.graphUs)));
+    const before = runs.find((r) => !r.tile);
+    if (before) gained.push(chosen.graphUs / before.graphUs);
+  }
+  console.log(
+    `with all shapes at hand, by the runs of the first one (${several} cases use several; ${measured} plans are those measured):`,
+  );
+  console.log(`  ${above(behind)} slower than the best`);
+  if (gained.length > 0) console.log(`  ${above(gained)} slower than what was chosen when it was measured`);
+  for (const [shape, n] of [...counts].sort((a, b) => b[1] - a[1])) console.log(`  [${shape}]: ${n}`);
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { check: { type: 'boolean', default: false } },
 });
-const mean = Math.exp(regret.reduce((a, b) => a + b) / regret.length);
-console.log(
-  `the shape it would choose for each of ${regret.length} cases: ${(100 * (mean - 1)).toFixed(1)} % slower than the best (geometric mean)`,
+/** The kernel as it ships: no other number of warps; the planner's figures know no stages but those of a ring. */
+const shipped = readRows(positionals[0]!).filter(
+  ({ tile, producers }) =>
+    !tile || (!producers && !('warps' in tile) && (variantOf(tile) > 0 || tile['stages'] === 3)),
 );
+if (values.check) check(shipped);
+else {
+  const samples = shipped.flatMap((row) => sampleOf(row) ?? []);
+  console.log(
+    `${samples.length} of ${shipped.filter((r) => r.tile).length} runs are planned now as they were measured`,
+  );
+  const byShape = Map.groupBy(samples, ({ shape }) => shape);
+  const { device: d, fits, error } = fitDevice(byShape);
+  console.log(
+    Object.entries(d)
+      .map(([key, x]) => `${key}: ${Number(x.toPrecision(3))}`)
+      .join(', '),
+  );
+  for (const [shape, { figures: f, error: of }] of fits) {
+    // Nothing left of it: warps cost no more than the first.
+    const warp = f[3] < 2 * least[3] ? 0 : f[3];
+    const runs = byShape.get(shape)!.length;
+    const row = [f[0], Math.max(f[0], f[1]), warp].map((x) => Number(x.toFixed(1)));
+    console.log(
+      `[${shape}, ${row.join(', ')}, ${f[2].toFixed(0)}], // ${percent(Math.sqrt(of / runs))} off over ${runs} runs`,
+    );
+  }
+  console.log(`${percent(Math.sqrt(error / samples.length))} rms`);
+  console.log(regret(samples.map((s) => ({ row: s.row, us: predictUs(s, fits.get(s.shape)!.figures, d) }))));
+}
