@@ -14,25 +14,18 @@ import { runScript } from '../bench/script.ts';
 const metrics: Readonly<Record<string, readonly string[]>> = {
   us: ['gpu__time_duration.sum'],
   smMHz: ['smsp__cycles_elapsed.avg.per_second'],
-  tensorPct: [
-    'sm__inst_executed_pipe_tensor_op_gmma.avg.pct_of_peak_sustained_active',
-    'sm__pipe_tensor_op_hmma_cycles_active.avg.pct_of_peak_sustained_active',
-    'sm__inst_executed_pipe_tensor.avg.pct_of_peak_sustained_active',
-  ],
-  issuePct: [
-    'sm__inst_issued.avg.pct_of_peak_sustained_active',
-    'sm__issue_active.avg.pct_of_peak_sustained_active',
-  ],
-  memoryPct: ['dram__throughput.avg.pct_of_peak_sustained_elapsed'],
-  memoryBytes: ['dram__bytes_read.sum', 'dram__bytes.sum'],
+  tensorPct: ['sm__pipe_tensor_cycles_active.avg.pct_of_peak_sustained_active'],
+  issuePct: ['smsp__issue_active.avg.pct_of_peak_sustained_active'],
+  memoryPct: ['dram__bytes_read.sum.pct_of_peak_sustained_elapsed'],
+  memoryBytes: ['dram__bytes_read.sum'],
   l2Pct: ['lts__throughput.avg.pct_of_peak_sustained_elapsed'],
   l2HitPct: ['lts__t_sector_hit_rate.pct'],
-  sharedPct: ['l1tex__data_pipe_lsu_wavefronts_mem_shared.avg.pct_of_peak_sustained_elapsed'],
+  sharedPct: ['l1tex__data_pipe_lsu_wavefronts_mem_shared.sum.pct_of_peak_sustained_elapsed'],
   occupancyPct: ['sm__warps_active.avg.pct_of_peak_sustained_active'],
   registers: ['launch__registers_per_thread'],
 };
-const stall =
-  /^smsp__average_warps?_latency_issue_stalled_(\w+)|^smsp__average_warps_issue_stalled_(\w+)_per_issue_active/;
+/** Warps per issued instruction that wait for a reason, but for having been issued or not chosen. */
+const stall = /^smsp__average_warps_issue_stalled_(?!selected|not_selected)(\w+)_per_issue_active/;
 
 /** Rows of a CSV whose fields may be quoted and hold commas. */
 function csv(text: string): string[][] {
@@ -47,10 +40,8 @@ const scale: Readonly<Record<string, number>> = {
   us: 1,
   ms: 1e3,
   s: 1e6,
-  Hz: 1e-6,
-  KHz: 1e-3,
-  MHz: 1,
-  GHz: 1e3,
+  Mhz: 1,
+  Ghz: 1e3,
   byte: 1,
   Kbyte: 1e3,
   Mbyte: 1e6,
@@ -74,7 +65,7 @@ function kernels(file: string): Record<string, unknown>[] {
       .flatMap((name): [string, number][] => {
         const match = stall.exec(name);
         const n = match && value(row, name);
-        return n ? [[match[1] ?? match[2]!, Number(n.toFixed(2))]] : [];
+        return n ? [[match[1]!, Number(n.toFixed(2))]] : [];
       })
       .sort((a, b) => b[1] - a[1])
       .slice(0, 5);
