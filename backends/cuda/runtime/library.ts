@@ -1,5 +1,6 @@
 /** Shared libraries through koffi, and the C functions that patc calls in CUDA's driver. */
 import { createRequire } from 'node:module';
+import { fail } from '../../../compiler/diagnostics/error.ts';
 
 type Native = (...args: unknown[]) => unknown;
 
@@ -70,7 +71,7 @@ const prototypes = {
 export type DriverFunction = keyof typeof prototypes;
 export type DriverLibrary = Readonly<Record<DriverFunction, (...args: unknown[]) => number>>;
 
-/** Binds every function on first use: a driver that lacks one of them fails only where it is called. */
+/** Binds every function on first use: a driver that lacks one of them fails only where it is called, with PAT0702. */
 export function loadDriver(path: string): DriverLibrary {
   const library = koffi().load(path);
   const driver = {} as Record<DriverFunction, (...args: unknown[]) => number>;
@@ -78,10 +79,20 @@ export function loadDriver(path: string): DriverLibrary {
     Object.defineProperty(driver, name, {
       configurable: true,
       get() {
-        const value = library.func(prototype) as (...args: unknown[]) => number;
+        const value = find(library, name, prototype);
         Object.defineProperty(driver, name, { value });
         return value;
       },
     });
   return driver;
+}
+
+function find(library: { func(prototype: string): Native }, name: string, prototype: string) {
+  try {
+    return library.func(prototype) as (...args: unknown[]) => number;
+  } catch {
+    return fail('PAT0702', `the CUDA driver has no function ${name}`, {
+      help: 'install a driver of CUDA 11.8 or newer',
+    });
+  }
 }

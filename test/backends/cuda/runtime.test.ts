@@ -6,7 +6,8 @@ import { targetOf, writtenFirst } from '../../../backends/cuda/runtime/device.ts
 import { median } from '../../../backends/cuda/runtime/stream.ts';
 import type { RunRequest } from '../../../compiler/backend.ts';
 import { PatcError } from '../../../compiler/diagnostics/error.ts';
-import { compiler, counts, fakeDevice } from './fake.ts';
+import { Driver } from '../../../backends/cuda/runtime/driver.ts';
+import { compiler, counts, fakeDevice, fakeNvrtc } from './fake.ts';
 
 const n = 1000;
 const a = Float32Array.from({ length: n }, (_, i) => i);
@@ -174,7 +175,9 @@ describe.skipIf(!compiler)('on the stand-in driver', () => {
     expect(alive()).toEqual([0, 0, 0, 0, 0, 0, 0]);
   });
 
-  it('a driver that does not start, and a device that is too old, are PAT0702', async () => {
+  it('a driver that does not start or is too old, and a device that is too old, are PAT0702', async () => {
+    const text = await code(() => new Driver(fakeNvrtc()));
+    expect(text).toContain('PAT0702 no-cuda-device: the CUDA driver has no function cuInit');
     process.env['FAKE_CUDA_FAIL'] = 'cuInit:100';
     expect(await code(fakeDevice)).toContain(
       'PAT0702 no-cuda-device: the CUDA driver does not start: CUDA_ERROR_NO_DEVICE',
