@@ -31,6 +31,10 @@ const lets = (s: Stmt, p: Pending): boolean => {
   return all(s) && !p.registers.some((v) => stmtsUseVar([s], v));
 };
 
+/** Whether the registers that a wait names are known in these statements alone. */
+const declares = (stmts: readonly Stmt[], p: Pending | undefined): boolean =>
+  stmts.some((s) => s.s === 'declare' && p?.wait.registers.includes(s.var));
+
 interface Moved {
   readonly stmts: Stmt[];
   /** Reached the end. */
@@ -55,7 +59,7 @@ function move(stmts: readonly Stmt[]): Moved {
       fence = undefined;
     } else if (s.s === 'if') {
       const then = move(s.then);
-      const free = then.left && s.else.length === 0 ? then.left : undefined;
+      const free = s.else.length === 0 && !declares(s.then, then.left) ? then.left : undefined;
       const kept = then.left && !free ? [...then.stmts, then.left.wait] : then.stmts;
       out.push({ ...s, then: kept, else: lateWaits(s.else) });
       pending = free ?? pending;

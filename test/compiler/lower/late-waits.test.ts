@@ -111,6 +111,12 @@ describe('the wait for a group', () => {
     );
   });
 
+  it('does not leave the statements that its registers are declared in', () => {
+    expect(words(lateWaits([when([declare(span, acc), ...group, count]), count]))).toBe(
+      'if [declare wgmmaFence wgmma wgmmaCommit assign wgmmaWait] [] assign',
+    );
+  });
+
   it('stays where the group is one of another list, or is meant to go on', () => {
     expect(words(lateWaits([wait, count]))).toBe('wgmmaWait assign');
     const going: Stmt = { ...wait, pending: 1 } as Stmt;

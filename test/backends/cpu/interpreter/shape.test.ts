@@ -1,18 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { roundTo } from '../../../../compiler/ir/numeric.ts';
-import type { Index, KernelContext, Tile } from '../../../../dsl/index.ts';
+import type { Tile } from '../../../../dsl/index.ts';
+import { everywhere } from '../../../support/cases.ts';
 import { run, traced } from '../../../support/interpret.ts';
-
-/** Indices that address every element of a shape. */
-export function everywhere(k: KernelContext, shape: readonly number[]): Index[] {
-  return shape.map((extent, axis) => {
-    let index: Tile = k.iota(extent);
-    for (let i = 0; i < axis; i++) index = index.expand(0);
-    for (let i = axis + 1; i < shape.length; i++) index = index.expand(index.shape.length);
-    return index as Tile<'i32'>;
-  });
-}
 
 /** Applies f to a tile of 0, 1, 2, … of that shape. */
 function counted(shape: number[], f: (x: Tile) => Tile): { values: number[]; shape: readonly number[] } {
