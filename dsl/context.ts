@@ -167,9 +167,12 @@ export class KernelContext {
     return control.loop(this.#tracer, range, carried, body as never) as any;
   }
 
-  /** One flat loop: for e in [from, to), for t in [0, trips(e)). `trips` may read memory but not the carried values. */
+  /**
+   * One flat loop: for e = from; e < to; e += step, for t in [0, trips(e)). `trips` may read memory but not the carried values;
+   * `step` is a positive number known at trace time.
+   */
   ragged<R extends TileRecord>(
-    range: Range & { readonly trips: (e: Tile<'i32', readonly []>) => Scalar },
+    range: Range & { readonly step?: number; readonly trips: (e: Tile<'i32', readonly []>) => Scalar },
     carried: R,
     body: (e: Tile<'i32', readonly []>, t: Tile<'i32', readonly []>, carried: R) => Returned<R>,
   ): Result<R> {

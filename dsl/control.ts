@@ -127,12 +127,20 @@ function bounds(
   range: unknown,
   what: string,
   span: Span,
-): { from: unknown; to: unknown; step?: unknown; trips?: unknown } {
+): { from: unknown; to: unknown; step: number; trips?: unknown } {
   if (typeof range !== 'object' || range === null || range instanceof Tile)
     fail('PAT0110', `${what}: the range is ${describe(range)}; { from, to } is needed`, { span });
-  const { from = 0, to } = range as { from?: unknown; to?: unknown };
+  const { from = 0, to, step = 1 } = range as { from?: unknown; to?: unknown; step?: unknown };
   if (to === undefined) fail('PAT0110', `${what}: the range has no \`to\``, { span });
-  return { ...range, from, to };
+  if (typeof step !== 'number' || !Number.isInteger(step) || step < 1)
+    fail(
+      'PAT0110',
+      `${what}: the step is ${describe(step)}; a positive integer known at trace time is needed`,
+      {
+        span,
+      },
+    );
+  return { ...range, from, to, step };
 }
 
 export function loop(
@@ -142,11 +150,7 @@ export function loop(
   run: (i: Tile, c: never) => unknown,
 ): Record<string, Tile> {
   const { span } = tracer.place();
-  const { from, to, step = 1 } = bounds(range, 'loop', span);
-  if (typeof step !== 'number' || !Number.isInteger(step) || step < 1)
-    fail('PAT0110', `loop: the step is ${describe(step)}; a positive integer known at trace time is needed`, {
-      span,
-    });
+  const { from, to, step } = bounds(range, 'loop', span);
   callable(run, 'the body of a loop', span);
   const lo = tracer.integer(from, '`from`', span);
   const hi = tracer.integer(to, '`to`', span);
@@ -166,7 +170,7 @@ export function ragged(
   run: (e: Tile, t: Tile, c: never) => unknown,
 ): Record<string, Tile> {
   const { span } = tracer.place();
-  const { from, to, trips } = bounds(range, 'ragged', span);
+  const { from, to, step, trips } = bounds(range, 'ragged', span);
   callable(trips, '`trips`', span);
   callable(run, 'the body of a ragged loop', span);
   const lo = tracer.integer(from, '`from`', span);
@@ -188,6 +192,7 @@ export function ragged(
     op: 'ragged',
     lo,
     hi,
+    step,
     trips: tripsRegion,
     inits: carried.inits,
     body: region,

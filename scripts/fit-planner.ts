@@ -18,6 +18,7 @@ import { LoadTally } from '../examples/pat/packers/score.ts';
 import { rereadCost, workOf } from '../examples/pat/packers/work.ts';
 import { makePlan } from '../examples/pat/plan.ts';
 import { predict } from '../examples/pat/predict.ts';
+import { laneTokens } from '../examples/pat/lanes.ts';
 import { packLoad, packRows } from '../examples/pat/tables.ts';
 
 interface Row {
@@ -70,7 +71,9 @@ function sampleOf(row: Row): Sample | undefined {
   if (!row.tile) return undefined;
   const { tables, work, batch } = planOf(row, [row.tile]);
   if (packRows(tables) !== row.packs || tables.slots !== row.splits) return undefined;
-  const packs = Array.from({ length: packRows(tables) }, (_, p) => packLoad(tables, p, row.tile!['n']!));
+  const packs = Array.from({ length: packRows(tables) }, (_, p) =>
+    packLoad(tables, p, laneTokens(row.tile!['n']!, batch.page)),
+  );
   return {
     row,
     shape: shapeName(row.tile),
@@ -92,9 +95,13 @@ function predictUs(s: Sample, [token, alone, pack, warp]: Figures, d: Device): n
   tally.reset();
   for (const { steps, reads } of s.packs) tally.add(steps, workOf(steps, reads, reread));
   const busy = tally.heaviest(figures.units, s.kvHeads, Math.floor(pack / token)) * token;
-  const m = Math.max(busy, tally.largest * Math.max(alone, token) + pack);
+  const lone = tally.largest * Math.max(alone, token) + pack;
+  const m = Math.max(busy, lone);
   const bytes = s.unique * s.tokenBytes;
-  const h = (bytes / d.memoryGBs) * (bytes <= figures.cacheBytes ? d.cachedShare : 1);
+  const jobs = s.packs.length * s.kvHeads;
+  const rest = jobs % (2 * figures.units);
+  const all = (bytes / d.memoryGBs) * (bytes <= figures.cacheBytes ? d.cachedShare : 1);
+  const h = rest > 0 && rest < jobs ? Math.max(all, (all / jobs) * (jobs - rest) + lone) : all;
   const most = Math.max(h, m, (s.loaded * s.tokenBytes) / d.cacheGBs);
   const partials = s.partialRows > 0 ? d.launchNs + s.partialRows * d.partialRowNs : 0;
   return (d.startNs + most + (d.wMin * Math.min(h, m) ** 2) / most + partials) / 1000;

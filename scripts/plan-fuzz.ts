@@ -25,11 +25,11 @@ const firstSeed = Number(values.seed);
 
 const shape = (m: number, n: number, stages = 2, variant = 0) => ({ m, n, stages, variant });
 const tileSets = [
-  [shape(16, 64), shape(32, 64), shape(64, 64), shape(128, 64), shape(128, 128, 3)],
-  [shape(16, 64)],
+  [shape(16, 64), shape(32, 64), shape(64, 64), shape(128, 32), shape(128, 64), shape(128, 128, 3)],
+  [shape(16, 32), shape(16, 64)],
   [shape(16, 32), shape(64, 64), shape(128, 128)],
   [shape(32, 16), shape(64, 16)],
-  [shape(128, 64, 3)],
+  [shape(128, 32, 3), shape(128, 64, 3)],
   // Several n and kinds of kernel at one m; a step that is no power of two.
   [16, 32, 64, 128].flatMap((m) => [shape(m, 32), shape(m, 48), shape(m, 64, 3), shape(m, 64, 3, 2)]),
 ];

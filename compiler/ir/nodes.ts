@@ -214,7 +214,7 @@ export interface ForOp extends Base {
   readonly results: readonly Value[];
 }
 /**
- * One flat loop over a ragged iteration space: for e in [lo, hi), for t in [0, trips(e)).
+ * One flat loop over a ragged iteration space: for e in [lo, hi) by `step`, for t in [0, trips(e)).
  * trips.params = [e], yields one i32 scalar (<= 0 skips e) and may read memory but not carried values.
  * body.params = [e, t, ...carried]. Lowering pipelines it as ONE loop: it does not drain between entries.
  */
@@ -222,6 +222,7 @@ export interface RaggedOp extends Base {
   readonly op: 'ragged';
   readonly lo: Value;
   readonly hi: Value;
+  readonly step: number;
   readonly trips: Region;
   readonly inits: readonly Value[];
   readonly body: Region;

@@ -167,7 +167,7 @@ class Printer {
         ];
       case 'ragged':
         return [
-          `ragged ${v(op.trips.params[0]!)} = ${v(op.lo)} to ${v(op.hi)} trips`,
+          `ragged ${v(op.trips.params[0]!)} = ${v(op.lo)} to ${v(op.hi)}${op.step === 1 ? '' : ` step ${op.step}`} trips`,
           `each ${this.#list(op.body.params.slice(0, 2))}${this.#carry(op.inits, op.body.params.slice(2))}`,
         ];
       case 'rows':

@@ -209,8 +209,8 @@ class Verifier {
     for (const bound of [op.lo, op.hi])
       if (!sameType(bound.type, i32))
         this.#report(`${op.op}: bound ${show(bound)} is ${showType(bound.type)}, not i32`, span);
-    if (op.op === 'for' && (!Number.isInteger(op.step) || op.step < 1))
-      this.#report(`for: step ${op.step}`, span);
+    if (op.op !== 'rows' && (!Number.isInteger(op.step) || op.step < 1))
+      this.#report(`${op.op}: step ${op.step}`, span);
     const scalars = op.op === 'for' ? 1 : op.op === 'ragged' ? 2 : 0;
     for (const v of op.body.params.slice(0, scalars))
       if (!sameType(v.type, i32)) this.#report(`${op.op}: ${show(v)} is ${showType(v.type)}, not i32`, span);

@@ -19,6 +19,9 @@ import {
   type Region,
   type TensorParam,
   type Value,
+  type BroadcastOp,
+  type ReshapeOp,
+  type TransposeOp,
 } from '../ir/nodes.ts';
 
 export type Role = 'index' | 'mask' | 'dotA' | 'dotB' | 'data' | 'elementwise' | 'yield';
@@ -44,8 +47,8 @@ const elementwise = new Set([
   'reshape',
   'transpose',
 ]);
-export const isView = (op: Op): boolean =>
-  op.op === 'broadcast' || op.op === 'reshape' || op.op === 'transpose';
+export const isView = (op: Op | undefined): op is BroadcastOp | ReshapeOp | TransposeOp =>
+  op?.op === 'broadcast' || op?.op === 'reshape' || op?.op === 'transpose';
 export const isElementwise = (op: Op): boolean => elementwise.has(op.op);
 
 export class Analysis {

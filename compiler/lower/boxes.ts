@@ -64,8 +64,12 @@ function overRun(ctx: Context, v: Value, axis: number, run: number): Move {
     case 'cast':
     case 'unary':
       return overRun(ctx, op.a, axis, run) === 'same' ? 'same' : 'other';
+    case 'select': {
+      if (!uniformOver(ctx, op.cond, axis, run)) return 'other';
+      const [a, b] = [overRun(ctx, op.a, axis, run), overRun(ctx, op.b, axis, run)];
+      return a === b ? a : 'other';
+    }
     case 'compare':
-    case 'select':
     case 'load': {
       if (op.op === 'load' && op.mask && !uniformOver(ctx, op.mask, axis, run)) return 'other';
       const operands = op.op === 'load' ? op.indices : operandsOf(op);
@@ -81,10 +85,27 @@ const uniformOver = (ctx: Context, mask: Value, axis: number, run: number): bool
   overRun(ctx, mask, axis, run) === 'same' ||
   ctx.divisibility.uniform(mask, axis, run);
 
-const aligned = (ctx: Context, v: Value, axis: number, run: number): boolean => {
-  const along = ctx.divisibility.along(v, axis);
-  return along.kind === 'unit' && along.base % run === 0;
-};
+/** Whether an index tile takes a multiple of `run` at the start of each aligned run. */
+function aligned(ctx: Context, v: Value, axis: number, run: number): boolean {
+  if (isScalar(v.type) || v.type.shape[axis] === 1) return ctx.divisibility.divisor(v) % run === 0;
+  const { op } = ctx.analysis.definition(v);
+  switch (op?.op) {
+    case 'const':
+      return Number(op.value) % run === 0;
+    case 'iota':
+      return true;
+    case 'broadcast':
+      return aligned(ctx, op.a, axis, run);
+    case 'binary':
+      return ['add', 'sub'].includes(op.fn) && aligned(ctx, op.a, axis, run) && aligned(ctx, op.b, axis, run);
+    case 'select':
+      return (
+        uniformOver(ctx, op.cond, axis, run) && aligned(ctx, op.a, axis, run) && aligned(ctx, op.b, axis, run)
+      );
+    default:
+      return false;
+  }
+}
 
 function reshaped(v: Value, from: Value, axis: number): number | undefined {
   const [a, b] = [nonUnit(from.type.shape), nonUnit(v.type.shape)];

@@ -36,18 +36,25 @@ const other = (end: End): End => (end === 'least' ? 'most' : 'least');
 const lazyOp = (ctx: Context, v: Value): Op | undefined =>
   ctx.analysis.anchored.has(v.id) ? undefined : ctx.analysis.definition(v).op;
 
-/** A bound on all elements of an i32 tile. */
-function extreme(ctx: Context, v: Value, end: End): Expr | undefined {
+/** Places that are looked at, of iotas that a condition has narrowed: the least and the most. */
+type Places = ReadonlyMap<Value, Readonly<Record<End, number>>>;
+
+/** A bound on the elements of an i32 tile. */
+function extreme(ctx: Context, v: Value, end: End, places: Places): Expr | undefined {
   if (v.type.element !== 'i32') return undefined;
   if (isScalar(v.type)) return scalar(ctx, v);
   const op = lazyOp(ctx, v);
   if (op?.op === 'const') return constantOf('i32', op.value);
-  if (op?.op === 'iota') return constI(end === 'least' ? 0 : v.type.shape[0]! - 1);
+  if (op?.op === 'iota') return constI(placesOf(v, places)[end]);
   if (op?.op === 'broadcast' || op?.op === 'reshape' || op?.op === 'transpose')
-    return extreme(ctx, op.a, end);
+    return extreme(ctx, op.a, end, places);
+  if (op?.op === 'select') {
+    const [a, b] = ends(ctx, op, places, (x, at) => extreme(ctx, x, end, at));
+    return a && b && (end === 'least' ? min(a, b) : max(a, b));
+  }
   if (op?.op !== 'binary') return undefined;
-  const a = extreme(ctx, op.a, end);
-  const b = extreme(ctx, op.b, op.fn === 'sub' ? other(end) : end);
+  const a = extreme(ctx, op.a, end, places);
+  const b = extreme(ctx, op.b, op.fn === 'sub' ? other(end) : end, places);
   if (!a || !b) return undefined;
   const factor = b.e === 'const' ? Number(b.value) : 0;
   switch (op.fn) {
@@ -68,20 +75,54 @@ function extreme(ctx: Context, v: Value, end: End): Expr | undefined {
   }
 }
 
+const placesOf = (iota: Value, places: Places): Readonly<Record<End, number>> =>
+  places.get(iota) ?? { least: 0, most: iota.type.shape[0]! - 1 };
+
+/** Something of both values of a select, each in the places where it is taken. */
+function ends<T>(ctx: Context, op: SelectOp, places: Places, of: (v: Value, places: Places) => T): [T, T] {
+  const found = split(ctx, op.cond);
+  if (!found) return [of(op.a, places), of(op.b, places)];
+  const { iota, at } = found;
+  const { least, most } = placesOf(iota, places);
+  const below = new Map(places).set(iota, { least, most: Math.min(most, at - 1) });
+  const above = new Map(places).set(iota, { least: Math.max(least, at), most });
+  return [of(op.a, below), of(op.b, above)];
+}
+
+/** `iota < at`, in whatever shape. */
+function split(ctx: Context, cond: Value): { iota: Value; at: number } | undefined {
+  const op = lazyOp(ctx, cond);
+  if (isView(op)) return split(ctx, op.a);
+  if (op?.op !== 'compare' || op.fn !== 'lt') return undefined;
+  const [iota, end] = [beneath(ctx, op.a), beneath(ctx, op.b)].map((v) => ({ v, op: lazyOp(ctx, v) }));
+  if (iota!.op?.op !== 'iota' || end!.op?.op !== 'const') return undefined;
+  return { iota: iota!.v, at: Number(end!.op.value) };
+}
+
+/** A value without its views. */
+function beneath(ctx: Context, v: Value): Value {
+  const op = lazyOp(ctx, v);
+  return isView(op) ? beneath(ctx, op.a) : v;
+}
+
 /** A scalar condition under which the mask holds everywhere. */
-function everywhere(ctx: Context, mask: Value): Expr | undefined {
+function everywhere(ctx: Context, mask: Value, places: Places = new Map()): Expr | undefined {
   if (isScalar(mask.type)) return scalar(ctx, mask);
   const op = lazyOp(ctx, mask);
   if (!op) return undefined;
   if (op.op === 'const') return constB(Boolean(op.value));
-  if (isView(op)) return everywhere(ctx, (op as Extract<Op, { op: 'broadcast' }>).a);
+  if (isView(op)) return everywhere(ctx, op.a, places);
   if (op.op === 'binary' && (op.fn === 'and' || op.fn === 'or')) {
-    const [a, b] = [everywhere(ctx, op.a), everywhere(ctx, op.b)];
+    const [a, b] = [everywhere(ctx, op.a, places), everywhere(ctx, op.b, places)];
     return a && b ? (op.fn === 'and' ? and(a, b) : or(a, b)) : undefined;
+  }
+  if (op.op === 'select') {
+    const [a, b] = ends(ctx, op, places, (x, at) => everywhere(ctx, x, at));
+    return a && b && and(a, b);
   }
   if (op.op !== 'compare' || op.fn === 'eq' || op.fn === 'ne') return undefined;
   const worst: End = op.fn === 'lt' || op.fn === 'le' ? 'most' : 'least';
-  const [a, b] = [extreme(ctx, op.a, worst), extreme(ctx, op.b, other(worst))];
+  const [a, b] = [extreme(ctx, op.a, worst, places), extreme(ctx, op.b, other(worst), places)];
   return a && b ? compare(op.fn, a, b) : undefined;
 }
 
@@ -115,6 +156,7 @@ export function lowerMaskedTile(ctx: Context, op: SelectOp): RegTile | undefined
     span: ctx.emitter.span,
     cond: not(all),
     uniform: 'block',
+    rare: true,
     then: stmts,
     else: [],
   });

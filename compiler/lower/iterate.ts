@@ -166,7 +166,7 @@ export class Follower implements Iterator {
 function ragged(ctx: Context, op: RaggedOp, prefix: string, entryLoads: readonly EntryLoads[]): Iterator {
   const [pe, pt] = op.body.params as [(typeof op.body.params)[0], (typeof op.body.params)[0]];
   const [lo, hi] = [scalar(ctx, op.lo), scalar(ctx, op.hi)];
-  const e = state(ctx, `${prefix}${pe!.name ?? 'e'}`, sub(lo, 1));
+  const e = state(ctx, `${prefix}${pe!.name ?? 'e'}`, sub(lo, op.step));
   const t = state(ctx, `${prefix}${pt!.name ?? 't'}`, constI(0));
   const n = state(ctx, `${prefix}trips`, constI(0));
   const span = ctx.emitter.span;
@@ -178,7 +178,7 @@ function ragged(ctx: Context, op: RaggedOp, prefix: string, entryLoads: readonly
     readEntry(ctx, op, ahead, entry, and(when, lt(entry, hi)), vars);
 
   const enter = (): void => {
-    ctx.emitter.assign(e, add(varRef(e), 1));
+    ctx.emitter.assign(e, add(varRef(e), op.step));
     ctx.emitter.assign(t, constI(0));
     ctx.emitter.assign(n, constI(0));
     now.forEach((f, i) => ctx.emitter.assign(f.var, varRef(ahead[i]!.var)));
@@ -209,7 +209,7 @@ function ragged(ctx: Context, op: RaggedOp, prefix: string, entryLoads: readonly
       enter();
       // Past an entry without steps: nothing has been read ahead.
       const more = ctx.emitter.open({ vars }, () => {
-        fetch(add(varRef(e), 1), constB(true));
+        fetch(add(varRef(e), op.step), constB(true));
         enter();
       });
       ctx.emitter.emit({ s: 'while', span, cond, body: more.stmts });
@@ -224,8 +224,9 @@ function ragged(ctx: Context, op: RaggedOp, prefix: string, entryLoads: readonly
     valid: lt(varRef(e), hi),
     advance,
     prefetch: (some) => {
-      const next = add(varRef(e), 1);
-      if (some) readEntry(ctx, op, ahead, min(next, sub(hi, 1)), constB(true), vars);
+      const next = add(varRef(e), op.step);
+      const last = op.step === 1 ? min(next, sub(hi, 1)) : select(lt(next, hi), next, lo);
+      if (some) readEntry(ctx, op, ahead, last, constB(true), vars);
       else fetch(next, eq(varRef(t), 0));
     },
     bind: (s) => {

@@ -169,6 +169,8 @@ export type Stmt = Base &
         readonly s: 'if';
         readonly cond: Expr;
         readonly uniform: 'block' | 'warp' | 'none';
+        /** Taken in few of a loop's trips: what the tuner does not count. */
+        readonly rare?: true;
         readonly then: readonly Stmt[];
         readonly else: readonly Stmt[];
       }

@@ -124,7 +124,7 @@ class Printer {
       this.nested(`while (${this.expr(s.cond)})`, s.body, s.span);
       this.line('}');
     } else if (s.s === 'if') {
-      const uniform = s.uniform === 'none' ? '' : ` ${s.uniform}-uniform`;
+      const uniform = `${s.uniform === 'none' ? '' : ` ${s.uniform}-uniform`}${s.rare ? ' rare' : ''}`;
       this.nested(`if${uniform} (${this.expr(s.cond)})`, s.then, s.span);
       if (s.else.length) this.nested('} else', s.else, s.span);
       this.line('}');

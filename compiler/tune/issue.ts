@@ -71,6 +71,7 @@ function tally(stmts: readonly Stmt[], always: Tally, partaking: Tally, times: n
       always.instructions += times;
     } else if (s.s === 'if') {
       always.instructions += times * (1 + operations(s.cond));
+      if (s.rare) continue;
       const own = s.uniform === 'warp' ? partaking : always;
       // Of two branches a warp takes one.
       const branches = [s.then, s.else].map((branch) => {

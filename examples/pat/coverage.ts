@@ -3,12 +3,14 @@
  *
  *  - every token below a sequence's length is covered by exactly one entry of one pack, and read from the right page;
  *  - a sequence with one part writes its output; with more, each part writes its own slot, and one merge reads them all;
- *  - packs fit their tiles, entries fit their packs, and every pack is launched once.
+ *  - packs fit their tiles, entries fit their packs, and every pack is launched once;
+ *  - the lanes of a tile's step end no later than its first lane, and only lanes with nothing to read are empty.
  *
  * Linear: entries are taken in ascending `from` (radix sort), and each must begin where its sequences were left.
  */
 import { PatcError, type Diagnostic } from '../../compiler/diagnostics/error.ts';
 import type { Batch } from './batch.ts';
+import { laneTokens } from './lanes.ts';
 import { entryInts } from './packlist.ts';
 import { mergeInts, packInts, type PlanTables } from './tables.ts';
 
@@ -74,16 +76,51 @@ function checkPacks(batch: Batch, t: PlanTables, faults: Faults): Int32Array {
     claim(rowOf, 'sequences', p, t.packs[row]!, t.packs[row]! + t.packs[row + 1]!);
     claim(packOf, 'entries', p, t.packs[row + 2]!, t.packs[row + 3]!);
   }
+  checkLanes(batch, t, faults);
   if (rowOf.includes(-1) || packOf.includes(-1)) faults.add('some rows or entries belong to no pack');
   for (const s of t.packSequences)
     if (s < 0 || s >= batch.lengths.length) faults.add(`sequence ${s} does not exist`);
   return packOf;
 }
 
+const isEmpty = (t: PlanTables, e: number): boolean =>
+  t.entries[e * entryInts + 1] === 0 &&
+  t.entries[e * entryInts + 2] === 0 &&
+  t.entries[e * entryInts + 4] === 0;
+
+function checkLanes({ page }: Batch, t: PlanTables, faults: Faults): void {
+  for (const { tile, packBase, packCount } of t.shapes) {
+    const width = laneTokens(tile.n, page);
+    const lanes = tile.n / width;
+    const steps = (e: number): number => {
+      const [from, to] = [t.entries[e * entryInts + 1]!, t.entries[e * entryInts + 2]!];
+      return Math.ceil((to - Math.floor(from / page) * page) / width);
+    };
+    for (let p = packBase; p < packBase + packCount; p++) {
+      const [begin, end] = [t.packs[p * packInts + 2]!, t.packs[p * packInts + 3]!];
+      if ((end - begin) % lanes !== 0)
+        faults.add(`pack ${p}: ${end - begin} entries are no groups of ${lanes} lanes`);
+      else
+        for (let e = begin; e < end; e++) {
+          const first = e - ((e - begin) % lanes);
+          const at = e * entryInts;
+          if (
+            isEmpty(t, e) &&
+            (e === first || t.entries[at] !== 0 || t.entries[at + 3] !== t.entries[first * entryInts + 3])
+          )
+            faults.add(`entry ${e} covers nothing, and is no lane that may`);
+          else if (lanes > 1 && steps(e) > steps(first))
+            faults.add(`entry ${e} takes ${steps(e)} steps in its lane, the first lane ${steps(first)}`);
+        }
+    }
+  }
+}
+
 function checkTokens(batch: Batch, t: PlanTables, packOf: Int32Array, faults: Faults): void {
   const { lengths, tableBegin, pages, page } = batch;
   const covered = new Int32Array(lengths.length);
   for (const e of byFrom(t.entries)) {
+    if (isEmpty(t, e)) continue;
     const at = e * entryInts;
     const pageBase = t.entries[at]!;
     const from = t.entries[at + 1]!;

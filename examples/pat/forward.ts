@@ -5,12 +5,16 @@
  * sequences' whole paths writes final outputs; other packs write partials that merge.ts combines.
  */
 import { kernel, tune, type Tile } from '../../dsl/index.ts';
+import { lanesOf } from './lanes.ts';
 
 type Scalar = Tile<'i32', readonly []>;
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
-type Indices = Tile<'i32', any>;
+type Vector<E extends 'i32' | 'bool'> = Tile<E, any>;
 
 const commonDivisor = (a: number, b: number): number => (b === 0 ? a : commonDivisor(b, a % b));
+
+/** Finite, so that a row may meet steps without a token of its own before any other: -inf - -inf is no number. */
+const lowest = -3.4e38;
 
 export const forward = kernel(
   'pat_forward',
@@ -23,12 +27,12 @@ export const forward = kernel(
       producers: tune(0, 1),
       wgmma: tune(0, 1),
     },
-    // A ring is as deep as two blocks an SM (64 rows) or one (128) leave room for at head dim 128. The instructions of
+    // A ring is as deep as two blocks an SM (64 rows and fewer) or one (128) leave room for at head dim 128. The instructions of
     // warpgroups take 64 rows at least, and leave no time to the copies when a step is short.
     where: ({ m, n, stages, producers, wgmma }) => {
       if (producers === 0) return wgmma === 0 && stages <= 3;
-      if (m < 64 || n < 32 || n > 64) return false;
-      return stages === (m === n ? 3 : 5) && (wgmma === 1 || (m === 64 && n === 32));
+      if (wgmma === 0) return (m === 32 || m === 64) && n === 32 && stages === 5;
+      return m >= 64 && n >= 32 && n <= 64 && stages === (m === n ? 3 : 5);
     },
   },
   (k, { headDim, group, kvHeads, page, dtype, m, n }) => {
@@ -65,63 +69,99 @@ export const forward = kernel(
     const feature = k.iota(headDim).expand(0);
     const queries = q.load([sequence.expand(1), head.expand(1), feature], { mask: live.expand(1) });
 
-    // Steps begin at multiples of a run: what pages and steps have in common, so that a step's rows are runs of pages' tokens.
-    const run = commonDivisor(n, page);
+    // A step reads its lanes' entries side by side, `width` tokens of each. Lanes begin at multiples of a run: what pages and lanes
+    // have in common, so that a step's rows are runs of pages' tokens.
+    const lanes = lanesOf(n, page);
+    const width = n / lanes;
+    const run = commonDivisor(width, page);
+    const column = k.iota(n);
+    const byLane = <E extends 'i32' | 'bool'>(
+      of: (lane: number) => Vector<E>,
+      places: Vector<'i32'> = column,
+    ): Vector<E> =>
+      Array.from({ length: lanes }, (_, lane) => of(lane)).reduceRight((rest, tile, lane) =>
+        places.lt((lane + 1) * width).where(tile, rest),
+      );
     const runStart = (token: Scalar): Scalar => token.div(run).mul(run);
     // Of a step's tokens, the page in the sequence's list, and the place in it: with as little division as the sizes allow.
-    const pageOf = (from: Scalar, step: Scalar): { index: Indices; offset: Indices } => {
-      const token = k.iota(n);
-      if (run === page)
-        return {
-          index: from
+    const pageOf = (
+      from: (lane: number) => Scalar,
+      step: Scalar,
+    ): { index: Vector<'i32'>; offset: Vector<'i32'> } => {
+      if (run === page) {
+        const first = byLane((lane) =>
+          from(lane)
             .div(page)
-            .add(step.mul(n / page))
-            .add(token.div(page)),
-          offset: token.rem(page),
-        };
+            .add(step.sub(lane).mul(width / page)),
+        );
+        return { index: first.add(column.div(page)), offset: column.rem(page) };
+      }
       if (run < n) {
-        const at = runStart(from).add(step.mul(n)).add(token);
+        const at = runStart(from(0)).add(step.mul(n)).add(column);
         return { index: at.div(page), offset: at.rem(page) };
       }
-      const block = from.div(n).add(step);
+      const block = from(0).div(n).add(step);
       return {
-        index: block.div(page / n).add(token.div(n)),
+        index: block.div(page / n).add(column.div(n)),
         offset: block
           .rem(page / n)
           .mul(n)
-          .add(token),
+          .add(column),
       };
     };
-    const entryBegin = packs.at(pack, 2);
-    const entryEnd = packs.at(pack, 3);
     const state = k.ragged(
       {
-        from: entryBegin,
-        to: entryEnd,
-        trips: (e) =>
-          entries
-            .at(e, 2)
-            .sub(runStart(entries.at(e, 1)))
-            .add(n - 1)
-            .div(n),
+        from: packs.at(pack, 2),
+        to: packs.at(pack, 3),
+        step: lanes,
+        trips: (e) => {
+          const [from, to] = [entries.at(e, 1), entries.at(e, 2)];
+          return to
+            .sub(runStart(from))
+            .add(width - 1)
+            .div(width);
+        },
       },
-      { max: k.full([m], -Infinity, 'f32'), sum: k.zeros([m], 'f32'), acc: k.zeros([m, headDim], 'f32') },
+      { max: k.full([m], lowest, 'f32'), sum: k.zeros([m], 'f32'), acc: k.zeros([m, headDim], 'f32') },
       (e, step, carried) => {
-        const from = entries.at(e, 1);
-        const to = entries.at(e, 2);
-        const token = runStart(from).add(step.mul(n)).add(k.iota(n));
-        const inside = token.ge(from).and(token.lt(to));
+        const field =
+          (index: number) =>
+          (lane: number): Scalar =>
+            entries.at(lane === 0 ? e : e.add(lane), index);
+        const [pageList, from, to] = [field(0), field(1), field(2)];
+        const firstRow = (lane: number): Scalar => field(3)(lane).mul(group);
+        const endRow = (lane: number): Scalar => firstRow(lane).add(field(4)(lane).mul(group));
+        const token = (lane: number): Vector<'i32'> =>
+          runStart(from(lane)).add(step.sub(lane).mul(width)).add(column);
+        const at = byLane(token);
+        const inside = at.ge(byLane(from)).and(at.lt(byLane(to)));
         const { index, offset } = pageOf(from, step);
-        const pageList = entries.at(e, 0);
-        const pageId = pages.load([pageList.add(index)], { mask: index.mul(page).lt(to) });
+        const pageId = pages.load([byLane(pageList).add(index)], { mask: index.mul(page).lt(byLane(to)) });
         const place = [pageId.expand(1), offset.expand(1), kvHead, feature];
         const keys = key.load(place, { mask: inside.expand(1) });
         const values = value.load(place, { mask: inside.expand(1) });
-        const firstRow = entries.at(e, 3).mul(group);
-        const endRow = firstRow.add(entries.at(e, 4).mul(group));
-        return k.rows({ from: firstRow, to: endRow }, carried, ({ max, sum, acc }) => {
+        // Which row reads which token: the rows of a region read all of one lane, but each lane's may be others.
+        const reads = byLane((lane) => {
+          const tokens = token(lane)
+            .ge(from(lane))
+            .and(token(lane).lt(to(lane)))
+            .expand(0);
+          if (lanes === 1) return tokens;
+          return tokens.and(
+            row
+              .ge(firstRow(lane))
+              .and(row.lt(endRow(lane)))
+              .expand(1),
+          );
+        }, column.expand(0));
+        const all = Array.from({ length: lanes }, (_, lane) => lane);
+        const rows = {
+          from: all.map(firstRow).reduce((a, b) => a.min(b)),
+          to: all.map(endRow).reduce((a, b) => a.max(b)),
+        };
+        return k.rows(rows, carried, ({ max, sum, acc }) => {
           // Maxima are of scores not yet scaled (the scale is positive): scaling and subtracting are one multiply-add.
-          const scores = inside.expand(0).where(k.dot(queries, keys.T), -Infinity);
+          const scores = reads.where(k.dot(queries, keys.T), -Infinity);
           const top = scores.reduceMax(1).mul(toBase2);
           // What is kept is rescaled to a new maximum only when the old one is exceeded by far: weights stay below 2^8.
           const state = k.rows({ where: top.gt(max.add(8)) }, { max, sum, acc }, ({ max, sum, acc }) => {

@@ -29,7 +29,7 @@ function packDocument({ tables }: Plan, p: number) {
       e * entryInts,
       (e + 1) * entryInts,
     ) as unknown as [number, number, number, number, number];
-    entries.push({ first, count: rows, from, to });
+    if (rows > 0) entries.push({ first, count: rows, from, to });
   }
   return {
     sequences: [...tables.packSequences.subarray(begin, begin + count)],

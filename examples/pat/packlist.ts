@@ -27,6 +27,12 @@ export class IntList {
     this.data = grown;
   }
 
+  append(other: IntList): void {
+    this.reserve(other.length);
+    this.data.set(other.view(), this.length);
+    this.length += other.length;
+  }
+
   /** The values, sharing storage. */
   view(): Int32Array {
     return this.data.subarray(0, this.length);
@@ -34,6 +40,24 @@ export class IntList {
 }
 
 export const entryInts = 5;
+
+export function addEntry(
+  list: IntList,
+  pageBase: number,
+  from: number,
+  to: number,
+  first: number,
+  count: number,
+): void {
+  list.reserve(entryInts);
+  const { data, length } = list;
+  data[length] = pageBase;
+  data[length + 1] = from;
+  data[length + 2] = to;
+  data[length + 3] = first;
+  data[length + 4] = count;
+  list.length = length + entryInts;
+}
 
 export class PackList {
   /** [packs + 1] into `sequences`. */
@@ -62,15 +86,7 @@ export class PackList {
   }
 
   entry(pageBase: number, from: number, to: number, first: number, count: number): void {
-    const list = this.entries;
-    list.reserve(entryInts);
-    const { data, length } = list;
-    data[length] = pageBase;
-    data[length + 1] = from;
-    data[length + 2] = to;
-    data[length + 3] = first;
-    data[length + 4] = count;
-    list.length = length + entryInts;
+    addEntry(this.entries, pageBase, from, to, first, count);
   }
 
   /** Ends the pack whose sequences and entries were added since the last `close`. */

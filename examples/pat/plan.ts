@@ -14,6 +14,7 @@ import { fail } from '../../compiler/diagnostics/error.ts';
 import type { Batch } from './batch.ts';
 import { figuresOf, planCosts, type PlanCosts, type TileShape } from './cost.ts';
 import { buildForest, type Forest } from './forest.ts';
+import { lanesOf } from './lanes.ts';
 import { PackList } from './packlist.ts';
 import { packNodes, packPaper, packSingles } from './packers/baselines.ts';
 import { fewSequences, type Choice } from './packers/candidate.ts';
@@ -104,9 +105,16 @@ function cheapest(batch: Batch, costs: PlanCosts): { packer: PathPacker; choice:
 /** Sharing is rounded down to whole steps of one n, which every tile then has. */
 function invariantPlan(batch: Batch, all: PlanCosts, wanted: number): Plan {
   const forest = buildForest(batch);
-  const tilesWith = (n: number) => all.tiles.filter((t) => t.n === n).length;
-  const n = all.tiles.reduce((best, t) => (tilesWith(t.n) >= tilesWith(best) ? t.n : best), all.tiles[0]!.n);
-  const costs = { ...all, tiles: all.tiles.filter((t) => t.n === n) };
+  // Lanes would put neighbours into one step.
+  const tiles = all.tiles.filter((t) => lanesOf(t.n, batch.page) === 1);
+  if (tiles.length === 0)
+    fail(
+      'PAT0306',
+      `batch-invariant plans need a tile shape that reads one entry a step, and none has n = 32 or less`,
+    );
+  const tilesWith = (n: number) => tiles.filter((t) => t.n === n).length;
+  const n = tiles.reduce((best, t) => (tilesWith(t.n) >= tilesWith(best) ? t.n : best), tiles[0]!.n);
+  const costs = { ...all, tiles: tiles.filter((t) => t.n === n) };
   const step = leastCommon(n, batch.page);
   const span = Math.ceil(wanted / step) * step;
   const lcp = forest.lcp.map((x) => Math.floor(x / n) * n);
@@ -132,8 +140,7 @@ function finish(work: Work, costs: PlanCosts, list: PackList, choice?: Choice) {
     list,
     costs,
     assignTiles(list, costs, work, choice?.fixed ? choice.tile : -1),
-    work.length.length,
-    work.group,
+    work,
   );
   return { tables, ...(choice ? { choice } : {}) };
 }
@@ -145,7 +152,9 @@ function leastCommon(a: number, b: number): number {
 }
 
 /** Tiles to plan with where no device says what it compiles: the paper's row tiles. */
-export const defaultTiles: readonly TileShape[] = [16, 32, 64, 128].map((m) => ({ m, n: 64, stages: 2 }));
+export const defaultTiles: readonly TileShape[] = [16, 32, 64, 128].flatMap((m) =>
+  [32, 64].map((n) => ({ m, n, stages: 2 })),
+);
 
 export const defaultCosts = (batch: Batch, family: 'cuda' | 'wgsl' | 'cpu' = 'cuda'): PlanCosts =>
   planCosts(figuresOf(family), figuresOf(family).units, defaultTiles, batch);

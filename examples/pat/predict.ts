@@ -3,6 +3,7 @@
  * first, launches one after another. The same cost model as the packers', on real tokens.
  */
 import { sameShape } from './cost.ts';
+import { laneTokens } from './lanes.ts';
 import { packLoad, packInts, type PlanTables } from './tables.ts';
 import type { Plan } from './plan.ts';
 import { launchTime, overheadTokens } from './packers/score.ts';
@@ -42,7 +43,7 @@ export function predict(plan: Plan): Prediction {
     let largest = 0;
     let loaded = 0;
     for (let p = shape.packBase; p < shape.packBase + shape.packCount; p++) {
-      const pack = packLoad(tables, p, tile.n);
+      const pack = packLoad(tables, p, laneTokens(tile.n, batch.page));
       const size = workOf(pack.steps, pack.reads, reread);
       loaded += pack.load;
       largest = Math.max(largest, size);
@@ -55,7 +56,8 @@ export function predict(plan: Plan): Prediction {
       }
     }
     const share = total > 0 ? Math.floor((unique * loaded) / total) : 0;
-    time += launchTime(costs, tile, batch.kvHeads, share, loaded, heaviest, largest);
+    const jobCount = shape.packCount * batch.kvHeads;
+    time += launchTime(costs, tile, batch.kvHeads, share, loaded, heaviest, largest, jobCount);
   }
   if (tables.slots > 0) time += costs.launch + tables.slots * batch.qHeads * costs.partialRow;
   return { time, load, jobs };

@@ -3,9 +3,10 @@
  * by shape and then longest first, partial slots for sequences with several parts, and the merges that read them.
  */
 import { shapeOf, type PlanCosts, type TileShape } from './cost.ts';
+import { layLanes } from './lanes.ts';
 import { entryInts, type PackList } from './packlist.ts';
 import { roundUp } from './packers/round.ts';
-import { rereadCost, workOf } from './packers/work.ts';
+import { rereadCost, workOf, type Work } from './packers/work.ts';
 
 export interface ShapeRun {
   readonly tile: TileShape;
@@ -21,7 +22,7 @@ export interface PlanTables {
   readonly packSequences: Int32Array;
   /** [n] partial slot that the pack writes for the sequence; -1: it writes the output itself. */
   readonly packSlots: Int32Array;
-  /** [entries, 5] {pageBase, from, to, first, count}. */
+  /** [entries, 5] {pageBase, from, to, first, count}, in lanes as each pack's tile reads them: see lanes.ts. */
   readonly entries: Int32Array;
   /** [merges, 3] {sequence, slotBegin, slotCount}, ascending by sequence. */
   readonly merges: Int32Array;
@@ -39,10 +40,12 @@ export function buildTables(
   list: PackList,
   costs: PlanCosts,
   tileOf: Int32Array,
-  sequences: number,
-  group: number,
+  { batch, group }: Work,
 ): PlanTables {
-  const { packs, shapes } = sortPacks(list, costs, tileOf, group);
+  const { page } = batch;
+  const sequences = batch.lengths.length;
+  const { entries, begin } = layLanes(list, (p) => costs.tiles[tileOf[p]!]!, page, group);
+  const { packs, shapes } = sortPacks(list, costs, tileOf, group, begin);
   const packSequences = list.sequences.view();
   const parts = new Int32Array(sequences);
   for (const s of packSequences) parts[s] = parts[s]! + 1;
@@ -64,7 +67,6 @@ export function buildTables(
       packSlots[i] = parts[s]!;
       parts[s] = parts[s]! + 1;
     }
-  const entries = list.entries.view();
   return { packs, packSequences, packSlots, entries, merges: Int32Array.from(merges), slots, shapes };
 }
 
@@ -73,6 +75,7 @@ function sortPacks(
   costs: PlanCosts,
   tileOf: Int32Array,
   group: number,
+  entryBegin: Int32Array,
 ): { packs: Int32Array; shapes: ShapeRun[] } {
   const n = list.count;
   const packs = new Int32Array((n + 1) * packInts);
@@ -98,8 +101,8 @@ function sortPacks(
       const begin = list.sequenceBegin.data[p]!;
       packs[row] = begin;
       packs[row + 1] = list.sequenceBegin.data[p + 1]! - begin;
-      packs[row + 2] = list.entryBegin.data[p]!;
-      packs[row + 3] = list.entryBegin.data[p + 1]!;
+      packs[row + 2] = entryBegin[p]!;
+      packs[row + 3] = entryBegin[p + 1]!;
     }
     shapes.push({ tile: shapeOf(costs.tiles[t]!), packBase: done, packCount: count });
     done += count;
@@ -112,7 +115,7 @@ export const entryRows = (t: PlanTables): number => t.entries.length / entryInts
 export const mergeRows = (t: PlanTables): number => t.merges.length / mergeInts;
 
 /**
- * Tokens that a pack loads; the same with every entry in whole steps of so many tokens; and these counted for every sequence of
+ * Tokens that a pack loads; the same with every entry in whole steps of its lane's width; and these counted for every sequence of
  * the pack that reads them.
  */
 export function packLoad(

@@ -95,6 +95,8 @@ function packText(t: PlanTables, p: number): string {
       number,
       number,
     ];
+    // A lane that has nothing to read.
+    if (rows === 0) continue;
     const who =
       rows === count
         ? 'all'

@@ -4,6 +4,7 @@ import { fail } from '../../compiler/diagnostics/error.ts';
 import type { Spec, Tile } from '../../compiler/program.ts';
 import type { BlockWork, CellWorkload, LaunchWork } from '../../compiler/work.ts';
 import { tokenBytes } from './heads.ts';
+import { laneTokens } from './lanes.ts';
 import { entryInts } from './packlist.ts';
 import { usedTokens } from './inputs.ts';
 import type { Kernels } from './launches.ts';
@@ -35,17 +36,19 @@ export function planWork(
       { rows: number; tokens: number; active: number; pieces: number; count: number }
     >();
     let share = 0;
+    const width = laneTokens(tile.n, batch.page);
+    const lanes = tile.n / width;
     for (let p = packBase; p < packBase + packCount; p++) {
       const rows = tables.packs[p * packInts + 1]! * group;
       let [tokens, busy] = [0, 0];
       for (let e = tables.packs[p * packInts + 2]!; e < tables.packs[p * packInts + 3]!; e++) {
         const [, from, to, , sequences] = tables.entries.subarray(e * entryInts, (e + 1) * entryInts);
-        // A step never spans two entries.
-        const stepped = Math.ceil((to! - from!) / tile.n) * tile.n;
+        // A lane never spans two entries.
+        const stepped = Math.ceil((to! - from!) / width) * width;
         tokens += stepped;
         busy += stepped * warpRows(sequences! * group);
       }
-      const pieces = tables.packs[p * packInts + 3]! - tables.packs[p * packInts + 2]!;
+      const pieces = (tables.packs[p * packInts + 3]! - tables.packs[p * packInts + 2]!) / lanes;
       const active = tokens > 0 ? Math.round(busy / tokens) : 0;
       const key = `${rows} ${tokens} ${active} ${pieces}`;
       const block = blocks.get(key);

@@ -183,6 +183,11 @@ const rows: readonly [string, string, Body][] = [
   ['PAT0110', 'is declared an input', (k) => k.input('x', 'f32', [4]).store([0], 1)],
   ['PAT0110', 'is declared an output', (k) => k.output('x', 'f32', [4]).atomicAdd([0], 1)],
   ['PAT0110', 'the step is 0', (k) => k.loop({ to: 4, step: 0 }, {}, () => {})],
+  [
+    'PAT0110',
+    'ragged: the step is 1.5',
+    (k) => k.ragged({ to: 4, step: 1.5, trips: () => k.const(1, 'i32') }, {}, () => {}),
+  ],
   ['PAT0110', 'the range has no `to`', (k) => k.loop({}, {}, () => {})],
   ['PAT0110', 'the range is 4', (k) => k.loop(4, {}, () => {})],
   ['PAT0110', 'carried values are i32', (k) => k.loop({ to: 1 }, k.programId(0), () => {})],

@@ -489,12 +489,13 @@ export class RandomBody {
     const carried = this.#carried(1 + choices.below(2), () => true);
     const from = choices.below(3);
     const to = from + choices.below(4);
+    const step = 1 + choices.below(2);
     this.#repeat(
       carried,
       (to - from) * 3,
       (record, body) =>
         k.ragged(
-          { from, to, trips: (e) => counts.tensor.at(e) },
+          { from, to, step, trips: (e) => counts.tensor.at(e) },
           record,
           (e, t, c) => body([e, t], c) as never,
         ) as TileRecord,

@@ -217,7 +217,7 @@ class Planner {
     return () => {
       enter();
       const end = hi[0]!;
-      for (let e = lo[0]!; e < end; e++) {
+      for (let e = lo[0]!; e < end; e += op.step) {
         tripsEntry[0] = e;
         runAll(trips);
         bodyEntry[0] = e;

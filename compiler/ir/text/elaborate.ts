@@ -223,10 +223,11 @@ export class Elaborator {
     this.#count(body.word, body.kind, results.length, types.length);
     const defined = results.map((r, i) => this.#define(r, types[i] ?? i32));
     const rest = { lo, hi, inits, body: inner, results: defined, span };
-    if (body.kind === 'for') return { op: 'for', ...rest, step: Number(body.step!.image) };
+    const step = Number(body.step?.image ?? 1);
+    if (body.kind === 'for') return { op: 'for', ...rest, step };
     if (body.kind === 'rows')
       return { op: 'rows', ...rest, ...mask, predicated: body.predicated !== undefined };
-    return { op: 'ragged', ...rest, trips: trips! };
+    return { op: 'ragged', ...rest, step, trips: trips! };
   }
 
   #count(at: IToken, what: string, given: number, expected: number): void {

@@ -312,6 +312,10 @@ class TileParser extends EmbeddedActionsParser {
     const lo = this.CONSUME2(t.ValueName);
     this.CONSUME(t.To);
     const hi = this.CONSUME3(t.ValueName);
+    const step = this.OPTION(() => {
+      this.CONSUME(t.Step);
+      return this.CONSUME(t.NumberText);
+    });
     this.CONSUME(t.Trips);
     const at = this.SUBRULE(this.location);
     const trips = this.SUBRULE1(this.braced);
@@ -326,6 +330,7 @@ class TileParser extends EmbeddedActionsParser {
         variable,
         lo: lo!,
         hi: hi!,
+        step,
         trips,
         each,
         carry,

@@ -266,11 +266,14 @@ struct Forest {
 
 // ---------------------------------------------------------------- work
 
+/** Tokens of a lane of steps of n tokens: lanes.ts. */
+int32_t lane_tokens(int32_t n, int32_t page) { return n >= 64 && n % 2 == 0 && n / 2 % page == 0 ? n / 2 : n; }
+
 /** How a tile counts work: packers/work.ts. */
 struct Pace {
   // What a token costs again for every sequence more that reads it, in 1/256 of a token.
   int64_t reread = 0;
-  // An entry takes whole steps of so many tokens; 1 where whole pages are whole steps. `mask`: one less, of a power of two.
+  // An entry takes whole steps of a lane, of so many tokens; 1 where whole pages are whole steps. `mask`: one less, of a power of two.
   int32_t step = 1, mask = 0;
   // [sequences + 1] sums of what fills up the last step of each sequence's own tokens; none where `step` is 1.
   const int64_t *pads = nullptr;
@@ -344,8 +347,9 @@ struct Work {
 
   Pace pace(const patc_tile &t) {
     const int64_t reread = reread_cost(t, group);
-    if (page.size % t.n == 0) return {reread, 1, 0, nullptr};
-    Pace pace = {reread, t.n, (t.n & (t.n - 1)) == 0 ? t.n - 1 : none, nullptr};
+    const int32_t step = lane_tokens(t.n, page.size);
+    if (page.size % step == 0) return {reread, 1, 0, nullptr};
+    Pace pace = {reread, step, (step & (step - 1)) == 0 ? step - 1 : none, nullptr};
     pace.pads = pads_of(pace);
     return pace;
   }
@@ -554,6 +558,77 @@ void fixed_pieces(const Stream &s, Page page, int64_t span, Sink &sink) {
   }
 }
 
+/** The order of a pack's entries: what other packs read too and what only it reads in turn: packers/order.ts. */
+struct Interleaver {
+  struct Entry {
+    int32_t base, from, to, first, count;
+  };
+  // The entries of the pack at hand, in the order in which it was made.
+  std::vector<Entry> entries;
+
+  void prepare(int32_t tokens) {
+    page = Page(tokens);
+    int32_t multiple = 64;
+    while (multiple % tokens != 0) multiple += 64;
+    unit = Page(multiple);
+  }
+
+  /** `common`: other packs read tokens below it too; none where the order must not depend on neighbours. `emit` takes entries. */
+  template <class Emit>
+  void write(int32_t count, int32_t common, Emit emit) {
+    shared.list.clear();
+    own.list.clear();
+    shared.reset();
+    own.reset();
+    for (int32_t i = 0; i < count && common > 0; i++) {
+      const Entry &e = entries[i];
+      const int32_t cut = std::min(e.to, std::max(e.from, common));
+      if (e.from < cut) add(shared, {e.base, e.from, cut, e.first, e.count});
+      if (cut < e.to) add(own, {e.base, cut, e.to, e.first, e.count});
+    }
+    if (shared.tokens == 0 || own.tokens == 0) {
+      for (int32_t i = 0; i < count; i++) emit(entries[i]);
+      return;
+    }
+    const int64_t piece = unit.up(static_cast<int32_t>(std::min<int64_t>((own.tokens + turns - 1) / turns, most_tokens)));
+    for (int64_t turn = 1; turn <= turns; turn++) {
+      const int64_t target = shared.tokens * turn / turns;
+      while (shared.done < target) take(shared, target - shared.done, emit);
+      while (own.done * turns < own.tokens * turn) {
+        const Entry &e = own.list[own.at];
+        const int64_t left = pages_of(e.from, e.to);
+        take(own, left * 2 > piece * 3 ? piece : left, emit);
+      }
+    }
+  }
+
+ private:
+  static constexpr int64_t turns = 8, most_tokens = 1 << 29;
+  struct Reader {
+    std::vector<Entry> list;
+    int64_t tokens, done;
+    size_t at;
+    void reset() { tokens = done = 0, at = 0; }
+  };
+  Page page, unit;
+  Reader shared, own;
+
+  int64_t pages_of(int32_t from, int32_t to) const { return page.up(to) - page.down(from); }
+  void add(Reader &r, const Entry &e) const {
+    r.list.push_back(e);
+    r.tokens += pages_of(e.from, e.to);
+  }
+  template <class Emit>
+  void take(Reader &r, int64_t tokens, Emit emit) const {
+    Entry &e = r.list[r.at];
+    const int32_t end = std::min(e.to, unit.up(e.from + static_cast<int32_t>(std::min<int64_t>(tokens, e.to - e.from))));
+    emit(Entry{e.base, e.from, end, e.first, e.count});
+    r.done += pages_of(e.from, end);
+    e.from = end;
+    if (end == e.to) r.at++;
+  }
+};
+
 /** One pack: local rows, shared entries, then private ones round-robin over 16-row groups: packers/piece.ts. */
 struct PieceWriter {
   struct Tail {
@@ -571,11 +646,15 @@ struct PieceWriter {
   int32_t turn_rows = 0, per_group = 1, chunk_begin = 0, chunk_size = 0, size = 0;
   Pace pace;
   int64_t load = 0, reads = 0, pad = 0;
+  Interleaver interleaver;
+  bool interleaved = true;
 
-  void prepare(const Work &work, PackList &list, int32_t cap, const Pace &tile) {
+  void prepare(const Work &work, PackList &list, int32_t cap, const Pace &tile, bool in_turn) {
     w = &work;
     out = &list;
     pace = tile;
+    interleaved = in_turn;
+    interleaver.prepare(work.batch->page);
     per_group = std::max(1, 16 / work.group);
     turn_rows = 0;
     turns.clear();
@@ -604,12 +683,12 @@ struct PieceWriter {
     s.walk(*w, b, e, [tail](int32_t row, int32_t from, int32_t to) { tail[row] = {from, to}; });
     const int32_t *order = w->order.data() + b;
     std::copy(order, order + (e - b), out->more_rows(e - b));
-    int32_t *entry = out->more_entries(s.size + e - b);
+    Entry *entry = room(s.size + e - b);
     for (int32_t k = s.size - 1; k >= 0; k--) {
       const Rectangle &r = s.items[k];
-      entry = put(entry, order[r.left], r.from, r.to, r.left, r.count);
+      *entry++ = {w->batch->table_begin[order[r.left]], r.from, r.to, r.left, r.count};
     }
-    finish<true>(entry, s.size, e - b, w->load(b, e), w->read(b, e), pace.pad(b, e));
+    finish(entry, b, e, e - b, w->load(b, e), w->read(b, e), pace.pad(b, e));
   }
   void next() {
     end();
@@ -621,54 +700,62 @@ struct PieceWriter {
   }
   void end() {
     const int32_t *order = w->order.data() + chunk_begin;
-    int32_t rows = 0, shared = 0, *row_of = out->more_rows(chunk_size);
+    int32_t rows = 0, *row_of = out->more_rows(chunk_size);
     for (int32_t i = 0; i < chunk_size; i++) {
       if (!touched[i]) continue;
       row_of[rows] = order[i];
       tails[rows].to = 0;
       local[i] = rows++;
     }
-    int32_t *entry = out->more_entries(size);
+    Entry *entry = room(size);
     for (int32_t k = 0; k < size; k++) {
       const Rectangle &r = items[k];
       int32_t row = local[r.left];
-      if (r.count > 1) entry = put(entry, order[r.left], r.from, r.to, row, r.count), shared++;
+      if (r.count > 1) *entry++ = {w->batch->table_begin[order[r.left]], r.from, r.to, row, r.count};
       else tails[row] = {r.from, r.to};
     }
-    finish<false>(entry, shared, rows, load, reads, pad);
+    finish(entry, chunk_begin, chunk_begin + chunk_size, rows, load, reads, pad);
   }
 
  private:
-  int32_t *put(int32_t *entry, int32_t sequence, int32_t from, int32_t to, int32_t first, int32_t count) const {
-    entry[0] = w->batch->table_begin[sequence], entry[1] = from, entry[2] = to, entry[3] = first, entry[4] = count;
-    return entry + 5;
+  using Entry = Interleaver::Entry;
+
+  Entry *room(int32_t count) {
+    if (interleaver.entries.size() < static_cast<size_t>(count)) interleaver.entries.resize(2 * static_cast<size_t>(count));
+    return interleaver.entries.data();
   }
 
-  /** Rows round-robin over the row groups; most packs have as many as the one before. */
+  /** Rows round-robin over the row groups, of the tile's halves in turn; most packs have as many as the one before. */
   void take_turns(int32_t rows) {
     if (turn_rows == rows) return;
     turn_rows = rows;
     turns.clear();
+    const int32_t groups = (rows + per_group - 1) / per_group, half = (groups + 1) / 2;
     for (int32_t r = 0; r < per_group && r < rows; r++)
-      for (int32_t row = r; row < rows; row += per_group) turns.push_back(row);
+      for (int32_t i = 0; i < groups; i++) {
+        const int32_t row = (i % 2 * half + i / 2) * per_group + r;
+        if (row < rows) turns.push_back(row);
+      }
   }
 
-  /** After its shared entries, private ones; then the pack is complete. `whole`: private entries reach the ends of sequences. */
-  template <bool whole>
-  void finish(int32_t *entry, int32_t shared, int32_t rows, int64_t tokens, int64_t read, int64_t padding) {
+  /** After its shared entries, private ones; then the pack of sequences of b..e-1 is complete. */
+  void finish(Entry *entry, int32_t b, int32_t e, int32_t rows, int64_t tokens, int64_t read, int64_t padding) {
     const int32_t *row_of = out->sequences.data() + out->rows, *lengths = w->batch->lengths, *begins = w->batch->table_begin;
-    const Tail *tail = tails.data();
     take_turns(rows);
-    int32_t index = out->entry_count + shared, *tail_of = out->tail.data();
     for (const int32_t row : turns) {
-      const Tail t = tail[row];
-      if (t.to == 0) continue;
-      int32_t sequence = row_of[row];
-      if (whole || t.to == lengths[sequence]) tail_of[sequence] = index;
-      index++;
-      entry[0] = begins[sequence], entry[1] = t.from, entry[2] = t.to, entry[3] = row, entry[4] = 1;
-      entry += 5;
+      const Tail t = tails[row];
+      if (t.to != 0) *entry++ = {begins[row_of[row]], t.from, t.to, row, 1};
     }
+    const int32_t count = static_cast<int32_t>(entry - interleaver.entries.data());
+    const int32_t common = e < w->size() ? std::max(w->shared[b], w->shared[e]) : w->shared[b];
+    // Each entry may be cut at `common`, and once or twice for every turn.
+    int32_t *at = out->more_entries(2 * count + 32), *tail_of = out->tail.data(), index = out->entry_count;
+    interleaver.write(count, interleaved ? common : 0, [&](const Entry &x) {
+      if (x.count == 1 && x.to == lengths[row_of[x.first]]) tail_of[row_of[x.first]] = index;
+      index++;
+      at[0] = x.base, at[1] = x.from, at[2] = x.to, at[3] = x.first, at[4] = x.count;
+      at += 5;
+    });
     out->entry_count = index;
     out->rows += rows;
     out->close(tokens, read, padding);
@@ -758,12 +845,19 @@ struct Costs {
   std::vector<patc_tile> tiles;
 };
 
+/** Blocks that most kernels have room for on a unit. */
+constexpr int32_t blocks_per_unit = 2;
+
 int64_t launch_time(const Costs &costs, const patc_tile &tile, int64_t kv_heads, int64_t unique, int64_t loaded, int64_t heaviest,
-                    int64_t largest) {
+                    int64_t largest, int64_t jobs = 0) {
   int64_t tokens = unique * kv_heads, h = tokens * costs.c.memory_token;
   if (tokens <= costs.c.cached_tokens) h = h * costs.c.cached / 256;
   int64_t t = loaded * kv_heads * costs.c.cache_token;
-  int64_t m = std::max(heaviest * tile.token, largest * tile.alone + tile.pack);
+  const int64_t alone = largest * tile.alone + tile.pack;
+  int64_t m = std::max(heaviest * tile.token, alone);
+  // The jobs of the last round read their share of memory at the pace of a block, however idle memory is.
+  const int64_t rest = jobs % (int64_t{blocks_per_unit} * costs.c.units);
+  if (rest > 0 && rest < jobs) h = std::max(h, quotient(h, jobs) * (jobs - rest) + alone);
   int64_t most = std::max({h, m, t}), least = std::min(h, m);
   int64_t visible = least * (most > 0 ? quotient(1024 * least, most) : 0) / 1024;
   return tile.start + (tile.w_max * most + tile.w_min * visible) / 256;
@@ -953,7 +1047,7 @@ struct Packer {
       rows += partials.end();
     }
     int64_t heaviest = tally.heaviest(costs->c.units, w->batch->kv_heads, overhead);
-    int64_t time = launch_time(*costs, shape, w->batch->kv_heads, w->unique(), tally.tokens, heaviest, tally.largest);
+    int64_t time = launch_time(*costs, shape, w->batch->kv_heads, w->unique(), tally.tokens, heaviest, tally.largest, int64_t{tally.count} * w->batch->kv_heads);
     if (rows > 0) time += costs->c.launch + rows * w->batch->q_heads * costs->c.partial_row;
     return {cap, limit, early, tile, fixed, time};
   }
@@ -1115,7 +1209,7 @@ struct Packer {
     const Pace pace = w->pace(shape);
     int32_t runs = chunk(*w, choice.cap, choice.early ? choice.limit : 0, overhead_tokens(shape), pace, ends);
     out.reset(w->size());
-    writer.prepare(*w, out, largest_cap, pace);
+    writer.prepare(*w, out, largest_cap, pace, span == 0);
     for (int32_t r = 0, b = 0; r < runs; b = ends[r++]) {
       int64_t work = w->work(pace, b, ends[r]);
       int64_t k = span > 0 ? 0 : piece_count(work, choice.limit, w->align, few());
@@ -1161,7 +1255,7 @@ void assign_tiles(const PackList &list, const Costs &costs, Work &w, Tally &tall
       if (tile_of[p] == first || tile_of[p] == second) tally.add(list.load[p], work_of(list.load[p], list.reads[p], reread) + list.pads[p]);
     int64_t share = total > 0 ? w.unique() * tally.tokens / total : 0;
     int64_t heaviest = tally.heaviest(costs.c.units, kv_heads, overhead_tokens(shape));
-    return launch_time(costs, shape, kv_heads, share, tally.tokens, heaviest, tally.largest);
+    return launch_time(costs, shape, kv_heads, share, tally.tokens, heaviest, tally.largest, int64_t{tally.count} * kv_heads);
   };
   for (int32_t t = 0; t < tiles; t++) {
     if (!used[t]) continue;
@@ -1173,6 +1267,92 @@ void assign_tiles(const PackList &list, const Costs &costs, Work &w, Tally &tall
       if (tile == t) tile = larger;
   }
 }
+
+/** Entries of packs in groups of lanes: whole steps of an entry in halves, and what is left of several together: lanes.ts. */
+struct LaneWriter {
+  Ints out, begin;
+  // By 16 rows of the tile, lanes of one step that wait for others.
+  std::vector<Ints> waiting;
+
+  /** Rewrites the list's entries where a tile has lanes. */
+  void lay(PackList &list, const Costs &costs, const Ints &tile_of, int32_t page, int64_t rows) {
+    const int32_t packs = list.count();
+    bool any = false;
+    for (int32_t p = 0; p < packs && !any; p++) any = lane_tokens(costs.tiles[tile_of[p]].n, page) < costs.tiles[tile_of[p]].n;
+    if (!any) return;
+    out.clear();
+    out.reserve(10 * static_cast<size_t>(list.entry_count) + 64);
+    begin.assign(1, 0);
+    for (int32_t p = 0; p < packs; p++) {
+      const patc_tile &tile = costs.tiles[tile_of[p]];
+      const int32_t *sequences = &list.sequences[list.sequence_begin[p]];
+      width = lane_tokens(tile.n, page);
+      lanes = tile.n / width;
+      together = tile.variant == 2 ? 64 : 16;
+      while (static_cast<int32_t>(waiting.size()) * 16 < tile.m) waiting.emplace_back();
+      for (int32_t e = list.entry_begin[p]; e < list.entry_begin[p + 1]; e++) {
+        const int32_t *entry = &list.entries[5 * static_cast<size_t>(e)];
+        // Where its end comes to lie is set by `entry` and `flush`, as the next place of that sequence.
+        const int32_t s = sequences[entry[3]];
+        const bool is_tail = entry[4] == 1 && list.tail[s] == e;
+        this->entry(entry, page, rows, is_tail ? s : none, list.tail.data());
+      }
+      const size_t first = out.size();
+      for (Ints &lane : waiting) flush(lane, list.tail.data());
+      const int32_t over = static_cast<int32_t>((out.size() - first) / 5) % lanes;
+      if (over > 0) {
+        const int32_t row = out[out.size() - static_cast<size_t>(over) * 5 + 3];
+        for (int32_t i = over; i < lanes; i++) put(out, 0, 0, 0, row, 0);
+      }
+      begin.push_back(static_cast<int32_t>(out.size() / 5));
+    }
+    list.entries.swap(out);
+    list.entry_count = begin.back();
+    list.entry_begin.swap(begin);
+  }
+
+ private:
+  // Lanes that wait carry the sequence whose tail they end, or none, behind their entry.
+  static constexpr size_t waiting_ints = 6;
+  // Of the pack at hand: lanes of a step, tokens of a lane, and rows that multiply together.
+  int32_t lanes = 1, width = 1, together = 16;
+
+  static void put(Ints &list, int32_t base, int32_t from, int32_t to, int32_t first, int32_t count) {
+    const int32_t values[] = {base, from, to, first, count};
+    list.insert(list.end(), values, values + 5);
+  }
+
+  void entry(const int32_t *e, int32_t page, int64_t rows, int32_t tail_of, int32_t *tail) {
+    const int32_t base = e[0], from = e[1], to = e[2], first = e[3], count = e[4];
+    const int32_t start = from - from % page, steps = (to - start + width - 1) / width, whole = steps / lanes;
+    int32_t done = from;
+    for (int32_t lane = 1; lane <= lanes && whole > 0; lane++) {
+      const int32_t end = std::min(to, start + lane * whole * width);
+      put(out, base, done, end, first, count);
+      done = end;
+    }
+    if (done == to) {
+      if (tail_of != none) tail[tail_of] = static_cast<int32_t>(out.size() / 5) - 1;
+      return;
+    }
+    Ints &list = waiting[static_cast<size_t>(first * rows / together)];
+    for (int32_t step = whole * lanes + 1; done < to; step++) {
+      const int32_t end = std::min(to, start + step * width);
+      put(list, base, done, end, first, count);
+      list.push_back(end == to ? tail_of : none);
+      done = end;
+      if (list.size() == static_cast<size_t>(lanes) * waiting_ints) flush(list, tail);
+    }
+  }
+
+  void flush(Ints &list, int32_t *tail) {
+    for (size_t i = 0; i < list.size(); i += waiting_ints) {
+      if (list[i + 5] != none) tail[list[i + 5]] = static_cast<int32_t>(out.size() / 5);
+      out.insert(out.end(), &list[i], &list[i] + 5);
+    }
+    list.clear();
+  }
+};
 
 struct Tables {
   Ints packs, slots, merges, parts;
@@ -1235,12 +1415,13 @@ struct Tables {
 struct patc_planner {
   Costs given, costs;
   int64_t span = 0, invariant_n = 0;
-  int32_t group = 0;
+  int32_t group = 0, selected_page = 0;
   Forest forest;
   Work work[2];
   Packer packer;
   PackList list;
   Ints tile_of;
+  LaneWriter lanes;
   // Shared lengths before batch-invariant mode rounds them down.
   Ints exact;
   Tables tables;
@@ -1250,14 +1431,16 @@ struct patc_planner {
   const Work *last = nullptr;
   bool planned = false, bounded = false;
 
-  /** Tiles that hold a KV head's rows; with one n in batch-invariant mode. */
-  bool select_tiles(int32_t wanted) {
-    if (wanted == group) return !costs.tiles.empty();
+  /** Tiles that hold a KV head's rows; in batch-invariant mode with one n, and no lanes. */
+  bool select_tiles(int32_t wanted, int32_t tokens) {
+    if (wanted == group && (span == 0 || tokens == selected_page)) return !costs.tiles.empty();
     group = wanted;
+    selected_page = tokens;
     costs.c = given.c;
     costs.tiles.clear();
+    // Lanes would put neighbours into one step.
     for (const patc_tile &t : given.tiles)
-      if (t.m >= wanted) costs.tiles.push_back(t);
+      if (t.m >= wanted && (span == 0 || lane_tokens(t.n, tokens) == t.n)) costs.tiles.push_back(t);
     if (costs.tiles.empty() || span == 0) return !costs.tiles.empty();
     auto count = [&](int32_t n) { return std::count_if(costs.tiles.begin(), costs.tiles.end(), [n](const patc_tile &t) { return t.n == n; }); };
     int32_t best = costs.tiles[0].n;
@@ -1290,6 +1473,7 @@ struct patc_planner {
       if (choice.fixed) every = choice.tile;
     }
     if (n > 0) assign_tiles(list, costs, work[best], packer.tally, every, tile_of);
+    if (n > 0) lanes.lay(list, costs, tile_of, b.page, b.q_heads / b.kv_heads);
     tables.build(list, costs, tile_of, n, b.q_heads / b.kv_heads);
     if (span == 0) exact = work[best].lcp;
     remember(b, work[best]);
@@ -1441,29 +1625,30 @@ struct Kernel {
 
 // Written by scripts/host-figures.ts from cost.ts.
 // figures: memory GB/s, L2 GB/s, L2 bytes, share of memory time within L2, launch ns, partial row ns; then the kernels, ascending by m, then n.
-constexpr double h100_device[] = {3300, 11000, 45000000, 0.25, 2200, 0.8};
+constexpr double h100_device[] = {3440, 11000, 45000000, 0.1, 2200, 0.8};
 constexpr Kernel h100_kernels[] = {
-    {16, 16, 0, 19, 56, 0, 800, 4500, 1, 0.355},
-    {16, 32, 0, 8.8, 32.1, 0, 987, 4500, 1, 0.355},
-    {16, 64, 0, 11.5, 15, 0, 2166, 4500, 1, 0.355},
-    {16, 128, 0, 28, 28, 0, 2428, 4500, 1, 0.355},
-    {32, 16, 0, 16, 51, 0, 580, 4500, 1, 0.355},
-    {32, 32, 0, 8.4, 26, 1, 817, 4500, 1, 0.355},
-    {32, 64, 0, 8.3, 12.5, 1.3, 2300, 4500, 1, 0.355},
-    {32, 128, 0, 21, 21, 0, 1355, 4500, 1, 0.355},
-    {64, 16, 0, 25, 50, 0, 300, 4500, 1, 0.355},
-    {64, 32, 0, 10.6, 17.3, 2.7, 2325, 4500, 1, 0.355},
-    {64, 32, 1, 9.8, 19.3, 2.2, 1306, 4500, 1, 0.355},
-    {64, 32, 2, 8.6, 17, 1.4, 1251, 4500, 1, 0.355},
-    {64, 64, 0, 7.5, 15.3, 2.1, 2739, 4500, 1, 0.355},
-    {64, 64, 2, 8.6, 13, 0.4, 1207, 4500, 1, 0.355},
-    {64, 128, 0, 23, 24, 0, 626, 4500, 1, 0.355},
-    {128, 16, 0, 33, 33, 2.7, 300, 4500, 1, 0.355},
-    {128, 32, 0, 14.6, 15, 3.1, 5499, 4500, 1, 0.355},
-    {128, 32, 2, 14.1, 14.5, 1.8, 3873, 4500, 1, 0.355},
-    {128, 64, 0, 15, 15, 1.8, 4352, 4500, 1, 0.355},
-    {128, 64, 2, 12.6, 13.1, 1.1, 2819, 4500, 1, 0.355},
-    {128, 128, 0, 33, 33, 2.7, 1500, 4500, 1, 0.355},
+    {16, 16, 0, 19, 56, 0, 800, 4150, 1, 0.376},
+    {16, 32, 0, 4.8, 22, 0, 1151, 4150, 1.112, 0.376},
+    {16, 64, 0, 14.2, 28.9, 0, 4057, 4150, 0.952, 0.376},
+    {16, 128, 0, 28, 28, 0, 2428, 4150, 1, 0.376},
+    {32, 16, 0, 16, 51, 0, 580, 4150, 1, 0.376},
+    {32, 32, 0, 6.5, 21.1, 0.6, 339, 4150, 1.065, 0.376},
+    {32, 32, 1, 7.2, 15, 0.5, 1087, 4150, 1.04, 0.376},
+    {32, 64, 0, 9.5, 21, 0.2, 3170, 4150, 1.046, 0.376},
+    {32, 128, 0, 21, 21, 0, 1355, 4150, 1, 0.376},
+    {64, 16, 0, 25, 50, 0, 300, 4150, 1, 0.376},
+    {64, 32, 0, 8.6, 13.1, 3.8, 4670, 4150, 0.94, 0.376},
+    {64, 32, 1, 6.3, 15.2, 1.4, 2282, 4150, 1.016, 0.376},
+    {64, 32, 2, 8.9, 17, 2.2, 300, 4150, 1.04, 0.376},
+    {64, 64, 0, 9.6, 18, 1.4, 4401, 4150, 1.037, 0.376},
+    {64, 64, 2, 8.2, 13.2, 0.2, 3341, 4150, 1.105, 0.376},
+    {64, 128, 0, 23, 24, 0, 626, 4150, 1, 0.376},
+    {128, 16, 0, 33, 33, 2.7, 300, 4150, 1, 0.376},
+    {128, 32, 0, 14.6, 15, 2.9, 6685, 4150, 1.001, 0.376},
+    {128, 32, 2, 12.6, 13.9, 1.6, 5120, 4150, 1.026, 0.376},
+    {128, 64, 0, 14.6, 14.8, 2.8, 8740, 4150, 0.966, 0.376},
+    {128, 64, 2, 13.1, 13.7, 1.1, 6419, 4150, 1.005, 0.376},
+    {128, 128, 0, 33, 33, 2.7, 1500, 4150, 1, 0.376},
 };
 // end of figures
 
@@ -1490,7 +1675,7 @@ void patc_planner_destroy(patc_planner *planner) { delete planner; }
 int patc_plan(patc_planner *planner, const patc_batch *batch, patc_tables *tables) {
   if (!planner || !tables || !valid(batch)) return PATC_BAD_BATCH;
   try {
-    if (!planner->select_tiles(batch->q_heads / batch->kv_heads)) return PATC_NO_TILE;
+    if (!planner->select_tiles(batch->q_heads / batch->kv_heads, batch->page)) return PATC_NO_TILE;
     planner->plan(*batch);
     planner->show(tables);
     return PATC_OK;
@@ -1543,7 +1728,7 @@ const char *patc_message(int result) {
     case PATC_OK: return "planned";
     case PATC_REPAIRED: return "repaired";
     case PATC_BAD_BATCH: return "the batch is malformed: sizes, heads that do not divide, or a length outside 0..2^30";
-    case PATC_NO_TILE: return "no tile shape holds the query heads of one KV head";
+    case PATC_NO_TILE: return "no tile shape holds the query heads of one KV head (batch-invariant: none with one entry a step)";
     case PATC_NO_MEMORY: return "out of memory";
     case PATC_NO_PLAN: return "nothing was planned yet";
     case PATC_NO_ROOM: return "the plan does not fit the fixed capacity";

@@ -166,7 +166,8 @@ export class Scorer {
       b = e;
     }
     const heaviest = tally.heaviest(costs.units, kvHeads, overhead);
-    let time = launchTime(costs, shape, kvHeads, this.unique, tally.tokens, heaviest, tally.largest);
+    const jobs = tally.packs * kvHeads;
+    let time = launchTime(costs, shape, kvHeads, this.unique, tally.tokens, heaviest, tally.largest, jobs);
     if (rows > 0) time += costs.launch + rows * w.batch.qHeads * costs.partialRow;
     return { cap, limit, early, tile, fixed, time };
   }

@@ -133,7 +133,7 @@ export class PathPacker {
     const pace = paceOf(w, shape);
     const limit = choice.early ? choice.limit : 0;
     const runs = chunk(w, choice.cap, limit, overheadTokens(shape), pace, ends);
-    const writer = new PieceWriter(w, out, scorer.largestCap, pace.step);
+    const writer = new PieceWriter(w, out, scorer.largestCap, pace.step, span === 0);
     // What uncut packs take: a row and its own entry for every sequence, and a few shared ones.
     out.sequences.reserve(w.length.length);
     out.entries.reserve(entryInts * (w.length.length + 4 * runs));

@@ -1,9 +1,11 @@
 /**
  * One pack from part of a stream: the sequences that it touches become local rows, entries that several sequences read come
- * first (ancestors before descendants), then each sequence's private entry, round-robin over the 16-row groups of the tile
- * so that consecutive entries keep different warps busy. A row sees its tokens in ascending order.
+ * first (ancestors before descendants), then each sequence's private entry, round-robin over the 16-row groups of the tile, of its
+ * two halves in turn, so that consecutive entries keep different warps and warpgroups busy. What other packs read too and what only
+ * this one reads are then taken in turn: see order.ts.
  */
-import { entryInts, type PackList } from '../packlist.ts';
+import { addEntry, entryInts, IntList, type PackList } from '../packlist.ts';
+import { Interleaver } from './order.ts';
 import type { Stream } from './stream.ts';
 import { padding, type Work } from './work.ts';
 
@@ -30,11 +32,16 @@ export class PieceWriter {
   private pad = 0;
   /** See `Pace`. */
   private readonly step: number;
+  /** None where the order must not depend on neighbours. */
+  private readonly interleaver: Interleaver | undefined;
+  /** The entries of the pack at hand. */
+  private readonly entries = new IntList();
 
-  constructor(w: Work, out: PackList, cap: number, step: number) {
+  constructor(w: Work, out: PackList, cap: number, step: number, interleaved: boolean) {
     this.w = w;
     this.out = out;
     this.step = step;
+    this.interleaver = interleaved ? new Interleaver(w.batch.page) : undefined;
     this.perGroup = Math.max(1, Math.floor(16 / w.group));
     this.local = new Int32Array(cap);
     this.touched = new Uint8Array(cap);
@@ -89,9 +96,17 @@ export class PieceWriter {
     for (let i = b; i < e; i++) out.sequences.push(order[i]!);
     for (let k = stream.size - 1; k >= 0; k--) {
       const left = stream.left[k]!;
-      out.entry(tableBegin[order[b + left]!]!, stream.from[k]!, stream.to[k]!, left, stream.count[k]!);
+      addEntry(
+        this.entries,
+        tableBegin[order[b + left]!]!,
+        stream.from[k]!,
+        stream.to[k]!,
+        left,
+        stream.count[k]!,
+      );
     }
-    this.writeTails(e - b);
+    this.addTails(e - b);
+    this.write(b, e);
     out.close(load, reads, pad);
   }
 
@@ -111,25 +126,47 @@ export class PieceWriter {
       const row = local[left]!;
       if (this.count[i]! > 1) {
         const base = tableBegin[order[chunkBegin + left]!]!;
-        out.entry(base, this.from[i]!, this.to[i]!, row, this.count[i]!);
+        addEntry(this.entries, base, this.from[i]!, this.to[i]!, row, this.count[i]!);
       } else {
         tails[2 * row] = this.from[i]!;
         tails[2 * row + 1] = this.to[i]!;
       }
     }
-    this.writeTails(rows);
+    this.addTails(rows);
+    this.write(chunkBegin, chunkBegin + this.chunkSize);
     out.close(this.load, this.reads, this.pad);
   }
 
-  private writeTails(rows: number): void {
-    const { w, out, tails, perGroup } = this;
+  /** The entries of a pack of sequences of b..e-1. */
+  private write(b: number, e: number): void {
+    const { shared } = this.w;
+    const { entries, out } = this;
+    const common = e < shared.length ? Math.max(shared[b]!, shared[e]!) : shared[b]!;
+    if (this.interleaver) this.interleaver.write(entries, common, out.entries);
+    else out.entries.append(entries);
+    entries.length = 0;
+  }
+
+  private addTails(rows: number): void {
+    const { entries, w, out, tails, perGroup } = this;
     const { tableBegin } = w.batch;
     const sequences = out.sequences.data;
     const first = out.sequenceBegin.data[out.count]!;
-    out.entries.reserve(entryInts * rows);
+    entries.reserve(entryInts * rows);
+    const groups = Math.ceil(rows / perGroup);
+    const half = (groups + 1) >> 1;
     for (let r = 0; r < perGroup && r < rows; r++)
-      for (let row = r; row < rows; row += perGroup)
-        if (tails[2 * row + 1] !== 0)
-          out.entry(tableBegin[sequences[first + row]!]!, tails[2 * row]!, tails[2 * row + 1]!, row, 1);
+      for (let i = 0; i < groups; i++) {
+        const row = ((i & 1) * half + (i >> 1)) * perGroup + r;
+        if (row < rows && tails[2 * row + 1] !== 0)
+          addEntry(
+            entries,
+            tableBegin[sequences[first + row]!]!,
+            tails[2 * row]!,
+            tails[2 * row + 1]!,
+            row,
+            1,
+          );
+      }
   }
 }

@@ -8,6 +8,9 @@ import { IntList } from '../packlist.ts';
 
 const buckets = 64;
 
+/** Blocks that most kernels have room for on a unit. */
+const blocksPerUnit = 2;
+
 /** Work beyond this counts as this where packs are ranked: sums stay exact, columns stay 32 bits. */
 const mostWork = 0x3fffffff;
 
@@ -113,7 +116,10 @@ export class LoadTally {
   }
 }
 
-/** Picoseconds of a launch. `unique`: tokens of the forest's nodes, each once; `largest`: work of the largest pack. */
+/**
+ * Picoseconds of a launch. `unique`: tokens of the forest's nodes, each once; `largest`: work of the largest pack; `jobs`: packs of
+ * all heads, where the last few that find no place at first are to be reckoned with (else a lower bound).
+ */
 export function launchTime(
   costs: PlanCosts,
   tile: TileCost,
@@ -122,10 +128,15 @@ export function launchTime(
   loaded: number,
   heaviest: number,
   largest: number,
+  jobs = 0,
 ): number {
-  const h = memoryTime(costs, kvHeads, unique);
+  let h = memoryTime(costs, kvHeads, unique);
   const t = loaded * kvHeads * costs.cacheToken;
-  const m = Math.max(heaviest * tile.token, largest * tile.alone + tile.pack);
+  const alone = largest * tile.alone + tile.pack;
+  const m = Math.max(heaviest * tile.token, alone);
+  // The jobs of the last round read their share of memory at the pace of a block, however idle memory is.
+  const rest = jobs % (blocksPerUnit * costs.units);
+  if (rest > 0 && rest < jobs) h = Math.max(h, Math.floor(h / jobs) * (jobs - rest) + alone);
   const most = Math.max(h, m, t);
   const least = Math.min(h, m);
   // In 1/1024: fine enough that rounding hides no difference worth a choice, and products stay exact for seconds.

@@ -56,7 +56,8 @@ export function assignTiles(list: PackList, costs: PlanCosts, w: Work, every = -
       }
     const share = total > 0 ? Math.floor((unique * tally.tokens) / total) : 0;
     const heaviest = tally.heaviest(costs.units, w.batch.kvHeads, overheadTokens(shape));
-    return launchTime(costs, shape, w.batch.kvHeads, share, tally.tokens, heaviest, tally.largest);
+    const jobs = tally.packs * w.batch.kvHeads;
+    return launchTime(costs, shape, w.batch.kvHeads, share, tally.tokens, heaviest, tally.largest, jobs);
   };
   for (let t = 0; t < tiles.length; t++) {
     if (used[t] !== 1) continue;

@@ -10,6 +10,7 @@
 import type { Batch } from '../batch.ts';
 import type { TileCost } from '../cost.ts';
 import type { Forest } from '../forest.ts';
+import { laneTokens } from '../lanes.ts';
 import { roundUp } from './round.ts';
 
 export interface Work {
@@ -27,7 +28,7 @@ export interface Work {
   readonly reads: Float64Array;
   /** Cuts fall on multiples of this many tokens: whole pages, at least 16 tokens. */
   readonly align: number;
-  /** By step size n: see `Pace.pads`. Summed up when a tile of that n is first asked about. */
+  /** By step: see `Pace.pads`. Summed up when a tile of that step is first asked about. */
   readonly pads: Map<number, Float64Array>;
 }
 
@@ -35,7 +36,7 @@ export interface Work {
 export interface Pace {
   /** What a token costs again for every sequence more that reads it, in 1/256 of a token. */
   readonly reread: number;
-  /** An entry takes whole steps of so many tokens; 1 where whole pages are whole steps. */
+  /** An entry takes whole steps of a lane, of so many tokens; 1 where whole pages are whole steps. */
   readonly step: number;
   /**
    * [sequences + 1] sums of what fills up the last steps of each sequence's own tokens, before each sequence; none where `step` is
@@ -83,9 +84,11 @@ export const rereadCost = (tile: Pick<TileCost, 'warp'>, group: number): number 
   Math.floor((tile.warp * group) / 16);
 
 export function paceOf(w: Work, tile: Pick<TileCost, 'n' | 'warp'>): Pace {
+  const { page } = w.batch;
   const reread = rereadCost(tile, w.group);
-  if (w.batch.page % tile.n === 0) return { reread, step: 1, pads: undefined };
-  return { reread, step: tile.n, pads: padsOf(w, tile.n) };
+  const step = laneTokens(tile.n, page);
+  if (page % step === 0) return { reread, step: 1, pads: undefined };
+  return { reread, step, pads: padsOf(w, step) };
 }
 
 function padsOf(w: Work, step: number): Float64Array {

@@ -15,32 +15,36 @@ import { run, traced } from '../../support/interpret.ts';
 const [rows, width, pages] = [16, 64, 6];
 
 /** Sums w . x over the rows that a table names, scaled by a number of the entry's; entries have a begin and an end. */
-const sums = traced((k) => {
-  const w = k.input('w', 'f16', [16, width]);
-  const x = k.input('x', 'f16', [pages, rows, width]);
-  const entries = k.input('entries', 'i32', ['entryCount', 3]);
-  const table = k.input('table', 'i32', [8]);
-  const range = k.input('range', 'i32', [2]);
-  const out = k.output('out', 'f32', [16, rows]);
-  const left = w.load([k.iota(16).expand(1), k.iota(width).expand(0)]);
-  const { acc } = k.ragged(
-    {
-      from: range.at(0),
-      to: range.at(1),
-      trips: (e) => entries.at(e, 1).sub(entries.at(e, 0)).add(15).div(16),
-    },
-    { acc: k.zeros([16, rows], 'f32') },
-    (e, step, { acc }) => {
-      const token = entries.at(e, 0).add(step.mul(16)).add(k.iota(rows));
-      const live = token.lt(entries.at(e, 1));
-      const page = table.load([token.div(rows)], { mask: live });
-      const place = [page.expand(1), token.rem(rows).expand(1), k.iota(width).expand(0)];
-      const right = x.load(place, { mask: live.expand(1) });
-      return { acc: acc.add(k.dot(left, right.T).mul(entries.at(e, 2).cast('f32'))) };
-    },
-  );
-  out.store([k.iota(16).expand(1), k.iota(rows).expand(0)], acc);
-});
+const sumsBy = (by: number) =>
+  traced((k) => {
+    const w = k.input('w', 'f16', [16, width]);
+    const x = k.input('x', 'f16', [pages, rows, width]);
+    const entries = k.input('entries', 'i32', ['entryCount', 3]);
+    const table = k.input('table', 'i32', [8]);
+    const range = k.input('range', 'i32', [2]);
+    const out = k.output('out', 'f32', [16, rows]);
+    const left = w.load([k.iota(16).expand(1), k.iota(width).expand(0)]);
+    const { acc } = k.ragged(
+      {
+        from: range.at(0),
+        to: range.at(1),
+        step: by,
+        trips: (e) => entries.at(e, 1).sub(entries.at(e, 0)).add(15).div(16),
+      },
+      { acc: k.zeros([16, rows], 'f32') },
+      (e, step, { acc }) => {
+        const token = entries.at(e, 0).add(step.mul(16)).add(k.iota(rows));
+        const live = token.lt(entries.at(e, 1));
+        const page = table.load([token.div(rows)], { mask: live });
+        const place = [page.expand(1), token.rem(rows).expand(1), k.iota(width).expand(0)];
+        const right = x.load(place, { mask: live.expand(1) });
+        return { acc: acc.add(k.dot(left, right.T).mul(entries.at(e, 2).cast('f32'))) };
+      },
+    );
+    out.store([k.iota(16).expand(1), k.iota(rows).expand(0)], acc);
+  });
+
+const sums = sumsBy(1);
 
 const shapes: Record<string, [number, number, number][]> = {
   'no entry': [],
@@ -71,11 +75,14 @@ const inputs = (entries: readonly [number, number, number][]) => ({
 describe.each(Object.entries(shapes))('%s', (_, entries) => {
   it.each(
     [2, 3, 4].flatMap((stages) => [
-      ...[0, 1].map((producers) => ({ stages, producers, target: 'cuda:sm_80' })),
+      ...[0, 1].map((producers) => ({ by: 1, stages, producers, target: 'cuda:sm_80' })),
       // By bulk copies: a lane a row, or one of two, some without.
-      ...[1, 2].map((producers) => ({ stages, producers, target: 'cuda:sm_90a' })),
+      ...[1, 2].map((producers) => ({ by: 1, stages, producers, target: 'cuda:sm_90a' })),
+      // Some entries are passed over, and the last may be.
+      ...[0, 1].map((producers) => ({ by: 2 + producers, stages, producers, target: 'cuda:sm_90a' })),
     ]),
-  )('stages=$stages producers=$producers $target', ({ target, ...tile }) => {
+  )('by=$by stages=$stages producers=$producers $target', ({ target, by, ...tile }) => {
+    const sums = sumsBy(by);
     const given = inputs(entries);
     const scalars = { entryCount: Math.max(1, entries.length) };
     const arrays = new Map(

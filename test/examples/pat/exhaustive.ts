@@ -6,6 +6,7 @@
 import { makeBatch, type Batch } from '../../../examples/pat/batch.ts';
 import { figuresOf, planCosts, type PlanCosts, type TileCost } from '../../../examples/pat/cost.ts';
 import { buildForest } from '../../../examples/pat/forest.ts';
+import { laneTokens } from '../../../examples/pat/lanes.ts';
 import { equalPieces, type PieceSink } from '../../../examples/pat/packers/cut.ts';
 import { launchTime, overheadTokens } from '../../../examples/pat/packers/score.ts';
 import { Stream } from '../../../examples/pat/packers/stream.ts';
@@ -19,8 +20,9 @@ interface Load {
   readonly reads: number;
 }
 
-/** The shapes of one search have one n. */
-const step = 64;
+/** The shapes of one search have one n, and the forests one page size. */
+const [n, page] = [64, 16];
+const step = laneTokens(n, page);
 
 /** One way to run a group of sequences: loads of its packs and how many (sequence, part) pairs are partials. */
 interface Way {
@@ -138,7 +140,17 @@ function score(
       units[least]! += load + overhead;
     }
   const total = loads.reduce((sum, { load }) => sum + load, 0);
-  const time = launchTime(costs, tile, batch.kvHeads, unique, total, Math.max(...units), sorted[0] ?? 0);
+  const jobs = sorted.length * batch.kvHeads;
+  const time = launchTime(
+    costs,
+    tile,
+    batch.kvHeads,
+    unique,
+    total,
+    Math.max(...units),
+    sorted[0] ?? 0,
+    jobs,
+  );
   return partials > 0 ? time + costs.launch + partials * batch.qHeads * costs.partialRow : time;
 }
 
@@ -148,12 +160,12 @@ export function smallForest(seed: number): { batch: Batch; costs: PlanCosts } | 
   // A third of the forests have lengths in thousands.
   const scale = seed % 3 === 2 ? 8 : 1;
   const sequences = input.sequences.map((s) => ({
-    length: s.pages.length * 16 * scale,
+    length: s.pages.length * page * scale,
     pages: s.pages.flatMap((p) => Array.from({ length: scale }, (_, i) => p * scale + i)),
   }));
   if (sequences.length === 0 || sequences.length > 5) return undefined;
-  const batch = makeBatch({ page: 16, sequences }, heads);
-  const tiles = [16, 32, 64, 128].map((m) => ({ m, n: step, stages: 2 }));
+  const batch = makeBatch({ page, sequences }, heads);
+  const tiles = [16, 32, 64, 128].map((m) => ({ m, n, stages: 2 }));
   return {
     batch,
     costs: planCosts(figuresOf('cuda'), [4, 8, 16][seed % 3 === 2 ? 2 : seed % 2]!, tiles, heads),

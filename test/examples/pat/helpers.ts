@@ -9,11 +9,11 @@ export const tile = (m: number, n: number, stages = 2): TileShape => ({ m, n, st
 
 /** Sets of row tiles as devices offer them: all, a few, one small, one large. */
 export const tileSets: readonly (readonly TileShape[])[] = [
-  [tile(16, 64), tile(32, 64), tile(64, 64), tile(128, 64), tile(128, 128, 3)],
-  [tile(16, 64)],
+  [tile(16, 64), tile(32, 64), tile(64, 64), tile(128, 32), tile(128, 64), tile(128, 128, 3)],
+  [tile(16, 32), tile(16, 64)],
   [tile(16, 32), tile(64, 64), tile(128, 128)],
   [tile(32, 16), tile(64, 16)],
-  [tile(128, 64, 3)],
+  [tile(128, 32, 3), tile(128, 64, 3)],
 ];
 
 export const heads = (text: string, headDim = 64): Heads => {

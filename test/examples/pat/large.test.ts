@@ -65,7 +65,8 @@ describe('extremes', () => {
         [...Array(3000).keys()].map(() => ({ length: 40, pages: [1, 2, 3] })),
       ),
     );
-    expect(tables.entries.length / 5).toBe(tables.packs.length / 4 - 1);
+    // One entry for all rows, in two lanes.
+    expect(tables.entries.length / 5).toBe(2 * (tables.packs.length / 4 - 1));
   });
 
   it('a sequence nested in another, 2,000 deep', () => {
@@ -84,9 +85,12 @@ describe('extremes', () => {
     // With units to spare each would be a pack of its own: one step.
     const { tables } = exact(batch, 1);
     // [0,37) by all queries of a pack, then one token each for fewer and fewer.
-    const [, from, to, first, count] = tables.entries;
-    expect([from, to, first]).toEqual([0, 37, 0]);
-    expect(count).toBeGreaterThanOrEqual(2);
+    for (let e = 0; e < tables.entries.length; e += 5) {
+      const [, from, to, , count] = tables.entries.subarray(e, e + 5) as unknown as number[];
+      if (from! >= 37 || count === 0) continue;
+      expect(to).toBeLessThanOrEqual(37);
+      expect(count).toBeGreaterThanOrEqual(2);
+    }
   });
 
   it('zero lengths only: packs without entries', () => {
@@ -141,7 +145,7 @@ describe('batch-invariant mode', () => {
   const reduction = (batch: Batch, sequence: number): string => {
     const { tables } = makePlan(
       batch,
-      costsFor(batch, [tile(16, 64), tile(64, 64), tile(128, 64), tile(128, 128)]),
+      costsFor(batch, [tile(16, 32), tile(64, 32), tile(128, 32), tile(128, 128)]),
       { invariantSpan: 512 },
     );
     const parts: string[] = [];

@@ -6,6 +6,7 @@ import { makeBatch } from '../../../examples/pat/batch.ts';
 import { coverageFaults } from '../../../examples/pat/coverage.ts';
 import { forestNodes } from '../../../examples/pat/packers/nodes.ts';
 import { makePlan, packings } from '../../../examples/pat/plan.ts';
+import type { PlanTables } from '../../../examples/pat/tables.ts';
 import { batchOf, costsFor, heads, tileSets } from './helpers.ts';
 
 let nextPage = 0;
@@ -23,6 +24,12 @@ const everyPlanIsExact = (batch: Batch): void => {
       expect(coverageFaults(batch, tables)).toEqual([]);
     }
 };
+
+/** Entries but for lanes that read nothing. */
+const entriesOf = ({ entries }: PlanTables): number[][] =>
+  Array.from({ length: entries.length / 5 }, (_, e) => [...entries.subarray(5 * e, 5 * e + 5)]).filter(
+    (e) => e[4] !== 0,
+  );
 
 describe('input classes that break the published packer', () => {
   it('R1: several tile shapes and no split: every pack of every shape is launched', () => {
@@ -66,7 +73,10 @@ describe('input classes that break the published packer', () => {
       [0, 20, 2],
       [20, 24, 1],
     ]);
-    expect([...tables.entries]).toEqual([0, 0, 20, 0, 2, 2, 20, 24, 1, 1]);
+    expect(entriesOf(tables)).toEqual([
+      [0, 0, 20, 0, 2],
+      [2, 20, 24, 1, 1],
+    ]);
   });
 
   it('R5: a plan kept over decode steps is refused once the lengths have moved on', () => {
@@ -96,8 +106,12 @@ describe('input classes that break the published packer', () => {
 
   it('R7: a ragged last step ends at the length, not at the step', () => {
     const batch = batchOf(16, [under([], 65, 16)]);
-    const { entries } = makePlan(batch, costsFor(batch, [{ m: 16, n: 64, stages: 2 }], 1)).tables;
-    expect([...entries]).toEqual([0, 0, 65, 0, 1]);
+    const { tables } = makePlan(batch, costsFor(batch, [{ m: 16, n: 64, stages: 2 }], 1));
+    expect(entriesOf(tables)).toEqual([
+      [0, 0, 32, 0, 1],
+      [0, 32, 64, 0, 1],
+      [0, 64, 65, 0, 1],
+    ]);
   });
 
   it('R8: page ids, which only hashing sees, do not change a plan', () => {

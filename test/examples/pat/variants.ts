@@ -53,12 +53,8 @@ export const variants: readonly Variant[] = [
         "const oldest = lengths.load([sequence], { mask: live }).sub(k.scalar('window', 'i32'));\n    const feature =",
       ],
       [
-        'const scores = inside.expand(0).where(',
-        'const seen = inside.expand(0).and(token.expand(0).ge(oldest.expand(1)));\n          const scores = seen.where(',
-      ],
-      [
-        'const weights = scores.mul(toBase2).sub(state.max.expand(1))',
-        'const anchor = state.max.eq(-Infinity).where(0, state.max);\n            const weights = scores.mul(toBase2).sub(anchor.expand(1))',
+        'const scores = reads.where(',
+        'const seen = reads.and(at.expand(0).ge(oldest.expand(1)));\n          const scores = seen.where(',
       ],
     ],
     scalars: { window: 21 },
@@ -84,8 +80,9 @@ export async function edited(v: Variant, folder: string): Promise<KernelTemplate
   }
   if (changedLines(before, after) > 10) throw new Error(`${v.name} changes more than ten lines`);
   const file = join(folder, `${v.name.replace(' ', '-')}.ts`);
-  const dsl = pathToFileURL(resolve('dsl/index.ts')).pathname;
-  writeFileSync(file, after.replace('../../dsl/index.ts', dsl));
+  const at = (path: string): string => pathToFileURL(resolve(path)).pathname;
+  const moved = after.replace('../../dsl/index.ts', at('dsl/index.ts'));
+  writeFileSync(file, moved.replace('./lanes.ts', at('examples/pat/lanes.ts')));
   const made = (await import(/* @vite-ignore */ file)) as { forward: KernelTemplate };
   return made.forward;
 }

@@ -76,68 +76,88 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   const unsigned keys_address = arena_address + 0u;
   const unsigned values_address = arena_address + 49152u;
   const unsigned queries_address = arena_address + 98304u;
-  // forward.ts:53
+  // forward.ts:57
   int pid = block_y * 32768 + block_x;
-  // forward.ts:55
+  // forward.ts:59
   int pack = pid < total ? packBase + pid / 8 : sentinel;
-  // forward.ts:95
-  int entryBegin = packs[(long long)pack * 4 + 2];
-  // forward.ts:96
-  int entryEnd = packs[(long long)pack * 4 + 3];
-  // forward.ts:97
-  int next_e = entryBegin - 1;
+  // forward.ts:114
+  int packs_at = packs[(long long)pack * 4 + 2];
+  // forward.ts:115
+  int packs_at_2 = packs[(long long)pack * 4 + 3];
+  // forward.ts:112
+  int next_e = packs_at - 2;
   int next_step = 0;
   int next_trips = 0;
-  int next_pageList = 0;
-  int next_from = 0;
-  int next_to = 0;
-  int next_pageList_ahead = 0;
-  int next_from_ahead = 0;
-  int next_to_ahead = 0;
-  if (entryBegin < entryEnd) {
-    // forward.ts:115
-    int pageList = entries[(long long)entryBegin * 5];
-    // forward.ts:110
-    int from = entries[(long long)entryBegin * 5 + 1];
-    // forward.ts:111
-    int to = entries[(long long)entryBegin * 5 + 2];
-    // forward.ts:97
-    next_pageList_ahead = pageList;
-    next_from_ahead = from;
-    next_to_ahead = to;
+  int next_entries_at = 0;
+  int next_entries_at_2 = 0;
+  int next_entries_at_3 = 0;
+  int next_entries_at_4 = 0;
+  int next_entries_at_5 = 0;
+  int next_entries_at_6 = 0;
+  int next_entries_at_ahead = 0;
+  int next_entries_at_ahead_2 = 0;
+  int next_entries_at_ahead_3 = 0;
+  int next_entries_at_ahead_4 = 0;
+  int next_entries_at_ahead_5 = 0;
+  int next_entries_at_ahead_6 = 0;
+  if (packs_at < packs_at_2) {
+    // forward.ts:130
+    int entries_at = entries[(long long)packs_at * 5];
+    int entries_at_2 = entries[(long long)packs_at * 5 + 5];
+    int entries_at_3 = entries[(long long)packs_at * 5 + 1];
+    int entries_at_4 = entries[(long long)packs_at * 5 + 6];
+    int entries_at_5 = entries[(long long)packs_at * 5 + 2];
+    int entries_at_6 = entries[(long long)packs_at * 5 + 7];
+    // forward.ts:112
+    next_entries_at_ahead = entries_at;
+    next_entries_at_ahead_2 = entries_at_2;
+    next_entries_at_ahead_3 = entries_at_3;
+    next_entries_at_ahead_4 = entries_at_4;
+    next_entries_at_ahead_5 = entries_at_5;
+    next_entries_at_ahead_6 = entries_at_6;
   }
   next_step = next_step + 1;
-  if (next_step >= next_trips && next_e < entryEnd) {
-    next_e = next_e + 1;
+  if (next_step >= next_trips && next_e < packs_at_2) {
+    next_e = next_e + 2;
     next_step = 0;
     next_trips = 0;
-    next_pageList = next_pageList_ahead;
-    next_from = next_from_ahead;
-    next_to = next_to_ahead;
-    if (next_e < entryEnd) {
-      next_trips = (next_to - next_from / 16 * 16 + 63) / 64;
+    next_entries_at = next_entries_at_ahead;
+    next_entries_at_2 = next_entries_at_ahead_2;
+    next_entries_at_3 = next_entries_at_ahead_3;
+    next_entries_at_4 = next_entries_at_ahead_4;
+    next_entries_at_5 = next_entries_at_ahead_5;
+    next_entries_at_6 = next_entries_at_ahead_6;
+    if (next_e < packs_at_2) {
+      next_trips = (next_entries_at_5 - next_entries_at_3 / 16 * 16 + 31) / 32;
     }
-    while (next_step >= next_trips && next_e < entryEnd) {
-      if (next_e + 1 < entryEnd) {
-        // forward.ts:115
-        int pageList = entries[(long long)next_e * 5 + 5];
-        // forward.ts:110
-        int from = entries[(long long)next_e * 5 + 6];
-        // forward.ts:111
-        int to = entries[(long long)next_e * 5 + 7];
-        // forward.ts:97
-        next_pageList_ahead = pageList;
-        next_from_ahead = from;
-        next_to_ahead = to;
+    while (next_step >= next_trips && next_e < packs_at_2) {
+      if (next_e + 2 < packs_at_2) {
+        // forward.ts:130
+        int entries_at = entries[(long long)next_e * 5 + 10];
+        int entries_at_2 = entries[(long long)next_e * 5 + 15];
+        int entries_at_3 = entries[(long long)next_e * 5 + 11];
+        int entries_at_4 = entries[(long long)next_e * 5 + 16];
+        int entries_at_5 = entries[(long long)next_e * 5 + 12];
+        int entries_at_6 = entries[(long long)next_e * 5 + 17];
+        // forward.ts:112
+        next_entries_at_ahead = entries_at;
+        next_entries_at_ahead_2 = entries_at_2;
+        next_entries_at_ahead_3 = entries_at_3;
+        next_entries_at_ahead_4 = entries_at_4;
+        next_entries_at_ahead_5 = entries_at_5;
+        next_entries_at_ahead_6 = entries_at_6;
       }
-      next_e = next_e + 1;
+      next_e = next_e + 2;
       next_step = 0;
       next_trips = 0;
-      next_pageList = next_pageList_ahead;
-      next_from = next_from_ahead;
-      next_to = next_to_ahead;
-      if (next_e < entryEnd) {
-        next_trips = (next_to - next_from / 16 * 16 + 63) / 64;
+      next_entries_at = next_entries_at_ahead;
+      next_entries_at_2 = next_entries_at_ahead_2;
+      next_entries_at_3 = next_entries_at_ahead_3;
+      next_entries_at_4 = next_entries_at_ahead_4;
+      next_entries_at_5 = next_entries_at_ahead_5;
+      next_entries_at_6 = next_entries_at_ahead_6;
+      if (next_e < packs_at_2) {
+        next_trips = (next_entries_at_5 - next_entries_at_3 / 16 * 16 + 31) / 32;
       }
     }
   }
@@ -148,52 +168,65 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   int e_after_2 = e;
   int entries_at = 0;
   int entries_at_2 = 0;
-  int from = 0;
-  int to = 0;
-  if (e < entryEnd) {
-    // forward.ts:120
-    int entries_at_3 = entries[(long long)e * 5 + 3];
-    // forward.ts:121
-    int entries_at_4 = entries[(long long)e * 5 + 4];
-    // forward.ts:110
-    int from_2 = entries[(long long)e * 5 + 1];
-    // forward.ts:111
-    int to_2 = entries[(long long)e * 5 + 2];
-    // forward.ts:97
-    entries_at = entries_at_3;
-    entries_at_2 = entries_at_4;
-    from = from_2;
-    to = to_2;
+  int entries_at_3 = 0;
+  int entries_at_4 = 0;
+  int entries_at_5 = 0;
+  int entries_at_6 = 0;
+  int entries_at_7 = 0;
+  int entries_at_8 = 0;
+  if (e < packs_at_2) {
+    // forward.ts:130
+    int entries_at_9 = entries[(long long)e * 5 + 3];
+    int entries_at_10 = entries[(long long)e * 5 + 8];
+    int entries_at_11 = entries[(long long)e * 5 + 4];
+    int entries_at_12 = entries[(long long)e * 5 + 9];
+    int entries_at_13 = entries[(long long)e * 5 + 1];
+    int entries_at_14 = entries[(long long)e * 5 + 2];
+    int entries_at_15 = entries[(long long)e * 5 + 6];
+    int entries_at_16 = entries[(long long)e * 5 + 7];
+    // forward.ts:112
+    entries_at = entries_at_9;
+    entries_at_2 = entries_at_10;
+    entries_at_3 = entries_at_11;
+    entries_at_4 = entries_at_12;
+    entries_at_5 = entries_at_13;
+    entries_at_6 = entries_at_14;
+    entries_at_7 = entries_at_15;
+    entries_at_8 = entries_at_16;
   }
-  if (next_step == 0 && next_e + 1 < entryEnd) {
-    // forward.ts:115
-    int pageList = entries[(long long)next_e * 5 + 5];
-    // forward.ts:110
-    int from_2 = entries[(long long)next_e * 5 + 6];
-    // forward.ts:111
-    int to_2 = entries[(long long)next_e * 5 + 7];
-    // forward.ts:97
-    next_pageList_ahead = pageList;
-    next_from_ahead = from_2;
-    next_to_ahead = to_2;
+  if (next_step == 0 && next_e + 2 < packs_at_2) {
+    // forward.ts:130
+    int entries_at_9 = entries[(long long)next_e * 5 + 10];
+    int entries_at_10 = entries[(long long)next_e * 5 + 15];
+    int entries_at_11 = entries[(long long)next_e * 5 + 11];
+    int entries_at_12 = entries[(long long)next_e * 5 + 16];
+    int entries_at_13 = entries[(long long)next_e * 5 + 12];
+    int entries_at_14 = entries[(long long)next_e * 5 + 17];
+    // forward.ts:112
+    next_entries_at_ahead = entries_at_9;
+    next_entries_at_ahead_2 = entries_at_10;
+    next_entries_at_ahead_3 = entries_at_11;
+    next_entries_at_ahead_4 = entries_at_12;
+    next_entries_at_ahead_5 = entries_at_13;
+    next_entries_at_ahead_6 = entries_at_14;
   }
   int copy_row = thread / 8;
-  if (next_e < entryEnd) {
+  if (next_e < packs_at_2) {
     #pragma unroll
     for (int c = 0; c < 4; ++c) {
       int quotient = c + copy_row / 16;
-      int sum = next_from / 16 + next_step * 4 + quotient;
-      int pageId_2 = sum * 16 < next_to ? pages[next_pageList + sum] : 0;
+      int sum = (copy_row + c * 16 < 32 ? next_entries_at_3 / 16 + next_step * 2 : next_entries_at_4 / 16 + next_step * 2 - 2) + quotient;
+      int pageId_2 = sum * 16 < (copy_row + c * 16 < 32 ? next_entries_at_5 : next_entries_at_6) ? pages[(copy_row + c * 16 < 32 ? next_entries_at : next_entries_at_2) + sum] : 0;
       pageId[c] = pageId_2;
     }
   }
-  // forward.ts:66
+  // forward.ts:70
   int sequence[4];
-  // forward.ts:57
+  // forward.ts:61
   int sequenceBegin = packs[(long long)pack * 4];
-  // forward.ts:58
+  // forward.ts:62
   int sequenceCount = packs[(long long)pack * 4 + 1];
-  // forward.ts:66
+  // forward.ts:70
   #pragma unroll
   for (int c = 0; c < 4; ++c) {
     int local = c * 4 + copy_row / 4;
@@ -203,9 +236,9 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   }
   int column = thread % 8 * 8;
   int copy_offset = copy_row * 256 + ((column / 8) ^ (copy_row % 8)) * 16;
-  // forward.ts:56
+  // forward.ts:60
   int kvHead = pid % 8;
-  // forward.ts:66
+  // forward.ts:70
   int remainder = copy_row % 4;
   int head = kvHead * 4 + remainder;
   #pragma unroll
@@ -217,160 +250,188 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       cp_async_16_zfill(queries_address + (c * 4096 + b * 128 + copy_offset), q + head * 128 + column + (long long)sequence[c] * 4096 + b * 64, live);
     }
   }
-  // forward.ts:97
+  // forward.ts:112
   cp_async_commit();
-  if (next_e < entryEnd) {
-    // forward.ts:118
+  if (next_e < packs_at_2) {
+    // forward.ts:141
     int remainder_2 = copy_row % 16;
-    // forward.ts:119
+    // forward.ts:142
     #pragma unroll
     for (int c = 0; c < 4; ++c) {
-      // forward.ts:118
-      int token = next_from / 16 * 16 + next_step * 64 + (copy_row + c * 16);
-      bool inside = token >= next_from && token < next_to;
-      // forward.ts:119
+      // forward.ts:141
+      int select = copy_row + c * 16 < 32 ? next_entries_at_3 / 16 * 16 + next_step * 32 + (copy_row + c * 16) : next_entries_at_4 / 16 * 16 + next_step * 32 + (copy_row + c * 16) - 32;
+      bool inside = select >= (copy_row + c * 16 < 32 ? next_entries_at_3 : next_entries_at_4) && select < (copy_row + c * 16 < 32 ? next_entries_at_5 : next_entries_at_6);
+      // forward.ts:142
       #pragma unroll
       for (int b = 0; b < 2; ++b) {
-        // forward.ts:118
+        // forward.ts:141
         cp_async_16_zfill(keys_address + (c * 4096 + b * 128 + copy_offset), k + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, inside);
-        // forward.ts:119
+        // forward.ts:142
         cp_async_16_zfill(values_address + (c * 4096 + b * 128 + copy_offset), v + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, inside);
       }
     }
   }
-  // forward.ts:97
+  // forward.ts:112
   cp_async_commit();
   next_step = next_step + 1;
-  if (next_step >= next_trips && next_e < entryEnd) {
-    next_e = next_e + 1;
+  if (next_step >= next_trips && next_e < packs_at_2) {
+    next_e = next_e + 2;
     next_step = 0;
     next_trips = 0;
-    next_pageList = next_pageList_ahead;
-    next_from = next_from_ahead;
-    next_to = next_to_ahead;
-    if (next_e < entryEnd) {
-      next_trips = (next_to - next_from / 16 * 16 + 63) / 64;
+    next_entries_at = next_entries_at_ahead;
+    next_entries_at_2 = next_entries_at_ahead_2;
+    next_entries_at_3 = next_entries_at_ahead_3;
+    next_entries_at_4 = next_entries_at_ahead_4;
+    next_entries_at_5 = next_entries_at_ahead_5;
+    next_entries_at_6 = next_entries_at_ahead_6;
+    if (next_e < packs_at_2) {
+      next_trips = (next_entries_at_5 - next_entries_at_3 / 16 * 16 + 31) / 32;
     }
-    while (next_step >= next_trips && next_e < entryEnd) {
-      if (next_e + 1 < entryEnd) {
-        // forward.ts:115
-        int pageList = entries[(long long)next_e * 5 + 5];
-        // forward.ts:110
-        int from_2 = entries[(long long)next_e * 5 + 6];
-        // forward.ts:111
-        int to_2 = entries[(long long)next_e * 5 + 7];
-        // forward.ts:97
-        next_pageList_ahead = pageList;
-        next_from_ahead = from_2;
-        next_to_ahead = to_2;
+    while (next_step >= next_trips && next_e < packs_at_2) {
+      if (next_e + 2 < packs_at_2) {
+        // forward.ts:130
+        int entries_at_9 = entries[(long long)next_e * 5 + 10];
+        int entries_at_10 = entries[(long long)next_e * 5 + 15];
+        int entries_at_11 = entries[(long long)next_e * 5 + 11];
+        int entries_at_12 = entries[(long long)next_e * 5 + 16];
+        int entries_at_13 = entries[(long long)next_e * 5 + 12];
+        int entries_at_14 = entries[(long long)next_e * 5 + 17];
+        // forward.ts:112
+        next_entries_at_ahead = entries_at_9;
+        next_entries_at_ahead_2 = entries_at_10;
+        next_entries_at_ahead_3 = entries_at_11;
+        next_entries_at_ahead_4 = entries_at_12;
+        next_entries_at_ahead_5 = entries_at_13;
+        next_entries_at_ahead_6 = entries_at_14;
       }
-      next_e = next_e + 1;
+      next_e = next_e + 2;
       next_step = 0;
       next_trips = 0;
-      next_pageList = next_pageList_ahead;
-      next_from = next_from_ahead;
-      next_to = next_to_ahead;
-      if (next_e < entryEnd) {
-        next_trips = (next_to - next_from / 16 * 16 + 63) / 64;
+      next_entries_at = next_entries_at_ahead;
+      next_entries_at_2 = next_entries_at_ahead_2;
+      next_entries_at_3 = next_entries_at_ahead_3;
+      next_entries_at_4 = next_entries_at_ahead_4;
+      next_entries_at_5 = next_entries_at_ahead_5;
+      next_entries_at_6 = next_entries_at_ahead_6;
+      if (next_e < packs_at_2) {
+        next_trips = (next_entries_at_5 - next_entries_at_3 / 16 * 16 + 31) / 32;
       }
     }
   }
-  if (next_step == 0 && next_e + 1 < entryEnd) {
-    // forward.ts:115
-    int pageList = entries[(long long)next_e * 5 + 5];
-    // forward.ts:110
-    int from_2 = entries[(long long)next_e * 5 + 6];
-    // forward.ts:111
-    int to_2 = entries[(long long)next_e * 5 + 7];
-    // forward.ts:97
-    next_pageList_ahead = pageList;
-    next_from_ahead = from_2;
-    next_to_ahead = to_2;
+  if (next_step == 0 && next_e + 2 < packs_at_2) {
+    // forward.ts:130
+    int entries_at_9 = entries[(long long)next_e * 5 + 10];
+    int entries_at_10 = entries[(long long)next_e * 5 + 15];
+    int entries_at_11 = entries[(long long)next_e * 5 + 11];
+    int entries_at_12 = entries[(long long)next_e * 5 + 16];
+    int entries_at_13 = entries[(long long)next_e * 5 + 12];
+    int entries_at_14 = entries[(long long)next_e * 5 + 17];
+    // forward.ts:112
+    next_entries_at_ahead = entries_at_9;
+    next_entries_at_ahead_2 = entries_at_10;
+    next_entries_at_ahead_3 = entries_at_11;
+    next_entries_at_ahead_4 = entries_at_12;
+    next_entries_at_ahead_5 = entries_at_13;
+    next_entries_at_ahead_6 = entries_at_14;
   }
-  if (next_e < entryEnd) {
+  if (next_e < packs_at_2) {
     #pragma unroll
     for (int c = 0; c < 4; ++c) {
       int quotient = c + copy_row / 16;
-      int sum = next_from / 16 + next_step * 4 + quotient;
-      int pageId_2 = sum * 16 < next_to ? pages[next_pageList + sum] : 0;
+      int sum = (copy_row + c * 16 < 32 ? next_entries_at_3 / 16 + next_step * 2 : next_entries_at_4 / 16 + next_step * 2 - 2) + quotient;
+      int pageId_2 = sum * 16 < (copy_row + c * 16 < 32 ? next_entries_at_5 : next_entries_at_6) ? pages[(copy_row + c * 16 < 32 ? next_entries_at : next_entries_at_2) + sum] : 0;
       pageId[c] = pageId_2;
     }
   }
   e_after_1 = next_e;
-  if (next_e < entryEnd) {
-    // forward.ts:118
+  if (next_e < packs_at_2) {
+    // forward.ts:141
     int remainder_2 = copy_row % 16;
-    // forward.ts:119
+    // forward.ts:142
     #pragma unroll
     for (int c = 0; c < 4; ++c) {
-      // forward.ts:118
-      int token = next_from / 16 * 16 + next_step * 64 + (copy_row + c * 16);
-      bool inside = token >= next_from && token < next_to;
-      // forward.ts:119
+      // forward.ts:141
+      int select = copy_row + c * 16 < 32 ? next_entries_at_3 / 16 * 16 + next_step * 32 + (copy_row + c * 16) : next_entries_at_4 / 16 * 16 + next_step * 32 + (copy_row + c * 16) - 32;
+      bool inside = select >= (copy_row + c * 16 < 32 ? next_entries_at_3 : next_entries_at_4) && select < (copy_row + c * 16 < 32 ? next_entries_at_5 : next_entries_at_6);
+      // forward.ts:142
       #pragma unroll
       for (int b = 0; b < 2; ++b) {
-        // forward.ts:118
+        // forward.ts:141
         cp_async_16_zfill(keys_address + (c * 4096 + b * 128 + copy_offset + 16384), k + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, inside);
-        // forward.ts:119
+        // forward.ts:142
         cp_async_16_zfill(values_address + (c * 4096 + b * 128 + copy_offset + 16384), v + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, inside);
       }
     }
   }
-  // forward.ts:97
+  // forward.ts:112
   cp_async_commit();
   next_step = next_step + 1;
-  if (next_step >= next_trips && next_e < entryEnd) {
-    next_e = next_e + 1;
+  if (next_step >= next_trips && next_e < packs_at_2) {
+    next_e = next_e + 2;
     next_step = 0;
     next_trips = 0;
-    next_pageList = next_pageList_ahead;
-    next_from = next_from_ahead;
-    next_to = next_to_ahead;
-    if (next_e < entryEnd) {
-      next_trips = (next_to - next_from / 16 * 16 + 63) / 64;
+    next_entries_at = next_entries_at_ahead;
+    next_entries_at_2 = next_entries_at_ahead_2;
+    next_entries_at_3 = next_entries_at_ahead_3;
+    next_entries_at_4 = next_entries_at_ahead_4;
+    next_entries_at_5 = next_entries_at_ahead_5;
+    next_entries_at_6 = next_entries_at_ahead_6;
+    if (next_e < packs_at_2) {
+      next_trips = (next_entries_at_5 - next_entries_at_3 / 16 * 16 + 31) / 32;
     }
-    while (next_step >= next_trips && next_e < entryEnd) {
-      if (next_e + 1 < entryEnd) {
-        // forward.ts:115
-        int pageList = entries[(long long)next_e * 5 + 5];
-        // forward.ts:110
-        int from_2 = entries[(long long)next_e * 5 + 6];
-        // forward.ts:111
-        int to_2 = entries[(long long)next_e * 5 + 7];
-        // forward.ts:97
-        next_pageList_ahead = pageList;
-        next_from_ahead = from_2;
-        next_to_ahead = to_2;
+    while (next_step >= next_trips && next_e < packs_at_2) {
+      if (next_e + 2 < packs_at_2) {
+        // forward.ts:130
+        int entries_at_9 = entries[(long long)next_e * 5 + 10];
+        int entries_at_10 = entries[(long long)next_e * 5 + 15];
+        int entries_at_11 = entries[(long long)next_e * 5 + 11];
+        int entries_at_12 = entries[(long long)next_e * 5 + 16];
+        int entries_at_13 = entries[(long long)next_e * 5 + 12];
+        int entries_at_14 = entries[(long long)next_e * 5 + 17];
+        // forward.ts:112
+        next_entries_at_ahead = entries_at_9;
+        next_entries_at_ahead_2 = entries_at_10;
+        next_entries_at_ahead_3 = entries_at_11;
+        next_entries_at_ahead_4 = entries_at_12;
+        next_entries_at_ahead_5 = entries_at_13;
+        next_entries_at_ahead_6 = entries_at_14;
       }
-      next_e = next_e + 1;
+      next_e = next_e + 2;
       next_step = 0;
       next_trips = 0;
-      next_pageList = next_pageList_ahead;
-      next_from = next_from_ahead;
-      next_to = next_to_ahead;
-      if (next_e < entryEnd) {
-        next_trips = (next_to - next_from / 16 * 16 + 63) / 64;
+      next_entries_at = next_entries_at_ahead;
+      next_entries_at_2 = next_entries_at_ahead_2;
+      next_entries_at_3 = next_entries_at_ahead_3;
+      next_entries_at_4 = next_entries_at_ahead_4;
+      next_entries_at_5 = next_entries_at_ahead_5;
+      next_entries_at_6 = next_entries_at_ahead_6;
+      if (next_e < packs_at_2) {
+        next_trips = (next_entries_at_5 - next_entries_at_3 / 16 * 16 + 31) / 32;
       }
     }
   }
-  if (next_step == 0 && next_e + 1 < entryEnd) {
-    // forward.ts:115
-    int pageList = entries[(long long)next_e * 5 + 5];
-    // forward.ts:110
-    int from_2 = entries[(long long)next_e * 5 + 6];
-    // forward.ts:111
-    int to_2 = entries[(long long)next_e * 5 + 7];
-    // forward.ts:97
-    next_pageList_ahead = pageList;
-    next_from_ahead = from_2;
-    next_to_ahead = to_2;
+  if (next_step == 0 && next_e + 2 < packs_at_2) {
+    // forward.ts:130
+    int entries_at_9 = entries[(long long)next_e * 5 + 10];
+    int entries_at_10 = entries[(long long)next_e * 5 + 15];
+    int entries_at_11 = entries[(long long)next_e * 5 + 11];
+    int entries_at_12 = entries[(long long)next_e * 5 + 16];
+    int entries_at_13 = entries[(long long)next_e * 5 + 12];
+    int entries_at_14 = entries[(long long)next_e * 5 + 17];
+    // forward.ts:112
+    next_entries_at_ahead = entries_at_9;
+    next_entries_at_ahead_2 = entries_at_10;
+    next_entries_at_ahead_3 = entries_at_11;
+    next_entries_at_ahead_4 = entries_at_12;
+    next_entries_at_ahead_5 = entries_at_13;
+    next_entries_at_ahead_6 = entries_at_14;
   }
-  if (next_e < entryEnd) {
+  if (next_e < packs_at_2) {
     #pragma unroll
     for (int c = 0; c < 4; ++c) {
       int quotient = c + copy_row / 16;
-      int sum = next_from / 16 + next_step * 4 + quotient;
-      int pageId_2 = sum * 16 < next_to ? pages[next_pageList + sum] : 0;
+      int sum = (copy_row + c * 16 < 32 ? next_entries_at_3 / 16 + next_step * 2 : next_entries_at_4 / 16 + next_step * 2 - 2) + quotient;
+      int pageId_2 = sum * 16 < (copy_row + c * 16 < 32 ? next_entries_at_5 : next_entries_at_6) ? pages[(copy_row + c * 16 < 32 ? next_entries_at : next_entries_at_2) + sum] : 0;
       pageId[c] = pageId_2;
     }
   }
@@ -380,7 +441,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   int at0 = thread / 4 % 8 + thread / 32 * 16;
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
-    max_2[i] = -INF;
+    max_2[i] = -3.4e+38f;
   }
   float sum[2];
   #pragma unroll
@@ -401,9 +462,9 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   }
   int stage = 0;
   int fill_stage = 2;
-  // forward.ts:122
+  // forward.ts:162
   int warp_row = thread / 32 * 16;
-  // forward.ts:124
+  // forward.ts:164
   unsigned queries_fragments[32];
   int lane_offset = (thread / 32 * 16 + (thread % 32 / 8 % 2 * 8 + thread % 32 % 8)) * 256 + ((thread % 32 / 16) ^ (thread % 32 % 8)) * 16;
   __syncthreads();
@@ -412,107 +473,121 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     ldmatrix_x4(queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], queries_address + (kk * 2 / 8 * 128 + (lane_offset ^ (kk * 2 % 8 * 16))));
   }
   int lane_offset_2 = (thread % 32 / 16 * 8 + thread % 32 % 8) * 256 + ((thread % 32 / 8 % 2) ^ (thread % 32 % 8)) * 16;
-  // forward.ts:50
+  // forward.ts:54
   float toBase2 = scale * 1.442695f;
-  // forward.ts:135
+  // forward.ts:175
   int lane_offset_3 = (thread % 32 / 8 % 2 * 8 + thread % 32 % 8) * 256 + ((thread % 32 / 16) ^ (thread % 32 % 8)) * 16;
-  // forward.ts:97
-  while (e < entryEnd) {
+  // forward.ts:112
+  while (e < packs_at_2) {
     cp_async_wait<1>();
     __syncthreads();
-    if (next_e < entryEnd) {
-      // forward.ts:118
+    if (next_e < packs_at_2) {
+      // forward.ts:141
       int remainder_2 = copy_row % 16;
-      // forward.ts:119
+      // forward.ts:142
       #pragma unroll
       for (int c = 0; c < 4; ++c) {
-        // forward.ts:118
-        int token = next_from / 16 * 16 + next_step * 64 + (copy_row + c * 16);
-        bool inside = token >= next_from && token < next_to;
-        // forward.ts:119
+        // forward.ts:141
+        int select = copy_row + c * 16 < 32 ? next_entries_at_3 / 16 * 16 + next_step * 32 + (copy_row + c * 16) : next_entries_at_4 / 16 * 16 + next_step * 32 + (copy_row + c * 16) - 32;
+        bool inside = select >= (copy_row + c * 16 < 32 ? next_entries_at_3 : next_entries_at_4) && select < (copy_row + c * 16 < 32 ? next_entries_at_5 : next_entries_at_6);
+        // forward.ts:142
         #pragma unroll
         for (int b = 0; b < 2; ++b) {
-          // forward.ts:118
+          // forward.ts:141
           cp_async_16_zfill(keys_address + (fill_stage * 16384 + c * 4096 + b * 128 + copy_offset), k + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, inside);
-          // forward.ts:119
+          // forward.ts:142
           cp_async_16_zfill(values_address + (fill_stage * 16384 + c * 4096 + b * 128 + copy_offset), v + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, inside);
         }
       }
     }
-    // forward.ts:97
+    // forward.ts:112
     cp_async_commit();
     next_step = next_step + 1;
-    if (next_step >= next_trips && next_e < entryEnd) {
-      next_e = next_e + 1;
+    if (next_step >= next_trips && next_e < packs_at_2) {
+      next_e = next_e + 2;
       next_step = 0;
       next_trips = 0;
-      next_pageList = next_pageList_ahead;
-      next_from = next_from_ahead;
-      next_to = next_to_ahead;
-      if (next_e < entryEnd) {
-        next_trips = (next_to - next_from / 16 * 16 + 63) / 64;
+      next_entries_at = next_entries_at_ahead;
+      next_entries_at_2 = next_entries_at_ahead_2;
+      next_entries_at_3 = next_entries_at_ahead_3;
+      next_entries_at_4 = next_entries_at_ahead_4;
+      next_entries_at_5 = next_entries_at_ahead_5;
+      next_entries_at_6 = next_entries_at_ahead_6;
+      if (next_e < packs_at_2) {
+        next_trips = (next_entries_at_5 - next_entries_at_3 / 16 * 16 + 31) / 32;
       }
-      while (next_step >= next_trips && next_e < entryEnd) {
-        if (next_e + 1 < entryEnd) {
-          // forward.ts:115
-          int pageList = entries[(long long)next_e * 5 + 5];
-          // forward.ts:110
-          int from_2 = entries[(long long)next_e * 5 + 6];
-          // forward.ts:111
-          int to_2 = entries[(long long)next_e * 5 + 7];
-          // forward.ts:97
-          next_pageList_ahead = pageList;
-          next_from_ahead = from_2;
-          next_to_ahead = to_2;
+      while (next_step >= next_trips && next_e < packs_at_2) {
+        if (next_e + 2 < packs_at_2) {
+          // forward.ts:130
+          int entries_at_9 = entries[(long long)next_e * 5 + 10];
+          int entries_at_10 = entries[(long long)next_e * 5 + 15];
+          int entries_at_11 = entries[(long long)next_e * 5 + 11];
+          int entries_at_12 = entries[(long long)next_e * 5 + 16];
+          int entries_at_13 = entries[(long long)next_e * 5 + 12];
+          int entries_at_14 = entries[(long long)next_e * 5 + 17];
+          // forward.ts:112
+          next_entries_at_ahead = entries_at_9;
+          next_entries_at_ahead_2 = entries_at_10;
+          next_entries_at_ahead_3 = entries_at_11;
+          next_entries_at_ahead_4 = entries_at_12;
+          next_entries_at_ahead_5 = entries_at_13;
+          next_entries_at_ahead_6 = entries_at_14;
         }
-        next_e = next_e + 1;
+        next_e = next_e + 2;
         next_step = 0;
         next_trips = 0;
-        next_pageList = next_pageList_ahead;
-        next_from = next_from_ahead;
-        next_to = next_to_ahead;
-        if (next_e < entryEnd) {
-          next_trips = (next_to - next_from / 16 * 16 + 63) / 64;
+        next_entries_at = next_entries_at_ahead;
+        next_entries_at_2 = next_entries_at_ahead_2;
+        next_entries_at_3 = next_entries_at_ahead_3;
+        next_entries_at_4 = next_entries_at_ahead_4;
+        next_entries_at_5 = next_entries_at_ahead_5;
+        next_entries_at_6 = next_entries_at_ahead_6;
+        if (next_e < packs_at_2) {
+          next_trips = (next_entries_at_5 - next_entries_at_3 / 16 * 16 + 31) / 32;
         }
       }
     }
-    // forward.ts:115
-    int pageList = entries[(long long)min(next_e + 1, entryEnd - 1) * 5];
-    // forward.ts:110
-    int from_2 = entries[(long long)min(next_e + 1, entryEnd - 1) * 5 + 1];
-    // forward.ts:111
-    int to_2 = entries[(long long)min(next_e + 1, entryEnd - 1) * 5 + 2];
-    // forward.ts:97
-    next_pageList_ahead = pageList;
-    next_from_ahead = from_2;
-    next_to_ahead = to_2;
-    if (next_e < entryEnd) {
+    // forward.ts:130
+    int entries_at_9 = entries[(long long)(next_e + 2 < packs_at_2 ? next_e + 2 : packs_at) * 5];
+    int entries_at_10 = entries[(long long)(next_e + 2 < packs_at_2 ? next_e + 2 : packs_at) * 5 + 5];
+    int entries_at_11 = entries[(long long)(next_e + 2 < packs_at_2 ? next_e + 2 : packs_at) * 5 + 1];
+    int entries_at_12 = entries[(long long)(next_e + 2 < packs_at_2 ? next_e + 2 : packs_at) * 5 + 6];
+    int entries_at_13 = entries[(long long)(next_e + 2 < packs_at_2 ? next_e + 2 : packs_at) * 5 + 2];
+    int entries_at_14 = entries[(long long)(next_e + 2 < packs_at_2 ? next_e + 2 : packs_at) * 5 + 7];
+    // forward.ts:112
+    next_entries_at_ahead = entries_at_9;
+    next_entries_at_ahead_2 = entries_at_10;
+    next_entries_at_ahead_3 = entries_at_11;
+    next_entries_at_ahead_4 = entries_at_12;
+    next_entries_at_ahead_5 = entries_at_13;
+    next_entries_at_ahead_6 = entries_at_14;
+    if (next_e < packs_at_2) {
       #pragma unroll
       for (int c = 0; c < 4; ++c) {
         int quotient = c + copy_row / 16;
-        int sum_2 = next_from / 16 + next_step * 4 + quotient;
-        int pageId_2 = sum_2 * 16 < next_to ? pages[next_pageList + sum_2] : 0;
+        int sum_2 = (copy_row + c * 16 < 32 ? next_entries_at_3 / 16 + next_step * 2 : next_entries_at_4 / 16 + next_step * 2 - 2) + quotient;
+        int pageId_2 = sum_2 * 16 < (copy_row + c * 16 < 32 ? next_entries_at_5 : next_entries_at_6) ? pages[(copy_row + c * 16 < 32 ? next_entries_at : next_entries_at_2) + sum_2] : 0;
         pageId[c] = pageId_2;
       }
     }
     fill_stage = fill_stage == 2 ? 0 : fill_stage + 1;
-    // forward.ts:120
-    int firstRow = entries_at * 4;
-    // forward.ts:121
-    int endRow = firstRow + entries_at_2 * 4;
-    // forward.ts:122
-    if (firstRow < warp_row + 16 && endRow > warp_row) {
-      // forward.ts:127
-      float max_3[2];
+    // forward.ts:159
+    int min_2 = min(entries_at * 4, entries_at_2 * 4);
+    // forward.ts:160
+    int max_3 = max(entries_at * 4 + entries_at_3 * 4, entries_at_2 * 4 + entries_at_4 * 4);
+    // forward.ts:162
+    if (min_2 < warp_row + 16 && max_3 > warp_row) {
+      // forward.ts:167
+      float max_4[2];
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        max_3[i] = max_2[i];
+        max_4[i] = max_2[i];
       }
       bool inside[2];
-      // forward.ts:125
+      // forward.ts:165
       float top[2];
-      float max_4[2];
-      // forward.ts:124
+      float max_5[2];
+      // forward.ts:164
       float scores[32];
       float dot[32];
       #pragma unroll
@@ -545,52 +620,50 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
           }
         }
       }
-      if (!(from / 16 * 16 + step * 64 >= from && from / 16 * 16 + step * 64 + 63 < to)) {
+      if (!(entries_at_5 / 16 * 16 + step * 32 >= entries_at_5 && entries_at_5 / 16 * 16 + step * 32 + 31 < entries_at_6 && 0 >= entries_at * 4 && 63 < entries_at * 4 + entries_at_3 * 4 && entries_at_7 / 16 * 16 + step * 32 >= entries_at_7 && entries_at_7 / 16 * 16 + step * 32 + 31 < entries_at_8 && 0 >= entries_at_2 * 4 && 63 < entries_at_2 * 4 + entries_at_4 * 4)) {
         #pragma unroll
         for (int i = 0; i < 2; ++i) {
           #pragma unroll
           for (int j = 0; j < 8; ++j) {
             #pragma unroll
             for (int j_2 = 0; j_2 < 2; ++j_2) {
-              int token = from / 16 * 16 + step * 64 + (at1 + j_2 + j * 8);
-              bool inside_2 = token >= from && token < to;
-              scores[j_2 + i * 2 + j * 4] = inside_2 ? scores[j_2 + i * 2 + j * 4] : -INF;
+              scores[j_2 + i * 2 + j * 4] = (at1 + j_2 + j * 8 < 32 ? entries_at_5 / 16 * 16 + step * 32 + (at1 + j_2 + j * 8) >= entries_at_5 && entries_at_5 / 16 * 16 + step * 32 + (at1 + j_2 + j * 8) < entries_at_6 && at0 + i * 8 >= entries_at * 4 && at0 + i * 8 < entries_at * 4 + entries_at_3 * 4 : entries_at_7 / 16 * 16 + step * 32 + (at1 + j_2 + j * 8) - 32 >= entries_at_7 && entries_at_7 / 16 * 16 + step * 32 + (at1 + j_2 + j * 8) - 32 < entries_at_8 && at0 + i * 8 >= entries_at_2 * 4 && at0 + i * 8 < entries_at_2 * 4 + entries_at_4 * 4) ? scores[j_2 + i * 2 + j * 4] : -INF;
             }
           }
         }
       }
-      // forward.ts:125
+      // forward.ts:165
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        max_4[i] = scores[i * 2];
+        max_5[i] = scores[i * 2];
       }
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        max_4[i] = fmaxf(max_4[i], fmaxf(fmaxf(scores[i * 2 + 1], scores[i * 2 + 4]), fmaxf(scores[i * 2 + 5], scores[i * 2 + 8])));
-        max_4[i] = fmaxf(max_4[i], fmaxf(fmaxf(scores[i * 2 + 9], scores[i * 2 + 12]), fmaxf(scores[i * 2 + 13], scores[i * 2 + 16])));
-        max_4[i] = fmaxf(max_4[i], fmaxf(fmaxf(scores[i * 2 + 17], scores[i * 2 + 20]), fmaxf(scores[i * 2 + 21], scores[i * 2 + 24])));
-        max_4[i] = fmaxf(max_4[i], fmaxf(fmaxf(scores[i * 2 + 25], scores[i * 2 + 28]), scores[i * 2 + 29]));
-      }
-      #pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        float other;
-        other = __shfl_xor_sync(0xffffffffu, max_4[i], 1);
-        max_4[i] = fmaxf(max_4[i], other);
+        max_5[i] = fmaxf(max_5[i], fmaxf(fmaxf(scores[i * 2 + 1], scores[i * 2 + 4]), fmaxf(scores[i * 2 + 5], scores[i * 2 + 8])));
+        max_5[i] = fmaxf(max_5[i], fmaxf(fmaxf(scores[i * 2 + 9], scores[i * 2 + 12]), fmaxf(scores[i * 2 + 13], scores[i * 2 + 16])));
+        max_5[i] = fmaxf(max_5[i], fmaxf(fmaxf(scores[i * 2 + 17], scores[i * 2 + 20]), fmaxf(scores[i * 2 + 21], scores[i * 2 + 24])));
+        max_5[i] = fmaxf(max_5[i], fmaxf(fmaxf(scores[i * 2 + 25], scores[i * 2 + 28]), scores[i * 2 + 29]));
       }
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         float other;
-        other = __shfl_xor_sync(0xffffffffu, max_4[i], 2);
-        max_4[i] = fmaxf(max_4[i], other);
+        other = __shfl_xor_sync(0xffffffffu, max_5[i], 1);
+        max_5[i] = fmaxf(max_5[i], other);
       }
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        top[i] = max_4[i] * toBase2;
+        float other;
+        other = __shfl_xor_sync(0xffffffffu, max_5[i], 2);
+        max_5[i] = fmaxf(max_5[i], other);
       }
-      // forward.ts:127
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        bool inside_2 = at0 + i * 8 >= firstRow && at0 + i * 8 < endRow;
+        top[i] = max_5[i] * toBase2;
+      }
+      // forward.ts:167
+      #pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        bool inside_2 = at0 + i * 8 >= min_2 && at0 + i * 8 < max_3;
         inside[i] = top[i] > max_2[i] + 8.0f && inside_2;
       }
       bool mine = false;
@@ -604,17 +677,17 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
         float top_2[2];
         #pragma unroll
         for (int i = 0; i < 2; ++i) {
-          top_2[i] = inside[i] ? top[i] : max_3[i];
+          top_2[i] = inside[i] ? top[i] : max_4[i];
         }
-        // forward.ts:129
+        // forward.ts:169
         float sum_2[2];
-        // forward.ts:127
+        // forward.ts:167
         float rescale[2];
         #pragma unroll
         for (int i = 0; i < 2; ++i) {
-          rescale[i] = inside[i] ? exp2_approx(max_3[i] - top[i]) : 1.0f;
+          rescale[i] = inside[i] ? exp2_approx(max_4[i] - top[i]) : 1.0f;
         }
-        // forward.ts:129
+        // forward.ts:169
         #pragma unroll
         for (int i = 0; i < 2; ++i) {
           sum_2[i] = sum[i] * rescale[i];
@@ -630,10 +703,10 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
             }
           }
         }
-        // forward.ts:127
+        // forward.ts:167
         #pragma unroll
         for (int i = 0; i < 2; ++i) {
-          max_3[i] = top_2[i];
+          max_4[i] = top_2[i];
         }
         #pragma unroll
         for (int i = 0; i < 2; ++i) {
@@ -650,23 +723,23 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
           }
         }
       }
-      // forward.ts:134
+      // forward.ts:174
       float sum_2[2];
       float sum_3[2];
-      // forward.ts:131
+      // forward.ts:171
       float weights[32];
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        bool inside_2 = at0 + i * 8 >= firstRow && at0 + i * 8 < endRow;
+        bool inside_2 = at0 + i * 8 >= min_2 && at0 + i * 8 < max_3;
         #pragma unroll
         for (int j = 0; j < 8; ++j) {
           #pragma unroll
           for (int j_2 = 0; j_2 < 2; ++j_2) {
-            weights[j_2 + i * 2 + j * 4] = exp2_approx(scores[j_2 + i * 2 + j * 4] * toBase2 - (inside_2 ? max_3[i] : INF));
+            weights[j_2 + i * 2 + j * 4] = exp2_approx(scores[j_2 + i * 2 + j * 4] * toBase2 - (inside_2 ? max_4[i] : INF));
           }
         }
       }
-      // forward.ts:134
+      // forward.ts:174
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         sum_3[i] = weights[i * 2];
@@ -692,10 +765,10 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       }
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        bool inside_2 = at0 + i * 8 >= firstRow && at0 + i * 8 < endRow;
+        bool inside_2 = at0 + i * 8 >= min_2 && at0 + i * 8 < max_3;
         sum_2[i] = sum[i] + (inside_2 ? sum_3[i] : 0.0f);
       }
-      // forward.ts:135
+      // forward.ts:175
       float acc_2[64];
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
@@ -724,7 +797,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       }
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        max_2[i] = max_3[i];
+        max_2[i] = max_4[i];
       }
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
@@ -741,22 +814,27 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
         }
       }
     }
-    // forward.ts:97
+    // forward.ts:112
     step = e_after_1 == e ? step + 1 : 0;
-    if (!(e_after_1 == e) && e_after_1 < entryEnd) {
-      // forward.ts:120
-      int entries_at_3 = entries[(long long)e_after_1 * 5 + 3];
-      // forward.ts:121
-      int entries_at_4 = entries[(long long)e_after_1 * 5 + 4];
-      // forward.ts:110
-      int from_3 = entries[(long long)e_after_1 * 5 + 1];
-      // forward.ts:111
-      int to_3 = entries[(long long)e_after_1 * 5 + 2];
-      // forward.ts:97
-      entries_at = entries_at_3;
-      entries_at_2 = entries_at_4;
-      from = from_3;
-      to = to_3;
+    if (!(e_after_1 == e) && e_after_1 < packs_at_2) {
+      // forward.ts:130
+      int entries_at_15 = entries[(long long)e_after_1 * 5 + 3];
+      int entries_at_16 = entries[(long long)e_after_1 * 5 + 8];
+      int entries_at_17 = entries[(long long)e_after_1 * 5 + 4];
+      int entries_at_18 = entries[(long long)e_after_1 * 5 + 9];
+      int entries_at_19 = entries[(long long)e_after_1 * 5 + 1];
+      int entries_at_20 = entries[(long long)e_after_1 * 5 + 2];
+      int entries_at_21 = entries[(long long)e_after_1 * 5 + 6];
+      int entries_at_22 = entries[(long long)e_after_1 * 5 + 7];
+      // forward.ts:112
+      entries_at = entries_at_15;
+      entries_at_2 = entries_at_16;
+      entries_at_3 = entries_at_17;
+      entries_at_4 = entries_at_18;
+      entries_at_5 = entries_at_19;
+      entries_at_6 = entries_at_20;
+      entries_at_7 = entries_at_21;
+      entries_at_8 = entries_at_22;
     }
     e = e_after_1;
     e_after_1 = e_after_2;
@@ -764,15 +842,15 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     stage = stage == 2 ? 0 : stage + 1;
   }
   cp_async_wait<0>();
-  // forward.ts:143
+  // forward.ts:183
   float result[64];
-  // forward.ts:142
+  // forward.ts:182
   bool empty[2];
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     empty[i] = sum[i] <= 0.0f;
   }
-  // forward.ts:143
+  // forward.ts:183
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     #pragma unroll
@@ -783,7 +861,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       }
     }
   }
-  // forward.ts:149
+  // forward.ts:189
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int local = (at0 + i * 8) / 4;
@@ -798,13 +876,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       if (final) *(unsigned *)(out + (long long)sequence_2 * 4096 + head_2 * 128 + at1 + j * 8) = pack_f16(result[i * 2 + j * 4], result[i * 2 + j * 4 + 1]);
     }
   }
-  // forward.ts:144
+  // forward.ts:184
   float logSumExp[2];
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     logSumExp[i] = empty[i] ? -INF : (max_2[i] + log2f(sum[i])) * 0.6931472f;
   }
-  // forward.ts:150
+  // forward.ts:190
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int local = (at0 + i * 8) / 4;
@@ -816,7 +894,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     bool final = live && slot < 0;
     if (thread % 4 == 0 && final) lse[(long long)sequence_2 * 32 + head_2] = logSumExp[i];
   }
-  // forward.ts:151
+  // forward.ts:191
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int local = (at0 + i * 8) / 4;
@@ -830,7 +908,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       if (partial) *(uint2 *)(partialOut + (long long)slot * 4096 + head_2 * 128 + at1 + j * 8) = make_uint2(__float_as_uint(result[i * 2 + j * 4]), __float_as_uint(result[i * 2 + j * 4 + 1]));
     }
   }
-  // forward.ts:154
+  // forward.ts:194
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int local = (at0 + i * 8) / 4;

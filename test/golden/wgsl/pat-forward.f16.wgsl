@@ -57,10 +57,10 @@ fn pat_forward(
   let block = vec3<i32>(workgroup_id);
   var inf_bits = 0x7f800000u;
   let inf = bitcast<f32>(inf_bits);
-  // forward.ts:97
+  // forward.ts:112
   var max_1: array<f32, 1>;
   let at0: i32 = thread >> 3u;
-  max_1[0] = -inf;
+  max_1[0] = -3.3999999521443642e+38;
   var sum: array<f32, 1>;
   sum[0] = 0.0;
   var acc: array<f32, 8>;
@@ -73,48 +73,47 @@ fn pat_forward(
   acc[5] = 0.0;
   acc[6] = 0.0;
   acc[7] = 0.0;
-  // forward.ts:53
+  // forward.ts:57
   let pid: i32 = block.y * 32768 + block.x;
-  // forward.ts:55
+  // forward.ts:59
   let pack: i32 = select(params.sentinel, params.packBase + (pid >> 1u), pid < params.total);
-  // forward.ts:95
-  let entryBegin: i32 = i32_tables[pack * 4 + params.packs_offset + 2];
-  // forward.ts:96
-  let entryEnd: i32 = i32_tables[pack * 4 + params.packs_offset + 3];
-  // forward.ts:97
-  var e: i32 = entryBegin - 1;
+  // forward.ts:114
+  let packs_at: i32 = i32_tables[pack * 4 + params.packs_offset + 2];
+  // forward.ts:115
+  let packs_at_1: i32 = i32_tables[pack * 4 + params.packs_offset + 3];
+  // forward.ts:112
+  var e: i32 = packs_at - 1;
   var step: i32 = 0;
   var trips: i32 = 0;
   step = step + 1;
-  while ((step >= trips) & (e < entryEnd)) {
+  while ((step >= trips) & (e < packs_at_1)) {
     e = e + 1;
     step = 0;
     trips = 0;
-    if (e < entryEnd) {
-      // forward.ts:103
+    if (e < packs_at_1) {
+      // forward.ts:118
       let entries_at: i32 = i32_tables[e * 5 + params.entries_offset + 2];
-      // forward.ts:104
       let entries_at_1: i32 = i32_tables[e * 5 + params.entries_offset + 1];
-      // forward.ts:97
+      // forward.ts:112
       trips = (entries_at - entries_at_1 / 16 * 16 + 15) / 16;
     }
   }
-  // forward.ts:66
+  // forward.ts:70
   var sequence: array<i32, 1>;
-  // forward.ts:57
+  // forward.ts:61
   let sequenceBegin: i32 = i32_tables[pack * 4 + params.packs_offset];
-  // forward.ts:66
+  // forward.ts:70
   let local: i32 = at0 >> 2u;
-  // forward.ts:58
+  // forward.ts:62
   let sequenceCount: i32 = i32_tables[pack * 4 + params.packs_offset + 1];
-  // forward.ts:66
+  // forward.ts:70
   let live: bool = local < sequenceCount;
   let sequence_1: i32 = select(0, i32_tables[sequenceBegin + local + params.packSequences_offset], live);
   sequence[0] = sequence_1;
   let column: i32 = (thread & 7) * 8;
-  // forward.ts:56
+  // forward.ts:60
   let kvHead: i32 = pid & 1;
-  // forward.ts:66
+  // forward.ts:70
   let remainder: i32 = at0 & 3;
   let head: i32 = kvHead * 4 + remainder;
   var words = vec4<u32>();
@@ -126,51 +125,62 @@ fn pat_forward(
   queries[at + 1] = words.y;
   queries[at + 2] = words.z;
   queries[at + 3] = words.w;
-  // forward.ts:50
+  // forward.ts:54
   let toBase2: f32 = params.scale * 1.4426950216293335;
-  // forward.ts:97
+  // forward.ts:112
   workgroupBarrier();
-  while (e < entryEnd) {
-    // forward.ts:120
+  while (e < packs_at_1) {
+    // forward.ts:130
     let entries_at_2: i32 = i32_tables[e * 5 + params.entries_offset + 3];
-    let firstRow: i32 = entries_at_2 * 4;
-    // forward.ts:121
-    let entries_at_3: i32 = i32_tables[e * 5 + params.entries_offset + 4];
-    let endRow: i32 = firstRow + entries_at_3 * 4;
-    // forward.ts:127
+    // forward.ts:132
+    let product: i32 = entries_at_2 * 4;
+    // forward.ts:130
+    let entries_at_3: i32 = i32_tables[e * 5 + params.entries_offset + 3];
+    let entries_at_4: i32 = i32_tables[e * 5 + params.entries_offset + 4];
+    // forward.ts:133
+    let sum_1: i32 = entries_at_3 * 4 + entries_at_4 * 4;
+    // forward.ts:167
     var max_2: array<f32, 1>;
     max_2[0] = max_1[0];
     var inside: array<bool, 1>;
-    // forward.ts:125
+    // forward.ts:165
     var top: array<f32, 1>;
     var max_3: array<f32, 1>;
-    // forward.ts:124
+    // forward.ts:164
     var scores: array<f32, 2>;
-    // forward.ts:110
-    let from_1: i32 = i32_tables[e * 5 + params.entries_offset + 1];
-    // forward.ts:111
-    let to: i32 = i32_tables[e * 5 + params.entries_offset + 2];
-    // forward.ts:124
+    // forward.ts:130
+    let entries_at_5: i32 = i32_tables[e * 5 + params.entries_offset + 1];
+    let entries_at_6: i32 = i32_tables[e * 5 + params.entries_offset + 1];
+    let entries_at_7: i32 = i32_tables[e * 5 + params.entries_offset + 1];
+    let entries_at_8: i32 = i32_tables[e * 5 + params.entries_offset + 2];
+    // forward.ts:164
     var dot: array<f32, 2>;
     dot[0] = 0.0;
     dot[1] = 0.0;
-    // forward.ts:118
+    // forward.ts:141
     var pageId: array<i32, 2>;
-    // forward.ts:115
-    let pageList: i32 = i32_tables[e * 5 + params.entries_offset];
-    // forward.ts:118
+    // forward.ts:130
+    let entries_at_9: i32 = i32_tables[e * 5 + params.entries_offset];
+    let entries_at_10: i32 = i32_tables[e * 5 + params.entries_offset + 1];
+    let entries_at_11: i32 = i32_tables[e * 5 + params.entries_offset + 2];
+    // forward.ts:141
     let quotient: i32 = at0 >> 4u;
-    let sum_1: i32 = from_1 / 16 + step + quotient;
-    let pageId_1: i32 = select(0, i32_tables[pageList + sum_1 + params.pages_offset], sum_1 * 16 < to);
+    let sum_2: i32 = entries_at_10 / 16 + step + quotient;
+    let pageId_1: i32 = select(0, i32_tables[entries_at_9 + sum_2 + params.pages_offset], sum_2 * 16 < entries_at_11);
     pageId[0] = pageId_1;
     let quotient_1: i32 = (at0 + 8) >> 4u;
-    let sum_2: i32 = from_1 / 16 + step + quotient_1;
-    let pageId_2: i32 = select(0, i32_tables[pageList + sum_2 + params.pages_offset], sum_2 * 16 < to);
+    let sum_3: i32 = entries_at_10 / 16 + step + quotient_1;
+    let pageId_2: i32 = select(0, i32_tables[entries_at_9 + sum_3 + params.pages_offset], sum_3 * 16 < entries_at_11);
     pageId[1] = pageId_2;
+    // forward.ts:130
+    let entries_at_12: i32 = i32_tables[e * 5 + params.entries_offset + 1];
+    let entries_at_13: i32 = i32_tables[e * 5 + params.entries_offset + 1];
+    let entries_at_14: i32 = i32_tables[e * 5 + params.entries_offset + 2];
+    // forward.ts:141
     workgroupBarrier();
     let remainder_1: i32 = at0 & 15;
-    let token: i32 = from_1 / 16 * 16 + step * 16 + at0;
-    let inside_1: bool = (token >= from_1) & (token < to);
+    let sum_4: i32 = entries_at_12 / 16 * 16 + step * 16 + at0;
+    let inside_1: bool = (sum_4 >= entries_at_13) & (sum_4 < entries_at_14);
     var words_1 = vec4<u32>();
     if (inside_1) {
       words_1 = k[pageId[0] * 256 + remainder_1 * 16 + kvHead * 8 + (column >> 3u)];
@@ -180,8 +190,8 @@ fn pat_forward(
     arena[at + 2] = words_1.z;
     arena[at + 3] = words_1.w;
     let remainder_2: i32 = (at0 + 8) & 15;
-    let token_1: i32 = from_1 / 16 * 16 + step * 16 + at0 + 8;
-    let inside_2: bool = (token_1 >= from_1) & (token_1 < to);
+    let sum_5: i32 = entries_at_12 / 16 * 16 + step * 16 + at0 + 8;
+    let inside_2: bool = (sum_5 >= entries_at_13) & (sum_5 < entries_at_14);
     var words_2 = vec4<u32>();
     if (inside_2) {
       words_2 = k[pageId[1] * 256 + remainder_2 * 16 + kvHead * 8 + (column >> 3u)];
@@ -190,7 +200,7 @@ fn pat_forward(
     arena[at + 265] = words_2.y;
     arena[at + 266] = words_2.z;
     arena[at + 267] = words_2.w;
-    // forward.ts:124
+    // forward.ts:164
     workgroupBarrier();
     for (var k_1: i32 = 0; k_1 < 64; k_1 += 2) {
       var a: array<f32, 2>;
@@ -212,13 +222,9 @@ fn pat_forward(
       dot[0] = fma(a[1], b[1], fma(a[0], b[0], dot[0]));
       dot[1] = fma(a[1], b[3], fma(a[0], b[2], dot[1]));
     }
-    let token_2: i32 = from_1 / 16 * 16 + step * 16 + at1;
-    let inside_3: bool = (token_2 >= from_1) & (token_2 < to);
-    scores[0] = select(-inf, dot[0], inside_3);
-    let token_3: i32 = from_1 / 16 * 16 + step * 16 + at1 + 1;
-    let inside_4: bool = (token_3 >= from_1) & (token_3 < to);
-    scores[1] = select(-inf, dot[1], inside_4);
-    // forward.ts:125
+    scores[0] = select(-inf, dot[0], (entries_at_5 / 16 * 16 + step * 16 + at1 >= entries_at_6) & (entries_at_7 / 16 * 16 + step * 16 + at1 < entries_at_8));
+    scores[1] = select(-inf, dot[1], (entries_at_5 / 16 * 16 + step * 16 + at1 + 1 >= entries_at_6) & (entries_at_7 / 16 * 16 + step * 16 + at1 + 1 < entries_at_8));
+    // forward.ts:165
     max_3[0] = scores[0];
     max_3[0] = max(max_3[0], scores[1]);
     workgroupBarrier();
@@ -243,18 +249,18 @@ fn pat_forward(
     let part_7 = bitcast<f32>(arena[at_4 + 7]);
     max_3[0] = max(max_3[0], part_7);
     top[0] = max_3[0] * toBase2;
-    // forward.ts:127
-    let inside_5: bool = (at0 >= firstRow) & (at0 < endRow);
-    inside[0] = (top[0] > max_1[0] + 8.0) & inside_5;
+    // forward.ts:167
+    let inside_3: bool = (at0 >= product) & (at0 < sum_1);
+    inside[0] = (top[0] > max_1[0] + 8.0) & inside_3;
     var top_1: array<f32, 1>;
     top_1[0] = select(max_2[0], top[0], inside[0]);
-    // forward.ts:129
-    var sum_3: array<f32, 1>;
-    // forward.ts:127
+    // forward.ts:169
+    var sum_6: array<f32, 1>;
+    // forward.ts:167
     var rescale: array<f32, 1>;
     rescale[0] = select(1.0, exp2(max_2[0] - top[0]), inside[0]);
-    // forward.ts:129
-    sum_3[0] = sum[0] * rescale[0];
+    // forward.ts:169
+    sum_6[0] = sum[0] * rescale[0];
     var acc_1: array<f32, 8>;
     acc_1[0] = acc[0] * rescale[0];
     acc_1[1] = acc[1] * rescale[0];
@@ -264,9 +270,9 @@ fn pat_forward(
     acc_1[5] = acc[5] * rescale[0];
     acc_1[6] = acc[6] * rescale[0];
     acc_1[7] = acc[7] * rescale[0];
-    // forward.ts:127
+    // forward.ts:167
     max_2[0] = top_1[0];
-    sum[0] = sum_3[0];
+    sum[0] = sum_6[0];
     acc[0] = acc_1[0];
     acc[1] = acc_1[1];
     acc[2] = acc_1[2];
@@ -275,37 +281,37 @@ fn pat_forward(
     acc[5] = acc_1[5];
     acc[6] = acc_1[6];
     acc[7] = acc_1[7];
-    // forward.ts:134
-    var sum_4: array<f32, 1>;
-    var sum_5: array<f32, 1>;
-    // forward.ts:131
+    // forward.ts:174
+    var sum_7: array<f32, 1>;
+    var sum_8: array<f32, 1>;
+    // forward.ts:171
     var weights: array<f32, 2>;
-    weights[0] = exp2(scores[0] * toBase2 - select(inf, max_2[0], inside_5));
-    weights[1] = exp2(scores[1] * toBase2 - select(inf, max_2[0], inside_5));
-    // forward.ts:134
-    sum_5[0] = weights[0];
-    sum_5[0] = sum_5[0] + weights[1];
+    weights[0] = exp2(scores[0] * toBase2 - select(inf, max_2[0], inside_3));
+    weights[1] = exp2(scores[1] * toBase2 - select(inf, max_2[0], inside_3));
+    // forward.ts:174
+    sum_8[0] = weights[0];
+    sum_8[0] = sum_8[0] + weights[1];
     workgroupBarrier();
-    arena[at_3] = bitcast<u32>(sum_5[0]);
+    arena[at_3] = bitcast<u32>(sum_8[0]);
     workgroupBarrier();
     let part_8 = bitcast<f32>(arena[at_4]);
-    sum_5[0] = part_8;
+    sum_8[0] = part_8;
     let part_9 = bitcast<f32>(arena[at_4 + 1]);
-    sum_5[0] = sum_5[0] + part_9;
+    sum_8[0] = sum_8[0] + part_9;
     let part_10 = bitcast<f32>(arena[at_4 + 2]);
-    sum_5[0] = sum_5[0] + part_10;
+    sum_8[0] = sum_8[0] + part_10;
     let part_11 = bitcast<f32>(arena[at_4 + 3]);
-    sum_5[0] = sum_5[0] + part_11;
+    sum_8[0] = sum_8[0] + part_11;
     let part_12 = bitcast<f32>(arena[at_4 + 4]);
-    sum_5[0] = sum_5[0] + part_12;
+    sum_8[0] = sum_8[0] + part_12;
     let part_13 = bitcast<f32>(arena[at_4 + 5]);
-    sum_5[0] = sum_5[0] + part_13;
+    sum_8[0] = sum_8[0] + part_13;
     let part_14 = bitcast<f32>(arena[at_4 + 6]);
-    sum_5[0] = sum_5[0] + part_14;
+    sum_8[0] = sum_8[0] + part_14;
     let part_15 = bitcast<f32>(arena[at_4 + 7]);
-    sum_5[0] = sum_5[0] + part_15;
-    sum_4[0] = sum[0] + select(0.0, sum_5[0], inside_5);
-    // forward.ts:135
+    sum_8[0] = sum_8[0] + part_15;
+    sum_7[0] = sum[0] + select(0.0, sum_8[0], inside_3);
+    // forward.ts:175
     var cast_1: array<f32, 2>;
     cast_1[0] = f32(f16(weights[0]));
     cast_1[1] = f32(f16(weights[1]));
@@ -320,36 +326,36 @@ fn pat_forward(
     acc_2[5] = acc[5];
     acc_2[6] = acc[6];
     acc_2[7] = acc[7];
-    // forward.ts:119
+    // forward.ts:142
     var pageId_3: array<i32, 2>;
-    let sum_6: i32 = from_1 / 16 + step + quotient;
-    let pageId_4: i32 = select(0, i32_tables[pageList + sum_6 + params.pages_offset], sum_6 * 16 < to);
+    let sum_9: i32 = entries_at_10 / 16 + step + quotient;
+    let pageId_4: i32 = select(0, i32_tables[entries_at_9 + sum_9 + params.pages_offset], sum_9 * 16 < entries_at_11);
     pageId_3[0] = pageId_4;
-    let sum_7: i32 = from_1 / 16 + step + quotient_1;
-    let pageId_5: i32 = select(0, i32_tables[pageList + sum_7 + params.pages_offset], sum_7 * 16 < to);
+    let sum_10: i32 = entries_at_10 / 16 + step + quotient_1;
+    let pageId_5: i32 = select(0, i32_tables[entries_at_9 + sum_10 + params.pages_offset], sum_10 * 16 < entries_at_11);
     pageId_3[1] = pageId_5;
     workgroupBarrier();
-    let token_4: i32 = from_1 / 16 * 16 + step * 16 + at0;
-    let inside_6: bool = (token_4 >= from_1) & (token_4 < to);
+    let sum_11: i32 = entries_at_12 / 16 * 16 + step * 16 + at0;
+    let inside_4: bool = (sum_11 >= entries_at_13) & (sum_11 < entries_at_14);
     var words_3 = vec4<u32>();
-    if (inside_6) {
+    if (inside_4) {
       words_3 = v[pageId_3[0] * 256 + remainder_1 * 16 + kvHead * 8 + (column >> 3u)];
     }
     arena[at] = words_3.x;
     arena[at + 1] = words_3.y;
     arena[at + 2] = words_3.z;
     arena[at + 3] = words_3.w;
-    let token_5: i32 = from_1 / 16 * 16 + step * 16 + at0 + 8;
-    let inside_7: bool = (token_5 >= from_1) & (token_5 < to);
+    let sum_12: i32 = entries_at_12 / 16 * 16 + step * 16 + at0 + 8;
+    let inside_5: bool = (sum_12 >= entries_at_13) & (sum_12 < entries_at_14);
     var words_4 = vec4<u32>();
-    if (inside_7) {
+    if (inside_5) {
       words_4 = v[pageId_3[1] * 256 + remainder_2 * 16 + kvHead * 8 + (column >> 3u)];
     }
     arena[at + 264] = words_4.x;
     arena[at + 265] = words_4.y;
     arena[at + 266] = words_4.z;
     arena[at + 267] = words_4.w;
-    // forward.ts:135
+    // forward.ts:175
     workgroupBarrier();
     for (var k_2: i32 = 0; k_2 < 16; k_2 += 2) {
       var a_1: array<f32, 2>;
@@ -402,7 +408,7 @@ fn pat_forward(
       acc_2[7] = fma(a_1[1], b_1[15], fma(a_1[0], b_1[14], acc_2[7]));
     }
     max_1[0] = max_2[0];
-    sum[0] = sum_4[0];
+    sum[0] = sum_7[0];
     acc[0] = acc_2[0];
     acc[1] = acc_2[1];
     acc[2] = acc_2[2];
@@ -412,29 +418,28 @@ fn pat_forward(
     acc[6] = acc_2[6];
     acc[7] = acc_2[7];
     step = step + 1;
-    // forward.ts:97
-    while ((step >= trips) & (e < entryEnd)) {
-      // forward.ts:135
+    // forward.ts:112
+    while ((step >= trips) & (e < packs_at_1)) {
+      // forward.ts:175
       e = e + 1;
       step = 0;
       trips = 0;
-      // forward.ts:97
-      if (e < entryEnd) {
-        // forward.ts:103
-        let entries_at_4: i32 = i32_tables[e * 5 + params.entries_offset + 2];
-        // forward.ts:104
-        let entries_at_5: i32 = i32_tables[e * 5 + params.entries_offset + 1];
-        // forward.ts:135
-        trips = (entries_at_4 - entries_at_5 / 16 * 16 + 15) / 16;
+      // forward.ts:112
+      if (e < packs_at_1) {
+        // forward.ts:118
+        let entries_at_15: i32 = i32_tables[e * 5 + params.entries_offset + 2];
+        let entries_at_16: i32 = i32_tables[e * 5 + params.entries_offset + 1];
+        // forward.ts:175
+        trips = (entries_at_15 - entries_at_16 / 16 * 16 + 15) / 16;
       }
     }
   }
-  // forward.ts:143
+  // forward.ts:183
   var result: array<f32, 8>;
-  // forward.ts:142
+  // forward.ts:182
   var empty: array<bool, 1>;
   empty[0] = sum[0] <= 0.0;
-  // forward.ts:143
+  // forward.ts:183
   result[0] = acc[0] / select(sum[0], 1.0, empty[0]);
   result[1] = acc[1] / select(sum[0], 1.0, empty[0]);
   result[2] = acc[2] / select(sum[0], 1.0, empty[0]);
@@ -443,7 +448,7 @@ fn pat_forward(
   result[5] = acc[5] / select(sum[0], 1.0, empty[0]);
   result[6] = acc[6] / select(sum[0], 1.0, empty[0]);
   result[7] = acc[7] / select(sum[0], 1.0, empty[0]);
-  // forward.ts:149
+  // forward.ts:189
   let slot: i32 = select(0, i32_tables[sequenceBegin + local + params.packSlots_offset], live);
   let final_1: bool = live & (slot < 0);
   if (final_1) {
@@ -452,14 +457,14 @@ fn pat_forward(
     out[sequence[0] * 256 + head * 32 + (at1 >> 1u) + 16] = bitcast<u32>(vec2<f16>(vec2<f32>(result[4], result[5])));
     out[sequence[0] * 256 + head * 32 + (at1 >> 1u) + 24] = bitcast<u32>(vec2<f16>(vec2<f32>(result[6], result[7])));
   }
-  // forward.ts:144
+  // forward.ts:184
   var logSumExp: array<f32, 1>;
   logSumExp[0] = select((max_1[0] + log2(sum[0])) * 0.6931471824645996, -inf, empty[0]);
-  // forward.ts:150
+  // forward.ts:190
   if (((thread & 7) == 0) & final_1) {
     lse[sequence[0] * 8 + head] = logSumExp[0];
   }
-  // forward.ts:151
+  // forward.ts:191
   let partial_1: bool = live & (slot >= 0);
   if (partial_1) {
     let at_8 = slot * 256 + head * 32 + (at1 >> 1u);
@@ -468,7 +473,7 @@ fn pat_forward(
     partialOut[at_8 + 16] = vec2<f32>(result[4], result[5]);
     partialOut[at_8 + 24] = vec2<f32>(result[6], result[7]);
   }
-  // forward.ts:154
+  // forward.ts:194
   if (((thread & 7) == 0) & partial_1) {
     let at_9 = slot * 8 + head;
     partialLse[at_9] = logSumExp[0];

@@ -59,27 +59,32 @@ describe('loops', () => {
 
   test('ragged: trips of every entry, in order, skipping the empty ones', () => {
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: -1, max: 4 }), { minLength: 5, maxLength: 5 }), (trips) => {
-        const k = traced((k) => {
-          const table = k.input('trips', 'i32', [5]);
-          const range = {
-            from: 1,
-            to: k.scalar('to', 'i32'),
-            trips: (e: Tile<'i32', readonly []>) => table.at(e),
-          };
-          const start = { hash: k.const(7, 'i32'), n: k.zeros([2], 'i32') };
-          const { hash, n } = k.ragged(range, start, (e, t, { hash, n }) => ({
-            hash: hash.mul(31).add(e.mul(8)).add(t),
-            n: n.add(1),
-          }));
-          k.output('hash', 'i32', [1]).store([0], hash);
-          k.output('n', 'i32', [2]).store([k.iota(2)], n);
-        });
-        let [hash, n] = [7, 0];
-        for (let e = 1; e < 5; e++)
-          for (let t = 0; t < trips[e]!; t++, n++) hash = (Math.imul(hash, 31) + e * 8 + t) | 0;
-        expect(run(k, { trips }, [1, 1, 1], { to: 5 }).out).toEqual({ hash: [hash], n: [n, n] });
-      }),
+      fc.property(
+        fc.array(fc.integer({ min: -1, max: 4 }), { minLength: 5, maxLength: 5 }),
+        fc.integer({ min: 1, max: 3 }),
+        (trips, step) => {
+          const k = traced((k) => {
+            const table = k.input('trips', 'i32', [5]);
+            const range = {
+              from: 1,
+              to: k.scalar('to', 'i32'),
+              step,
+              trips: (e: Tile<'i32', readonly []>) => table.at(e),
+            };
+            const start = { hash: k.const(7, 'i32'), n: k.zeros([2], 'i32') };
+            const { hash, n } = k.ragged(range, start, (e, t, { hash, n }) => ({
+              hash: hash.mul(31).add(e.mul(8)).add(t),
+              n: n.add(1),
+            }));
+            k.output('hash', 'i32', [1]).store([0], hash);
+            k.output('n', 'i32', [2]).store([k.iota(2)], n);
+          });
+          let [hash, n] = [7, 0];
+          for (let e = 1; e < 5; e += step)
+            for (let t = 0; t < trips[e]!; t++, n++) hash = (Math.imul(hash, 31) + e * 8 + t) | 0;
+          expect(run(k, { trips }, [1, 1, 1], { to: 5 }).out).toEqual({ hash: [hash], n: [n, n] });
+        },
+      ),
       { numRuns: 30 },
     );
   });
