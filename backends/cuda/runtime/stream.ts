@@ -5,8 +5,8 @@ import type { Gpu } from './gpu.ts';
 import type { Launch } from './launch.ts';
 
 const warmUps = 5;
-const mostWarmUps = 300;
-const warmUpMs = 15;
+const mostWarmUps = 3000;
+const warmUpMs = 60;
 const chain = 10;
 
 /** The middle value; of an even number, the mean of the two in the middle. */
@@ -54,7 +54,7 @@ class Stopwatch {
 
   /** Median of `repeats` after warm-ups; `before` runs untimed ahead of each. */
   median(repeats: number, work: () => void, before?: () => void): number {
-    // Short work is repeated until the host's side of a launch is compiled and fast too: it shows in event times.
+    // Until the device's clock is up again after the host has checked results, and its own side of a launch is compiled and fast.
     const begin = performance.now();
     for (let i = 0; i < warmUps || (i < mostWarmUps && performance.now() - begin < warmUpMs); i++)
       this.once(work);

@@ -1021,8 +1021,12 @@ struct Packer {
       };
       add(smallest, false);
       bool few = packs * w->batch->kv_heads <= costs->c.units;
-      for (int32_t t = 0; t < static_cast<int32_t>(costs->tiles.size()); t++)
-        if (t != smallest && costs->tiles[t].m >= int64_t{cap} * w->group && (few || costs->tiles[t].variant > 0)) add(t, true);
+      const patc_tile &first = costs->tiles[smallest];
+      for (int32_t t = 0; t < static_cast<int32_t>(costs->tiles.size()); t++) {
+        const patc_tile &tile = costs->tiles[t];
+        const bool may = few || tile.variant > 0 || tile.w_max < first.w_max;
+        if (t != smallest && tile.m >= int64_t{cap} * w->group && may) add(t, true);
+      }
     }
     sort_stable(kinds, [](const Kind &k) { return k.least; });
   }
@@ -1713,10 +1717,12 @@ void patc_costs_h100(int32_t units, int32_t head_dim, int32_t element_bytes, con
       if (c.m >= shapes[i][0] && c.n >= shapes[i][1]) break;
     }
     double scale = std::max(1.0, static_cast<double>(shapes[i][0]) / k->m);
+    // With two short stages memory is waited for.
+    const bool shallow = shapes[i][3] == 0 && shapes[i][2] == 2 && shapes[i][1] < 64;
     int64_t token = std::max<int64_t>(1, round(k->token_ns * 1000 * scale * bytes / 512));
     int64_t alone = std::max(token, round(k->alone_ns * 1000 * scale * bytes / 512));
     tiles[i] = {shapes[i][0], shapes[i][1], shapes[i][2], shapes[i][3], token, alone, round(256 * k->warp_ns / k->token_ns), round(k->pack_ns * 1000), round(k->start_ns * 1000),
-                round(k->w_max * 256), round(k->w_min * 256)};
+                round(k->w_max * (shallow ? 1.15 : 1.0) * 256), round(k->w_min * 256)};
   }
   const double *d = h100_device;
   *costs = {units, tile_count, tiles, ps(bytes / d[0]), ps(bytes / d[1]), ps(d[5] * head_dim / 128), ps(d[4]),

@@ -99,10 +99,12 @@ export class PathPacker {
       };
       add(smallest, false);
       // Where there is a block for each unit at most, more warps on the same rows may be faster; kernels that are built another
-      // way may always be.
+      // way may always be, and those that do better where memory is the limit.
       const few = packs * kvHeads <= costs.units;
-      costs.tiles.forEach(({ m, variant = 0 }, t) => {
-        if (t !== smallest && m >= cap * w.group && (few || variant > 0)) add(t, true);
+      const { wMax: most } = costs.tiles[smallest]!;
+      costs.tiles.forEach(({ m, variant = 0, wMax }, t) => {
+        const may = few || variant > 0 || wMax < most;
+        if (t !== smallest && m >= cap * w.group && may) add(t, true);
       });
     }
     return kinds.sort((a, b) => a.least - b.least);
