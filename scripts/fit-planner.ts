@@ -4,7 +4,7 @@
  * Prints the device's figures and one line for each tile shape with its error. Paste them into cost.ts and run
  * scripts/host-figures.ts; `--check` then tells what the planner makes of the figures as they stand in cost.ts.
  *
- * Four figures for each shape, by coordinate descent on squared logarithms from several starts; around that the same descent over
+ * Four figures for each shape (the fifth, wMax, is left at 1), by coordinate descent on squared logarithms from several starts; around that the same descent over
  * the device's figures, all shapes fitted again for every step. A run counts only where this checkout plans it in as many packs
  * and splits as were measured: right after a sweep that is every run, after pasting it is no longer.
  */
@@ -268,7 +268,7 @@ else {
     const runs = byShape.get(shape)!.length;
     const row = [f[0], Math.max(f[0], f[1]), warp].map((x) => Number(x.toFixed(1)));
     console.log(
-      `[${shape}, ${row.join(', ')}, ${f[2].toFixed(0)}], // ${percent(Math.sqrt(of / runs))} off over ${runs} runs`,
+      `[${shape}, ${row.join(', ')}, ${f[2].toFixed(0)}, 1], // ${percent(Math.sqrt(of / runs))} off over ${runs} runs`,
     );
   }
   console.log(`${percent(Math.sqrt(error / samples.length))} rms`);

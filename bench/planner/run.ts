@@ -9,14 +9,17 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { defaultTiles } from '../../examples/pat/plan.ts';
-import { figuresOf, planCosts } from '../../examples/pat/cost.ts';
+import { figuresOf, planCosts, type TileShape } from '../../examples/pat/cost.ts';
 import { loadWorkload, makePlan, packings, predict, type Batch } from '../../examples/pat/index.ts';
 import { bestTime, smallForest } from '../../test/examples/pat/exhaustive.ts';
 import { serving } from './serving.ts';
 
 const { values } = parseArgs({ options: { out: { type: 'string' }, commit: { type: 'string' } } });
 const here = import.meta.dirname;
-const costsOf = (batch: Batch) => planCosts(figuresOf('cuda'), 132, defaultTiles, batch);
+/** As planner.cpp has them, for times. */
+const shapes = [16, 32, 64, 128].map((m) => ({ m, n: 64, stages: 3 }));
+const costsOf = (batch: Batch, tiles: readonly TileShape[] = defaultTiles) =>
+  planCosts(figuresOf('cuda'), 132, tiles, batch);
 const round = (x: number, digits = 2): number => Number(x.toFixed(digits));
 
 function host(sizes: readonly number[]): Record<string, number>[] {
@@ -53,7 +56,7 @@ function median(repeats: number, work: () => void): number {
 function typescript(sizes: readonly number[]) {
   return sizes.map((sequences) => {
     const batch = serving(sequences);
-    const costs = costsOf(batch);
+    const costs = costsOf(batch, shapes);
     for (let i = 0; i < 50; i++) makePlan(batch, costs);
     return { sequences, planUs: round(median(200, () => makePlan(batch, costs))) };
   });

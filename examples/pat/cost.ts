@@ -6,20 +6,20 @@
  *
  *   t = start + wMax * a + wMin * b * b / a + partial * rows    with a = max(H, M, A, T) and b = min(H, max(M, A))
  *
- * H = unique KV bytes / memory bandwidth, less where they stay in L2; T = bytes loaded by all packs / L2 bandwidth; M = the
- * heaviest unit's load, its work at `token` each and its packs at `pack` each, while all blocks that fit the unit run; and A = the
- * largest pack's work at `alone` each: a block takes that long however idle the rest of its unit is. Of memory and work the lesser
- * hides behind the limit the better, the further it is below it: hence b * b / a.
+ * H = unique KV bytes / memory bandwidth, less where they stay in L2, and no less than the share of all full rounds of jobs and A after
+ * it; T = bytes loaded by all packs / L2 bandwidth; M = the heaviest unit's load, its work at `token` each and its packs at `pack` each,
+ * while all blocks that fit the unit run; and A = the largest pack's work at `alone` each: a block takes that long however idle the rest
+ * of its unit is. Of memory and work the lesser hides behind the limit the better, the further it is below it: hence b * b / a. Kernels
+ * differ in how near they come to memory's bandwidth: hence `wMax` for each.
  *
- * Work is tokens in whole steps of n, for an entry takes no less; one for the first 16 rows that read it and `warp` / 256 for every
+ * Work is tokens in whole steps of a lane, for an entry takes no less; one for the first 16 rows that read it and `warp` / 256 for every
  * 16 more: warps skip what none of their rows reads. H and T count the tokens alone.
  *
- * The H100's figures are fitted to 1,760 runs of patc's own kernels (bench/results/cuda-h100-plans.json without its last plans; 13
- * shapes with n = 32 and 64, 80 cases): from what scripts/fit-planner.ts finds by squared error on, by descent on that error and on
- * what choosing by the figures costs over the cases. A warpgroup's `alone` is not below what a block takes by the clock. By hand:
- * [32, 64] has a lower `alone` and a larger `pack` than fitted, for which plans of few sequences come closer to the best there are.
- * scripts/plan-choices.ts compares what is chosen with what was measured. Figures of n = 16 and 128 are estimates in the proportion
- * to n = 32 and 64 that they had in earlier sweeps.
+ * The H100's figures are fitted to 2,368 runs of patc's own kernels (bench/results/cuda-h100-plans.json but for its last 160; 14 shapes
+ * with n = 32 and 64, 80 cases): from what scripts/fit-planner.ts finds by squared error on, by descent on that error and on what
+ * choosing by the figures costs over the cases. `alone` of kernels with a ring is not below what a block takes by the clock.
+ * scripts/plan-choices.ts compares what is chosen with what was measured. Figures of n = 16 and 128 are estimates in the proportion to
+ * n = 32 and 64 that they had in earlier sweeps.
  */
 import { fail } from '../../compiler/diagnostics/error.ts';
 import { tokenBytes, type Heads } from './heads.ts';

@@ -16,7 +16,7 @@ export const lanesOf = (n: number, page: number): number => n / laneTokens(n, pa
 
 /** The entries of packs in groups of lanes: whole steps of an entry in halves, and what is left of several together. */
 class LaneWriter {
-  readonly out = new IntList();
+  readonly out: IntList;
   private readonly entries: Int32Array;
   private readonly page: number;
   /** Query rows of a sequence. */
@@ -29,8 +29,9 @@ class LaneWriter {
   /** By 16 rows of the tile, lanes of one step that wait for others: so few warps meet steps that are half theirs. */
   private readonly waiting: IntList[] = [];
 
-  constructor(entries: Int32Array, page: number, rows: number) {
+  constructor(entries: Int32Array, count: number, page: number, rows: number) {
     this.entries = entries;
+    this.out = new IntList(2 * count * entryInts);
     this.page = page;
     this.rows = rows;
   }
@@ -101,7 +102,7 @@ export function layLanes(
   let lanes = 1;
   for (let p = 0; p < packs && lanes === 1; p++) lanes = lanesOf(tileOf(p).n, page);
   if (lanes === 1) return { entries: list.entries.view(), begin };
-  const writer = new LaneWriter(list.entries.data, page, rows);
+  const writer = new LaneWriter(list.entries.data, list.entries.length / entryInts, page, rows);
   const places = new Int32Array(packs + 1);
   for (let p = 0; p < packs; p++) {
     writer.pack(begin[p]!, begin[p + 1]!, tileOf(p));

@@ -1272,43 +1272,36 @@ void assign_tiles(const PackList &list, const Costs &costs, Work &w, Tally &tall
   }
 }
 
-/** Entries of packs in groups of lanes: whole steps of an entry in halves, and what is left of several together: lanes.ts. */
+/** Entries of packs in groups of two lanes: whole steps of an entry in halves, and what is left of two together: lanes.ts. */
 struct LaneWriter {
+  // Storage that only grows, and where each pack's entries begin in it.
   Ints out, begin;
-  // By 16 rows of the tile, lanes of one step that wait for others.
-  std::vector<Ints> waiting;
 
   /** Rewrites the list's entries where a tile has lanes. */
-  void lay(PackList &list, const Costs &costs, const Ints &tile_of, int32_t page, int64_t rows) {
+  void lay(PackList &list, const Costs &costs, const Ints &tile_of, int32_t page, int32_t rows) {
     const int32_t packs = list.count();
     bool any = false;
     for (int32_t p = 0; p < packs && !any; p++) any = lane_tokens(costs.tiles[tile_of[p]].n, page) < costs.tiles[tile_of[p]].n;
     if (!any) return;
-    out.clear();
-    out.reserve(10 * static_cast<size_t>(list.entry_count) + 64);
+    // An entry is at most two halves and a rest, and one lane of a pack may be empty.
+    const size_t room = 5 * (3 * static_cast<size_t>(list.entry_count) + static_cast<size_t>(packs));
+    if (out.size() < room) out.resize(2 * room);
     begin.assign(1, 0);
+    next = out.data();
+    tail = list.tail.data();
+    tokens = Page(page);
+    int32_t tile = none;
     for (int32_t p = 0; p < packs; p++) {
-      const patc_tile &tile = costs.tiles[tile_of[p]];
-      const int32_t *sequences = &list.sequences[list.sequence_begin[p]];
-      width = lane_tokens(tile.n, page);
-      lanes = tile.n / width;
-      together = tile.variant == 2 ? 64 : 16;
-      while (static_cast<int32_t>(waiting.size()) * 16 < tile.m) waiting.emplace_back();
-      for (int32_t e = list.entry_begin[p]; e < list.entry_begin[p + 1]; e++) {
-        const int32_t *entry = &list.entries[5 * static_cast<size_t>(e)];
-        // Where its end comes to lie is set by `entry` and `flush`, as the next place of that sequence.
-        const int32_t s = sequences[entry[3]];
-        const bool is_tail = entry[4] == 1 && list.tail[s] == e;
-        this->entry(entry, page, rows, is_tail ? s : none, list.tail.data());
+      if (tile_of[p] != tile) choose(costs.tiles[tile = tile_of[p]]);
+      const int32_t *sequences = list.sequences.data() + list.sequence_begin[p];
+      const int32_t *entry = list.entries.data() + 5 * static_cast<size_t>(list.entry_begin[p]);
+      for (int32_t e = list.entry_begin[p]; e < list.entry_begin[p + 1]; e++, entry += 5) {
+        const int32_t s = sequences[entry[3]], tail_of = entry[4] == 1 && tail[s] == e ? s : none;
+        if (two) halve(entry, rows, tail_of);
+        else put(entry[0], entry[1], entry[2], entry[3], entry[4], tail_of);
       }
-      const size_t first = out.size();
-      for (Ints &lane : waiting) flush(lane, list.tail.data());
-      const int32_t over = static_cast<int32_t>((out.size() - first) / 5) % lanes;
-      if (over > 0) {
-        const int32_t row = out[out.size() - static_cast<size_t>(over) * 5 + 3];
-        for (int32_t i = over; i < lanes; i++) put(out, 0, 0, 0, row, 0);
-      }
-      begin.push_back(static_cast<int32_t>(out.size() / 5));
+      if (two) flush();
+      begin.push_back(static_cast<int32_t>((next - out.data()) / 5));
     }
     list.entries.swap(out);
     list.entry_count = begin.back();
@@ -1316,45 +1309,65 @@ struct LaneWriter {
   }
 
  private:
-  // Lanes that wait carry the sequence whose tail they end, or none, behind their entry.
-  static constexpr size_t waiting_ints = 6;
-  // Of the pack at hand: lanes of a step, tokens of a lane, and rows that multiply together.
-  int32_t lanes = 1, width = 1, together = 16;
+  struct Rest {
+    int32_t base, from, to, first, count, tail_of;
+  };
+  // By the rows of the tile that multiply together (a warp's, or a warpgroup's): a lane that waits for another, where `waits`.
+  std::vector<Rest> waiting;
+  std::vector<char> waits;
+  int32_t *next = nullptr, *tail = nullptr;
+  Page tokens, width;
+  bool two = false;
+  int32_t shift = 4;
 
-  static void put(Ints &list, int32_t base, int32_t from, int32_t to, int32_t first, int32_t count) {
-    const int32_t values[] = {base, from, to, first, count};
-    list.insert(list.end(), values, values + 5);
+  void choose(const patc_tile &tile) {
+    width = Page(lane_tokens(tile.n, tokens.size));
+    two = width.size < tile.n;
+    shift = tile.variant == 2 ? 6 : 4;
+    const size_t groups = static_cast<size_t>((tile.m >> shift) + 1);
+    if (waiting.size() < groups) waiting.resize(groups), waits.resize(groups, 0);
   }
 
-  void entry(const int32_t *e, int32_t page, int64_t rows, int32_t tail_of, int32_t *tail) {
+  /** `tail_of`: whose tail ends with it, or none. */
+  void put(int32_t base, int32_t from, int32_t to, int32_t first, int32_t count, int32_t tail_of) {
+    if (tail_of != none) tail[tail_of] = static_cast<int32_t>((next - out.data()) / 5);
+    next[0] = base, next[1] = from, next[2] = to, next[3] = first, next[4] = count;
+    next += 5;
+  }
+
+  void halve(const int32_t *e, int32_t rows, int32_t tail_of) {
     const int32_t base = e[0], from = e[1], to = e[2], first = e[3], count = e[4];
-    const int32_t start = from - from % page, steps = (to - start + width - 1) / width, whole = steps / lanes;
+    const int32_t start = tokens.down(from), half = width.count(to - start) >> 1;
     int32_t done = from;
-    for (int32_t lane = 1; lane <= lanes && whole > 0; lane++) {
-      const int32_t end = std::min(to, start + lane * whole * width);
-      put(out, base, done, end, first, count);
+    if (half > 0) {
+      const int32_t middle = start + half * width.size, end = std::min(to, middle + half * width.size);
+      put(base, from, middle, first, count, none);
+      put(base, middle, end, first, count, end == to ? tail_of : none);
       done = end;
     }
-    if (done == to) {
-      if (tail_of != none) tail[tail_of] = static_cast<int32_t>(out.size() / 5) - 1;
-      return;
-    }
-    Ints &list = waiting[static_cast<size_t>(first * rows / together)];
-    for (int32_t step = whole * lanes + 1; done < to; step++) {
-      const int32_t end = std::min(to, start + step * width);
-      put(list, base, done, end, first, count);
-      list.push_back(end == to ? tail_of : none);
-      done = end;
-      if (list.size() == static_cast<size_t>(lanes) * waiting_ints) flush(list, tail);
+    if (done == to) return;
+    const size_t group = static_cast<size_t>(first * rows) >> shift;
+    if (waits[group]) {
+      emit(group);
+      put(base, done, to, first, count, tail_of);
+    } else {
+      waiting[group] = {base, done, to, first, count, tail_of};
+      waits[group] = 1;
     }
   }
 
-  void flush(Ints &list, int32_t *tail) {
-    for (size_t i = 0; i < list.size(); i += waiting_ints) {
-      if (list[i + 5] != none) tail[list[i + 5]] = static_cast<int32_t>(out.size() / 5);
-      out.insert(out.end(), &list[i], &list[i] + 5);
-    }
-    list.clear();
+  void emit(size_t group) {
+    const Rest &r = waiting[group];
+    put(r.base, r.from, r.to, r.first, r.count, r.tail_of);
+    waits[group] = 0;
+  }
+
+  /** The end of a pack: lanes that still wait go together, the last one with an empty one. */
+  void flush() {
+    bool odd = false;
+    for (size_t group = 0; group < waits.size(); group++)
+      if (waits[group]) emit(group), odd = !odd;
+    if (odd) put(0, 0, 0, next[-2], 0, none);
   }
 };
 
