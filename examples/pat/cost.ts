@@ -15,7 +15,7 @@
  * Work is tokens in whole steps of a lane, for an entry takes no less; one for the first 16 rows that read it and `warp` / 256 for every
  * 16 more: warps skip what none of their rows reads. H and T count the tokens alone.
  *
- * The H100's figures are fitted to 2,368 runs of patc's own kernels (bench/results/cuda-h100-plans.json but for its last 160; 14 shapes
+ * The H100's figures are fitted to 2,368 runs of patc's own kernels (bench/results/cuda-h100-plans.json, one shape each; 14 shapes
  * with n = 32 and 64, 80 cases): from what scripts/fit-planner.ts finds by squared error on, by descent on that error and on what
  * choosing by the figures costs over the cases. `alone` of kernels with a ring is not below what a block takes by the clock.
  * scripts/plan-choices.ts compares what is chosen with what was measured. Figures of n = 16 and 128 are estimates in the proportion to
