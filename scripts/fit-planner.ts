@@ -4,9 +4,9 @@
  * Prints the device's figures and one line for each tile shape with its error. Paste them into cost.ts and run
  * scripts/host-figures.ts; `--check` then tells what the planner makes of the figures as they stand in cost.ts.
  *
- * Four figures for each shape (the fifth, wMax, is left at 1), by coordinate descent on squared logarithms from several starts; around that the same descent over
- * the device's figures, all shapes fitted again for every step. A run counts only where this checkout plans it in as many packs
- * and splits as were measured: right after a sweep that is every run, after pasting it is no longer.
+ * Four figures for each shape (the fifth, wMax, is left at 1), by coordinate descent on squared logarithms from several starts; around
+ * that the same descent over the device's figures, all shapes fitted again for every step. A run counts only where this checkout plans
+ * it in as many packs and splits as were measured: right after a sweep that is every run, after pasting it is no longer.
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';

@@ -3,7 +3,7 @@
  * everywhere if it holds for the largest element, and on all but the last step of a loop it does. The condition is
  * sufficient, not necessary: extremes of a sum are the sums of extremes. Indices are taken not to wrap around.
  */
-import { isScalar, type Op, type SelectOp, type Value } from '../ir/nodes.ts';
+import { isScalar, operandsOf, type Op, type SelectOp, type Value } from '../ir/nodes.ts';
 import {
   add,
   and,
@@ -24,6 +24,7 @@ import type { Expr } from '../thread/nodes.ts';
 import { isView } from './analysis.ts';
 import type { Context } from './context.ts';
 import { constantOf, nameOf, operandAt, scalar } from './evaluate.ts';
+import { nonUnit } from './divisibility.ts';
 import { regCount } from './layout.ts';
 import { registerAt, type Point } from './point.ts';
 import { newTile } from './registers.ts';
@@ -83,10 +84,26 @@ function ends<T>(ctx: Context, op: SelectOp, places: Places, of: (v: Value, plac
   const found = split(ctx, op.cond);
   if (!found) return [of(op.a, places), of(op.b, places)];
   const { iota, at } = found;
+  // The same iota along another axis is another index.
+  const axes = new Set([op.cond, op.a, op.b].flatMap((v) => axesOf(ctx, v, iota)));
+  if (axes.size !== 1) return [of(op.a, places), of(op.b, places)];
   const { least, most } = placesOf(iota, places);
   const below = new Map(places).set(iota, { least, most: Math.min(most, at - 1) });
   const above = new Map(places).set(iota, { least: Math.max(least, at), most });
   return [of(op.a, below), of(op.b, above)];
+}
+
+/** Along which axes of a tile an iota runs; more than one where it cannot be told. */
+function axesOf(ctx: Context, v: Value, iota: Value): number[] {
+  if (v === iota) return [0];
+  const op = isScalar(v.type) ? undefined : lazyOp(ctx, v);
+  if (!op) return [];
+  if (!isView(op)) return operandsOf(op).flatMap((x) => axesOf(ctx, x, iota));
+  const inner = axesOf(ctx, op.a, iota);
+  if (op.op === 'transpose') return inner.map((axis) => op.permutation.indexOf(axis));
+  if (op.op === 'broadcast') return inner;
+  const [from, to] = [nonUnit(op.a.type.shape), nonUnit(v.type.shape)];
+  return from.length === to.length ? inner.map((axis) => to[from.indexOf(axis)]!) : [...v.type.shape.keys()];
 }
 
 /** `iota < at`, in whatever shape. */

@@ -26,7 +26,7 @@ class LaneWriter {
   private width = 1;
   /** Rows that multiply together: of a warp, or of a warpgroup. */
   private together = 16;
-  /** By 16 rows of the tile, lanes of one step that wait for others: so few warps meet steps that are half theirs. */
+  /** By the rows that multiply together, lanes that wait for others: so few warps meet steps that are half theirs. */
   private readonly waiting: IntList[] = [];
 
   constructor(entries: Int32Array, count: number, page: number, rows: number) {

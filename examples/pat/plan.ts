@@ -110,7 +110,7 @@ function invariantPlan(batch: Batch, all: PlanCosts, wanted: number): Plan {
   if (tiles.length === 0)
     fail(
       'PAT0306',
-      `batch-invariant plans need a tile shape that reads one entry a step, and none has n = 32 or less`,
+      `batch-invariant plans need a tile shape that reads one entry a step; at pages of ${batch.page} tokens all of these read two (n = 32 reads one)`,
     );
   const tilesWith = (n: number) => tiles.filter((t) => t.n === n).length;
   const n = tiles.reduce((best, t) => (tilesWith(t.n) >= tilesWith(best) ? t.n : best), tiles[0]!.n);

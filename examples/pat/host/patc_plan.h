@@ -69,7 +69,7 @@ typedef struct patc_tables {
   const int32_t *packs;          /* [pack_count + 1][4] seq_begin, seq_count, entry_begin, entry_end; last row zero */
   const int32_t *pack_sequences; /* [row_count] */
   const int32_t *pack_slots;     /* [row_count] partial slot, -1: writes the output */
-  const int32_t *entries;        /* [entry_count][5] page_base, from, to, first, count */
+  const int32_t *entries;        /* [entry_count][5] page_base, from, to, first, count; two side by side for steps with lanes, see lanes.ts */
   const int32_t *merges;         /* [merge_count][3] sequence, slot_begin, slot_count */
   const patc_shape *shapes;      /* [shape_count] in launch order */
 } patc_tables;

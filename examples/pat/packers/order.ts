@@ -2,7 +2,7 @@
  * The order of a pack's entries. Other packs read some of its tokens too: those come from L2, and are as good as free for memory. The
  * rest comes from memory once. Read one after the other, and by all packs at the same time, memory would idle first and be waited
  * for then; so a pack reads both in turn, the same shares of each. What is shared stays in the same order in all packs: they read it
- * at about the same time, as long as it is in L2. (Softmax does not mind the order. On an H100 the kernels take 3 to 15 % less time.)
+ * at about the same time, as long as it is in L2. (Softmax does not mind the order. bench/NOTES.md has what it gains.)
  */
 import { addEntry, entryInts, IntList } from '../packlist.ts';
 import { roundDown, roundUp } from './round.ts';
