@@ -84,7 +84,11 @@ bench() {
 sanitize() {
   command -v compute-sanitizer >/dev/null || { echo 'compute-sanitizer is not installed'; return 77; }
   local failed=0 target program
-  under() { compute-sanitizer --tool "$tool" --target-processes all --error-exitcode 9 --print-limit 20 "$@" || failed=1; }
+  # Once without the tool, so that it finds every kernel in the cache: it has crashed by itself where it had to follow nvcc's many processes.
+  under() {
+    "$@" >/dev/null || { echo "$*: failed without $tool"; failed=1; return; }
+    compute-sanitizer --tool "$tool" --target-processes application-only --error-exitcode 9 --print-limit 20 "$@" || failed=1
+  }
   tool=$1
   for target in "$new" "$old"; do
     under node bench/check.ts tiles --target "$target" --workload "$tiny"

@@ -17,13 +17,14 @@ struct Batch {
   std::vector<int32_t> lengths, begins, pages;
 };
 
-Batch serving(int32_t n) {
+/** `grown`: tokens that every sequence has had since. */
+Batch serving(int32_t n, int32_t grown = 0) {
   uint32_t state = 1;
   auto draw = [&] { return (state = state * 1664525u + 1013904223u) >> 8; };
   Batch b;
   int32_t next = prompt / page + 4 * document / page;
   for (int32_t s = 0; s < n; s++) {
-    int32_t with = s % 2, length = prompt + with * document + 200 + static_cast<int32_t>(draw() % 3001);
+    int32_t with = s % 2, length = prompt + with * document + 200 + static_cast<int32_t>(draw() % 3001) + grown;
     b.lengths.push_back(length);
     b.begins.push_back(static_cast<int32_t>(b.pages.size()));
     int32_t count = (length + page - 1) / page;
@@ -73,12 +74,23 @@ int main(int argc, char **argv) {
       if (b.lengths[s] % page != 0) grown[s]++;
     patc_batch step = batch;
     bool odd = false;
+    patc_plan(planner, &batch, &tables);
     Times repair = measure_us(repeats, [&] {
       step.lengths = (odd = !odd) ? grown.data() : b.lengths.data();
       if (patc_repair(planner, &step, &tables) != PATC_REPAIRED) std::exit(1);
     });
-    std::printf("{\"sequences\": %d, \"planUs\": %.2f, \"fastestUs\": %.2f, \"repairUs\": %.2f, \"nsPerSequence\": %.1f, \"packs\": %d, \"slots\": %d}\n", n, plan.median,
-                plan.fastest, repair.median, plan.median * 1000 / n, tables.pack_count, tables.slot_count);
+    // Decode steps as they are: every sequence grows by one token, and about a sixteenth of them by a page.
+    Batch steps[page + 1];
+    for (int32_t i = 0; i <= page; i++) steps[i] = serving(n, i);
+    int at = 0;
+    Times grow = measure_us(repeats, [&] {
+      if (at == page) at = 0, patc_plan(planner, &batch, &tables);
+      const Batch &g = steps[++at];
+      step.lengths = g.lengths.data(), step.table_begin = g.begins.data(), step.pages = g.pages.data();
+      if (patc_grow(planner, &step, &tables) < 0) std::exit(1);
+    });
+    std::printf("{\"sequences\": %d, \"planUs\": %.2f, \"fastestUs\": %.2f, \"growUs\": %.2f, \"fastestGrowUs\": %.2f, \"repairUs\": %.2f, \"nsPerSequence\": %.1f, \"packs\": %d, \"slots\": %d}\n",
+                n, plan.median, plan.fastest, grow.median, grow.fastest, repair.median, plan.median * 1000 / n, tables.pack_count, tables.slot_count);
     patc_planner_destroy(planner);
   }
   return 0;

@@ -378,30 +378,34 @@ struct Work {
 
 // ---------------------------------------------------------------- packs
 
+/** Tokens from..to - 1 of a page list that begins at `base`, for rows first..first + count - 1 of a pack. */
+struct Entry {
+  int32_t base, from, to, first, count;
+};
+static_assert(sizeof(Entry) == 5 * sizeof(int32_t), "tables hold entries one after another");
+
 /** What a packer writes; columns of packs, rows and entries. */
 struct PackList {
   Ints sequence_begin, entry_begin, load;
   std::vector<int64_t> reads, pads;
   // Storage that only grows; `rows` and `entry_count` say how much of it is in use.
-  Ints sequences, entries;
+  Ints sequences;
+  std::vector<Entry> entries;
   int32_t rows = 0, entry_count = 0;
-  // Where the private tail of a sequence is in `entries`; none where it has no tail of its own.
-  Ints tail;
 
-  void reset(int32_t n) {
+  void reset() {
     sequence_begin.assign(1, 0);
     entry_begin.assign(1, 0);
     load.clear();
     reads.clear();
     pads.clear();
     rows = entry_count = 0;
-    tail.assign(n, none);
   }
   int32_t count() const { return static_cast<int32_t>(load.size()); }
 
   /** Where the next rows and entries go, with room for so many. */
-  int32_t *more_rows(int32_t n) { return room(sequences, static_cast<size_t>(rows), static_cast<size_t>(n)); }
-  int32_t *more_entries(int32_t n) { return room(entries, 5 * static_cast<size_t>(entry_count), 5 * static_cast<size_t>(n)); }
+  int32_t *more_rows(int32_t n) { return room(sequences, rows, n); }
+  Entry *more_entries(int32_t n) { return room(entries, entry_count, n); }
 
   /** `pad`: what fills up the last steps of entries, in the tile the packer had in mind. */
   void close(int64_t tokens, int64_t read, int64_t pad) {
@@ -413,8 +417,10 @@ struct PackList {
   }
 
  private:
-  static int32_t *room(Ints &list, size_t used, size_t more) {
-    if (list.size() < used + more) list.resize(2 * (used + more));
+  template <class T>
+  static T *room(std::vector<T> &list, int32_t used, int32_t more) {
+    const size_t wanted = static_cast<size_t>(used) + static_cast<size_t>(more);
+    if (list.size() < wanted) list.resize(2 * wanted);
     return list.data() + used;
   }
 };
@@ -558,14 +564,11 @@ void fixed_pieces(const Stream &s, Page page, int64_t span, Sink &sink) {
   }
 }
 
-/** The order of a pack's entries: what other packs read too and what only it reads in turn: packers/order.ts. */
+/**
+ * The order of a pack's entries: what other packs read too and what only it reads in turn: packers/order.ts. How many fall to a turn
+ * is hard to predict, so places are computed, not branched to.
+ */
 struct Interleaver {
-  struct Entry {
-    int32_t base, from, to, first, count;
-  };
-  // The entries of the pack at hand, in the order in which it was made.
-  std::vector<Entry> entries;
-
   void prepare(int32_t tokens) {
     page = Page(tokens);
     int32_t multiple = 64;
@@ -573,59 +576,129 @@ struct Interleaver {
     unit = Page(multiple);
   }
 
-  /** `common`: other packs read tokens below it too; none where the order must not depend on neighbours. `emit` takes entries. */
-  template <class Emit>
-  void write(int32_t count, int32_t common, Emit emit) {
-    shared.list.clear();
-    own.list.clear();
-    shared.reset();
-    own.reset();
-    for (int32_t i = 0; i < count && common > 0; i++) {
-      const Entry &e = entries[i];
-      const int32_t cut = std::min(e.to, std::max(e.from, common));
-      if (e.from < cut) add(shared, {e.base, e.from, cut, e.first, e.count});
-      if (cut < e.to) add(own, {e.base, cut, e.to, e.first, e.count});
+  /** How many entries `write` makes of so many: a turn cuts one of each kind, and what is read alone and huge is cut once more. */
+  static int32_t most(int32_t count) { return 3 * count + 2 * turns; }
+
+  /**
+   * A pack's entries (those without tokens are none) in their order, to `out`, whose end it returns. Other packs read tokens below
+   * `common` too; 0: the order must not depend on neighbours.
+   */
+  Entry *write(const Entry *entries, int32_t count, int32_t common, Entry *out) {
+    split(entries, count, common);
+    if (shared.count == 0 || own.count == 0) {
+      const Reader &all = own.count == 0 ? shared : own;
+      return std::copy(all.list.data(), all.list.data() + all.count, out);
     }
-    if (shared.tokens == 0 || own.tokens == 0) {
-      for (int32_t i = 0; i < count; i++) emit(entries[i]);
-      return;
-    }
-    const int64_t piece = unit.up(static_cast<int32_t>(std::min<int64_t>((own.tokens + turns - 1) / turns, most_tokens)));
-    for (int64_t turn = 1; turn <= turns; turn++) {
-      const int64_t target = shared.tokens * turn / turns;
-      while (shared.done < target) take(shared, target - shared.done, emit);
-      while (own.done * turns < own.tokens * turn) {
-        const Entry &e = own.list[own.at];
-        const int64_t left = pages_of(e.from, e.to);
-        take(own, left * 2 > piece * 3 ? piece : left, emit);
+    int32_t own_before[turns + 1] = {}, shared_until[turns];
+    if (cut_own()) own.list.swap(piece);
+    const int32_t pieces = own.count;
+    take_turns(own_before);
+    for (int32_t t = 0; t < turns; t++) own_before[t + 1] += own_before[t];
+    const Page whole = page, multiple = unit;
+    const int64_t tokens = shared.tokens;
+    int64_t done = 0;
+    int32_t taken = 0;
+    Entry *next = shared.list.data();
+    for (int32_t t = 0; t < turns; t++) {
+      const int64_t target = tokens * (t + 1) / turns;
+      for (; done < target; taken++) {
+        const Entry e = *next;
+        const int32_t end = std::min(e.to, multiple.up(e.from + static_cast<int32_t>(std::min<int64_t>(target - done, e.to - e.from))));
+        out[taken + own_before[t]] = {e.base, e.from, end, e.first, e.count};
+        done += pages_of(whole, e.from, end);
+        next->from = end;
+        next += end == e.to;
       }
+      shared_until[t] = taken;
     }
+    const int32_t *turn = turn_of.data();
+    const Entry *alone = own.list.data();
+    for (int32_t i = 0; i < pieces; i++) out[i + shared_until[turn[i]]] = alone[i];
+    return out + taken + pieces;
   }
 
  private:
-  static constexpr int64_t turns = 8, most_tokens = 1 << 29;
+  static constexpr int32_t turns = 8;
+  static constexpr int64_t most_tokens = 1 << 29;
+
   struct Reader {
     std::vector<Entry> list;
-    int64_t tokens, done;
-    size_t at;
-    void reset() { tokens = done = 0, at = 0; }
+    int64_t tokens = 0;
+    // Of the longest entry.
+    int32_t longest = 0, count = 0;
   };
   Page page, unit;
   Reader shared, own;
+  std::vector<Entry> piece;
+  // When what only this pack reads is read.
+  Ints turn_of;
 
-  int64_t pages_of(int32_t from, int32_t to) const { return page.up(to) - page.down(from); }
-  void add(Reader &r, const Entry &e) const {
-    r.list.push_back(e);
-    r.tokens += pages_of(e.from, e.to);
+  /** Tokens in whole pages. */
+  static int32_t pages_of(Page page, int32_t from, int32_t to) { return page.up(to) - page.down(from); }
+
+  void split(const Entry *entries, int32_t count, int32_t common) {
+    const size_t wanted = static_cast<size_t>(most(count)) + 1;
+    if (turn_of.size() < wanted) {
+      for (std::vector<Entry> *list : {&shared.list, &own.list, &piece}) list->resize(2 * wanted);
+      turn_of.resize(2 * wanted);
+    }
+    const Page whole = page;
+    Entry *both = shared.list.data(), *alone = own.list.data();
+    int64_t shared_tokens = 0, own_tokens = 0;
+    int32_t longest = 0;
+    for (int32_t i = 0; i < count; i++) {
+      const Entry e = entries[i];
+      const int32_t cut = std::min(e.to, std::max(e.from, common));
+      *both = {e.base, e.from, cut, e.first, e.count};
+      *alone = {e.base, cut, e.to, e.first, e.count};
+      both += e.from < cut;
+      alone += cut < e.to;
+      shared_tokens += e.from < cut ? pages_of(whole, e.from, cut) : 0;
+      const int32_t left = cut < e.to ? pages_of(whole, cut, e.to) : 0;
+      own_tokens += left;
+      longest = std::max(longest, left);
+    }
+    shared.count = static_cast<int32_t>(both - shared.list.data());
+    own.count = static_cast<int32_t>(alone - own.list.data());
+    shared.tokens = shared_tokens;
+    own.tokens = own_tokens;
+    own.longest = longest;
   }
-  template <class Emit>
-  void take(Reader &r, int64_t tokens, Emit emit) const {
-    Entry &e = r.list[r.at];
-    const int32_t end = std::min(e.to, unit.up(e.from + static_cast<int32_t>(std::min<int64_t>(tokens, e.to - e.from))));
-    emit(Entry{e.base, e.from, end, e.first, e.count});
-    r.done += pages_of(e.from, end);
-    e.from = end;
-    if (end == e.to) r.at++;
+
+  /** What only this pack reads, long entries in pieces, to `piece`; false where none is long. */
+  bool cut_own() {
+    const Page whole = page, multiple = unit;
+    const int64_t most = multiple.up(static_cast<int32_t>(std::min<int64_t>((own.tokens + turns - 1) / turns, most_tokens)));
+    auto longer = [most](int64_t tokens) { return tokens * 2 > most * 3; };
+    if (!longer(own.longest)) return false;
+    Entry *out = piece.data();
+    for (const Entry *i = own.list.data(), *end = i + own.count; i < end; i++) {
+      Entry e = *i;
+      while (longer(pages_of(whole, e.from, e.to))) {
+        const int32_t to = std::min(e.to, multiple.up(e.from + static_cast<int32_t>(std::min<int64_t>(most, e.to - e.from))));
+        *out++ = {e.base, e.from, to, e.first, e.count};
+        e.from = to;
+      }
+      if (e.from < e.to) *out++ = e;
+    }
+    own.count = static_cast<int32_t>(out - piece.data());
+    return true;
+  }
+
+  /** Counts by turn, one place up. */
+  void take_turns(int32_t *counts) {
+    const Page whole = page;
+    // Exact: the quotient of integers below 2^53 never rounds up to the next one.
+    const double tokens = static_cast<double>(own.tokens);
+    int32_t *turn_at = turn_of.data();
+    const Entry *list = own.list.data();
+    int64_t done = 0;
+    for (int32_t i = 0, count = own.count; i < count; i++) {
+      const int32_t turn = static_cast<int32_t>(static_cast<double>(done * turns) / tokens);
+      turn_at[i] = turn;
+      counts[turn + 1]++;
+      done += pages_of(whole, list[i].from, list[i].to);
+    }
   }
 };
 
@@ -641,6 +714,8 @@ struct PieceWriter {
   std::vector<Tail> tails;
   std::vector<unsigned char> touched;
   std::vector<Rectangle> items;
+  // Of the pack at hand, in the order in which it was made.
+  std::vector<Entry> entries;
   // Rows in the order of their private entries, for packs of `turn_rows`.
   Ints turns;
   int32_t turn_rows = 0, per_group = 1, chunk_begin = 0, chunk_size = 0, size = 0;
@@ -704,10 +779,10 @@ struct PieceWriter {
     for (int32_t i = 0; i < chunk_size; i++) {
       if (!touched[i]) continue;
       row_of[rows] = order[i];
-      tails[rows].to = 0;
+      tails[rows] = {0, 0};
       local[i] = rows++;
     }
-    Entry *entry = room(size);
+    Entry *entry = room(size + rows);
     for (int32_t k = 0; k < size; k++) {
       const Rectangle &r = items[k];
       int32_t row = local[r.left];
@@ -718,11 +793,9 @@ struct PieceWriter {
   }
 
  private:
-  using Entry = Interleaver::Entry;
-
   Entry *room(int32_t count) {
-    if (interleaver.entries.size() < static_cast<size_t>(count)) interleaver.entries.resize(2 * static_cast<size_t>(count));
-    return interleaver.entries.data();
+    if (entries.size() < static_cast<size_t>(count)) entries.resize(2 * static_cast<size_t>(count));
+    return entries.data();
   }
 
   /** Rows round-robin over the row groups, of the tile's halves in turn; most packs have as many as the one before. */
@@ -738,25 +811,16 @@ struct PieceWriter {
       }
   }
 
-  /** After its shared entries, private ones; then the pack of sequences of b..e-1 is complete. */
+  /** After its shared entries, private ones; then the pack of sequences b..e-1 is complete. */
   void finish(Entry *entry, int32_t b, int32_t e, int32_t rows, int64_t tokens, int64_t read, int64_t padding) {
-    const int32_t *row_of = out->sequences.data() + out->rows, *lengths = w->batch->lengths, *begins = w->batch->table_begin;
+    const int32_t *row_of = out->sequences.data() + out->rows, *begins = w->batch->table_begin;
+    const Tail *tail = tails.data();
     take_turns(rows);
-    for (const int32_t row : turns) {
-      const Tail t = tails[row];
-      if (t.to != 0) *entry++ = {begins[row_of[row]], t.from, t.to, row, 1};
-    }
-    const int32_t count = static_cast<int32_t>(entry - interleaver.entries.data());
+    for (const int32_t row : turns) *entry++ = {begins[row_of[row]], tail[row].from, tail[row].to, row, 1};
     const int32_t common = e < w->size() ? std::max(w->shared[b], w->shared[e]) : w->shared[b];
-    // Each entry may be cut at `common`, and once or twice for every turn.
-    int32_t *at = out->more_entries(2 * count + 32), *tail_of = out->tail.data(), index = out->entry_count;
-    interleaver.write(count, interleaved ? common : 0, [&](const Entry &x) {
-      if (x.count == 1 && x.to == lengths[row_of[x.first]]) tail_of[row_of[x.first]] = index;
-      index++;
-      at[0] = x.base, at[1] = x.from, at[2] = x.to, at[3] = x.first, at[4] = x.count;
-      at += 5;
-    });
-    out->entry_count = index;
+    const int32_t count = static_cast<int32_t>(entry - entries.data());
+    Entry *const first = out->more_entries(Interleaver::most(count));
+    out->entry_count += static_cast<int32_t>(interleaver.write(entries.data(), count, interleaved ? common : 0, first) - first);
     out->rows += rows;
     out->close(tokens, read, padding);
   }
@@ -1212,7 +1276,7 @@ struct Packer {
     const patc_tile &shape = costs->tiles[choice.tile];
     const Pace pace = w->pace(shape);
     int32_t runs = chunk(*w, choice.cap, choice.early ? choice.limit : 0, overhead_tokens(shape), pace, ends);
-    out.reset(w->size());
+    out.reset();
     writer.prepare(*w, out, largest_cap, pace, span == 0);
     for (int32_t r = 0, b = 0; r < runs; b = ends[r++]) {
       int64_t work = w->work(pace, b, ends[r]);
@@ -1272,36 +1336,35 @@ void assign_tiles(const PackList &list, const Costs &costs, Work &w, Tally &tall
   }
 }
 
-/** Entries of packs in groups of two lanes: whole steps of an entry in halves, and what is left of two together: lanes.ts. */
+/**
+ * Entries of packs in groups of two lanes: whole steps of an entry in halves, and what is left of two together: lanes.ts. Whether an
+ * entry has a half or a rest is hard to predict, so both are always written, and counted where they are there.
+ */
 struct LaneWriter {
   // Storage that only grows, and where each pack's entries begin in it.
-  Ints out, begin;
+  std::vector<Entry> out;
+  Ints begin;
 
   /** Rewrites the list's entries where a tile has lanes. */
-  void lay(PackList &list, const Costs &costs, const Ints &tile_of, int32_t page, int32_t rows) {
+  void lay(PackList &list, const Costs &costs, const Ints &tile_of, int32_t page, int32_t group) {
     const int32_t packs = list.count();
     bool any = false;
     for (int32_t p = 0; p < packs && !any; p++) any = lane_tokens(costs.tiles[tile_of[p]].n, page) < costs.tiles[tile_of[p]].n;
     if (!any) return;
-    // An entry is at most two halves and a rest, and one lane of a pack may be empty.
-    const size_t room = 5 * (3 * static_cast<size_t>(list.entry_count) + static_cast<size_t>(packs));
+    // An entry is at most two halves and a rest, one lane of a pack may be empty, and two are written before they are counted.
+    const size_t room = 3 * static_cast<size_t>(list.entry_count) + static_cast<size_t>(packs) + 4;
     if (out.size() < room) out.resize(2 * room);
     begin.assign(1, 0);
     next = out.data();
-    tail = list.tail.data();
     tokens = Page(page);
+    rows = group;
     int32_t tile = none;
     for (int32_t p = 0; p < packs; p++) {
       if (tile_of[p] != tile) choose(costs.tiles[tile = tile_of[p]]);
-      const int32_t *sequences = list.sequences.data() + list.sequence_begin[p];
-      const int32_t *entry = list.entries.data() + 5 * static_cast<size_t>(list.entry_begin[p]);
-      for (int32_t e = list.entry_begin[p]; e < list.entry_begin[p + 1]; e++, entry += 5) {
-        const int32_t s = sequences[entry[3]], tail_of = entry[4] == 1 && tail[s] == e ? s : none;
-        if (two) halve(entry, rows, tail_of);
-        else put(entry[0], entry[1], entry[2], entry[3], entry[4], tail_of);
-      }
-      if (two) flush();
-      begin.push_back(static_cast<int32_t>((next - out.data()) / 5));
+      const Entry *from = list.entries.data() + list.entry_begin[p], *to = list.entries.data() + list.entry_begin[p + 1];
+      if (two) halve(from, to);
+      else next = std::copy(from, to, next);
+      begin.push_back(static_cast<int32_t>(next - out.data()));
     }
     list.entries.swap(out);
     list.entry_count = begin.back();
@@ -1309,65 +1372,62 @@ struct LaneWriter {
   }
 
  private:
-  struct Rest {
-    int32_t base, from, to, first, count, tail_of;
-  };
   // By the rows of the tile that multiply together (a warp's, or a warpgroup's): a lane that waits for another, where `waits`.
-  std::vector<Rest> waiting;
-  std::vector<char> waits;
-  int32_t *next = nullptr, *tail = nullptr;
+  std::vector<Entry> waiting;
+  Ints waits;
+  Entry *next = nullptr;
   Page tokens, width;
   bool two = false;
-  int32_t shift = 4;
+  int32_t shift = 4, rows = 1, groups = 0;
 
   void choose(const patc_tile &tile) {
     width = Page(lane_tokens(tile.n, tokens.size));
     two = width.size < tile.n;
     shift = tile.variant == 2 ? 6 : 4;
-    const size_t groups = static_cast<size_t>((tile.m >> shift) + 1);
-    if (waiting.size() < groups) waiting.resize(groups), waits.resize(groups, 0);
+    groups = (tile.m >> shift) + 1;
+    // One place more: for what does not wait.
+    const size_t wanted = static_cast<size_t>(groups) + 1;
+    waiting.resize(std::max(waiting.size(), wanted));
+    waits.resize(std::max(waits.size(), wanted));
   }
 
-  /** `tail_of`: whose tail ends with it, or none. */
-  void put(int32_t base, int32_t from, int32_t to, int32_t first, int32_t count, int32_t tail_of) {
-    if (tail_of != none) tail[tail_of] = static_cast<int32_t>((next - out.data()) / 5);
-    next[0] = base, next[1] = from, next[2] = to, next[3] = first, next[4] = count;
-    next += 5;
-  }
-
-  void halve(const int32_t *e, int32_t rows, int32_t tail_of) {
-    const int32_t base = e[0], from = e[1], to = e[2], first = e[3], count = e[4];
-    const int32_t start = tokens.down(from), half = width.count(to - start) >> 1;
-    int32_t done = from;
-    if (half > 0) {
-      const int32_t middle = start + half * width.size, end = std::min(to, middle + half * width.size);
-      put(base, from, middle, first, count, none);
-      put(base, middle, end, first, count, end == to ? tail_of : none);
-      done = end;
+  void halve(const Entry *from, const Entry *to) {
+    Entry *at = next, *const lane = waiting.data();
+    int32_t *const waits_at = waits.data();
+    const Page whole = tokens, step = width;
+    const int32_t rows_of = rows, by = shift, spare = groups;
+    for (const Entry *i = from; i < to; i++) {
+      const Entry e = *i;
+      const int32_t start = whole.down(e.from), half = (step.count(e.to - start) >> 1) * step.size;
+      const int32_t middle = start + half, end = std::min(e.to, middle + half), done = half > 0 ? end : e.from;
+      at[0] = {e.base, e.from, middle, e.first, e.count};
+      at[1] = {e.base, middle, end, e.first, e.count};
+      at += 2 * (half > 0);
+      const int32_t group = e.first * rows_of >> by;
+      const Entry rest = {e.base, done, e.to, e.first, e.count};
+      const int32_t left = done < e.to, pair = left & waits_at[group];
+      at[0] = lane[group];
+      at[1] = rest;
+      at += 2 * pair;
+      // In arithmetic, or compilers make a branch of it.
+      lane[spare + left * (group - spare)] = rest;
+      waits_at[group] ^= left;
     }
-    if (done == to) return;
-    const size_t group = static_cast<size_t>(first * rows) >> shift;
-    if (waits[group]) {
-      emit(group);
-      put(base, done, to, first, count, tail_of);
-    } else {
-      waiting[group] = {base, done, to, first, count, tail_of};
-      waits[group] = 1;
-    }
-  }
-
-  void emit(size_t group) {
-    const Rest &r = waiting[group];
-    put(r.base, r.from, r.to, r.first, r.count, r.tail_of);
-    waits[group] = 0;
+    next = flush(at);
   }
 
   /** The end of a pack: lanes that still wait go together, the last one with an empty one. */
-  void flush() {
-    bool odd = false;
-    for (size_t group = 0; group < waits.size(); group++)
-      if (waits[group]) emit(group), odd = !odd;
-    if (odd) put(0, 0, 0, next[-2], 0, none);
+  Entry *flush(Entry *at) {
+    int32_t odd = 0;
+    for (int32_t group = 0; group < groups; group++) {
+      const size_t g = static_cast<size_t>(group);
+      *at = waiting[g];
+      at += waits[g];
+      odd ^= waits[g];
+      waits[g] = 0;
+    }
+    if (odd) at[0] = {0, 0, 0, at[-1].first, 0};
+    return at + odd;
   }
 };
 
@@ -1443,7 +1503,7 @@ struct patc_planner {
   Ints exact;
   Tables tables;
   // For repair: what was planned, and between which lengths (exclusive, inclusive) each sequence's entries only end elsewhere.
-  Ints lengths, low, high;
+  Ints lengths, begins, low, high, tail;
   int32_t page = 0, q_heads = 0, kv_heads = 0;
   const Work *last = nullptr;
   bool planned = false, bounded = false;
@@ -1468,19 +1528,22 @@ struct patc_planner {
     return true;
   }
 
-  void plan(const patc_batch &b) {
+  /** `grown`: the forest of the batch before is still that of this one. */
+  void plan(const patc_batch &b, bool grown = false) {
     planned = false;
     int32_t n = b.sequences;
     int best = 0;
     int32_t every = -1;
-    list.reset(n);
+    list.reset();
     tile_of.clear();
-    work[0].order.clear();
+    if (!grown) work[0].order.clear();
     if (n > 0) {
-      forest.build(b, nullptr, work[0].order, work[0].lcp);
-      if (span > 0) exact = work[0].lcp;
-      if (span > 0)
-        for (int32_t &shared : work[0].lcp) shared = static_cast<int32_t>(shared / invariant_n * invariant_n);
+      if (!grown) {
+        forest.build(b, nullptr, work[0].order, work[0].lcp);
+        exact = work[0].lcp;
+        if (span > 0)
+          for (int32_t &shared : work[0].lcp) shared = static_cast<int32_t>(shared / invariant_n * invariant_n);
+      }
       work[0].measure(b);
       packer.prepare(work[0], costs);
       Choice choice = packer.choose(span == 0);
@@ -1492,7 +1555,7 @@ struct patc_planner {
     if (n > 0) assign_tiles(list, costs, work[best], packer.tally, every, tile_of);
     if (n > 0) lanes.lay(list, costs, tile_of, b.page, b.q_heads / b.kv_heads);
     tables.build(list, costs, tile_of, n, b.q_heads / b.kv_heads);
-    if (span == 0) exact = work[best].lcp;
+    if (best != 0) exact = work[best].lcp;
     remember(b, work[best]);
   }
 
@@ -1536,6 +1599,7 @@ struct patc_planner {
 
   void remember(const patc_batch &b, const Work &w) {
     lengths.assign(b.lengths, b.lengths + b.sequences);
+    begins.assign(b.table_begin, b.table_begin + b.sequences);
     page = b.page;
     q_heads = b.q_heads;
     kv_heads = b.kv_heads;
@@ -1547,29 +1611,66 @@ struct patc_planner {
   /** Between which lengths nothing but the end of a sequence's tail changes; computed when a repair first asks. */
   void bound() {
     int32_t n = static_cast<int32_t>(lengths.size());
+    find_tails(n);
     low.resize(n);
     high.resize(n);
     for (int32_t i = 0; i < n; i++) {
       int32_t s = last->order[i], length = lengths[s];
       int32_t shared = std::max(exact[i], i + 1 < n ? exact[i + 1] : 0);
-      bool own = length > shared && list.tail[s] != none;
+      bool own = length > shared && tail[s] != none;
       high[s] = own ? last->length[i] : length;
       low[s] = own ? std::max(last->length[i] - page, shared) : length - 1;
     }
     bounded = true;
   }
 
+  /** Where in `entries` the private tail of each sequence ends; none where it has no tail of its own. */
+  void find_tails(int32_t n) {
+    tail.assign(n, none);
+    for (int32_t p = 0; p < list.count(); p++) {
+      const int32_t *sequences = list.sequences.data() + list.sequence_begin[p];
+      for (int32_t e = list.entry_begin[p]; e < list.entry_begin[p + 1]; e++) {
+        const Entry &entry = list.entries[static_cast<size_t>(e)];
+        if (entry.count == 1 && entry.to == lengths[sequences[entry.first]]) tail[sequences[entry.first]] = e;
+      }
+    }
+  }
+
+  bool same_shape(const patc_batch &b) const {
+    return b.sequences == static_cast<int32_t>(lengths.size()) && b.page == page && b.q_heads == q_heads && b.kv_heads == kv_heads;
+  }
+
+  /**
+   * Whether the forest stays as it is while sequences grow: they parted from every other before their ends. `inside`: all within their
+   * last pages. A few sequences are planned in several orders, which depend on lengths.
+   */
+  bool keeps_forest(const patc_batch &b, bool &inside) const {
+    const int32_t n = b.sequences;
+    if (!same_shape(b) || n <= few_sequences) return false;
+    const Page whole(page);
+    bool keeps = true, within = true;
+    for (int32_t i = 0; i < n; i++) {
+      const int32_t s = last->order[i], before = lengths[s], now = b.lengths[s];
+      const int32_t shared = std::max(exact[i], i + 1 < n ? exact[i + 1] : 0);
+      keeps &= now == before || (now > before && before > shared);
+      within &= now <= whole.up(before);
+    }
+    inside = within;
+    return keeps;
+  }
+
   /** Patches ends of entries; false where a sequence left its page or shares its end. */
   bool patch(const patc_batch &b) {
     int32_t n = b.sequences;
-    if (n != static_cast<int32_t>(lengths.size()) || b.page != page || b.q_heads != q_heads || b.kv_heads != kv_heads) return false;
+    if (!same_shape(b)) return false;
     if (!bounded) bound();
+    if (!std::equal(begins.begin(), begins.end(), b.table_begin)) return false;
     bool inside = true;
     for (int32_t s = 0; s < n; s++) inside &= b.lengths[s] > low[s] && b.lengths[s] <= high[s];
     if (!inside) return false;
-    int32_t *entries = list.entries.data();
+    Entry *entries = list.entries.data();
     for (int32_t s = 0; s < n; s++)
-      if (list.tail[s] != none) entries[5 * static_cast<size_t>(list.tail[s]) + 2] = b.lengths[s];
+      if (tail[s] != none) entries[tail[s]].to = b.lengths[s];
     return true;
   }
 
@@ -1592,10 +1693,14 @@ struct patc_planner {
     };
     copy(list.sequences, list.rows, f.pack_sequences, f.rows, 0);
     copy(tables.slots, list.rows, f.pack_slots, f.rows, -1);
-    copy(list.entries, 5 * static_cast<size_t>(list.entry_count), f.entry_table, 5 * static_cast<size_t>(f.entries), 0);
+    int32_t *rest = f.entry_table;
+    if (list.entry_count > 0) rest = std::copy(entry_ints(), entry_ints() + 5 * static_cast<size_t>(list.entry_count), f.entry_table);
+    std::fill(rest, f.entry_table + 5 * static_cast<size_t>(f.entries), 0);
     copy(tables.merges, merges, f.merge_table, 3 * static_cast<size_t>(f.merges), 0);
     return PATC_OK;
   }
+
+  const int32_t *entry_ints() const { return reinterpret_cast<const int32_t *>(list.entries.data()); }
 
   void show(patc_tables *t) const {
     t->pack_count = list.count();
@@ -1607,7 +1712,7 @@ struct patc_planner {
     t->packs = tables.packs.data();
     t->pack_sequences = list.sequences.data();
     t->pack_slots = tables.slots.data();
-    t->entries = list.entries.data();
+    t->entries = entry_ints();
     t->merges = tables.merges.data();
     t->shapes = tables.shapes.data();
   }
@@ -1710,6 +1815,22 @@ int patc_repair(patc_planner *planner, const patc_batch *batch, patc_tables *tab
   return PATC_REPAIRED;
 }
 
+int patc_grow(patc_planner *planner, const patc_batch *batch, patc_tables *tables) {
+  if (!planner || !tables || !valid(batch)) return PATC_BAD_BATCH;
+  if (!planner->planned) return PATC_NO_PLAN;
+  bool inside = false;
+  if (!planner->keeps_forest(*batch, inside)) return patc_plan(planner, batch, tables);
+  try {
+    const bool patched = inside && planner->patch(*batch);
+    if (!patched) planner->plan(*batch, true);
+    planner->show(tables);
+    return patched ? PATC_REPAIRED : PATC_GROWN;
+  } catch (...) {
+    planner->planned = false;
+    return PATC_NO_MEMORY;
+  }
+}
+
 int patc_write_fixed(const patc_planner *planner, const patc_fixed *fixed) {
   if (!planner || !fixed) return PATC_BAD_BATCH;
   return planner->planned ? planner->write_fixed(*fixed) : PATC_NO_PLAN;
@@ -1746,6 +1867,7 @@ const char *patc_message(int result) {
   switch (result) {
     case PATC_OK: return "planned";
     case PATC_REPAIRED: return "repaired";
+    case PATC_GROWN: return "planned anew, with the forest as it was";
     case PATC_BAD_BATCH: return "the batch is malformed: sizes, heads that do not divide, or a length outside 0..2^30";
     case PATC_NO_TILE: return "no tile shape holds the query heads of one KV head (batch-invariant: none with one entry a step)";
     case PATC_NO_MEMORY: return "out of memory";

@@ -18,11 +18,12 @@ extern "C" {
 /* Results. Negative values are errors, and leave the planner as it was before the call or without a plan. */
 enum {
   PATC_OK = 0,        /* planned anew */
-  PATC_REPAIRED = 1,  /* patc_repair: only ends of entries changed */
+  PATC_REPAIRED = 1,  /* patc_repair, patc_grow: only ends of entries changed */
+  PATC_GROWN = 2,     /* patc_grow: planned anew, but page lists were not compared again */
   PATC_BAD_BATCH = -1,
   PATC_NO_TILE = -2,  /* no tile holds the query heads of one KV head */
   PATC_NO_MEMORY = -3,
-  PATC_NO_PLAN = -4,  /* patc_repair or patc_write_fixed before patc_plan */
+  PATC_NO_PLAN = -4,  /* patc_repair, patc_grow or patc_write_fixed before patc_plan */
   PATC_NO_ROOM = -5   /* patc_write_fixed: the plan exceeds the capacity; nothing was written */
 };
 
@@ -89,6 +90,13 @@ int patc_plan(patc_planner *planner, const patc_batch *batch, patc_tables *table
  * tables equal those of patc_plan either way.
  */
 int patc_repair(patc_planner *planner, const patc_batch *batch, patc_tables *tables);
+
+/*
+ * A decode step: the same sequences in the same order, page lists unchanged or appended to by pages that nobody else has. As
+ * patc_repair, but where pages were added, what is shared is taken from the plan before instead of being found again; page lists
+ * are not read, so a caller that breaks the promise gets a plan for other pages than its own. The tables equal those of patc_plan.
+ */
+int patc_grow(patc_planner *planner, const patc_batch *batch, patc_tables *tables);
 
 /*
  * Tables of fixed capacity, for CUDA graphs: the caller's own buffers, laid out the same at every step. Tile i of the planner's

@@ -3,7 +3,8 @@ import { Random } from '../../../compiler/ir/random.ts';
 import { makeBatch, type Batch, type SequenceInput } from '../../../examples/pat/batch.ts';
 import { generateForest } from '../../../examples/pat/workload/generate.ts';
 
-export function decodeSteps(seed: number, steps: number): Batch[] {
+/** `stay`: sequences neither arrive nor leave. */
+export function decodeSteps(seed: number, steps: number, stay = false): Batch[] {
   const random = new Random(seed ^ 0x5eed);
   const { input, heads } = generateForest(seed, 24);
   const { page } = input;
@@ -20,8 +21,10 @@ export function decodeSteps(seed: number, steps: number): Batch[] {
       while (pages.length * page < length) pages.push(next++);
       return { ...s, length, pages };
     });
-    if (random.integer(0, 10) === 0 && running.length > 1) running = running.filter((_, i) => i !== 1);
-    if (random.integer(0, 10) === 0) running = [...running, { length: 3, pages: [next++, next++, next++] }];
+    if (!stay && random.integer(0, 10) === 0 && running.length > 1)
+      running = running.filter((_, i) => i !== 1);
+    if (!stay && random.integer(0, 10) === 0)
+      running = [...running, { length: 3, pages: [next++, next++, next++] }];
     batches.push(makeBatch({ page, sequences: running }, heads));
   }
   return batches;

@@ -77,13 +77,14 @@ int main(int argc, char **argv) {
     patc_planner *planner = patc_planner_create(&costs, next32());
     // One planner for every batch of a case: nothing may be left over from the one before.
     for (int64_t steps = next(); steps > 0; steps--) {
-      bool repair = next() != 0;
+      int64_t how = next();
       patc_batch batch{};
       batch.sequences = next32(), batch.page = next32(), batch.q_heads = next32(), batch.kv_heads = next32();
       std::vector<int32_t> lengths = list(batch.sequences), begins = list(batch.sequences), pages = list(next());
       batch.lengths = lengths.data(), batch.table_begin = begins.data(), batch.pages = pages.data();
       patc_tables tables{};
-      int result = repair ? patc_repair(planner, &batch, &tables) : patc_plan(planner, &batch, &tables);
+      auto *plan = how == 2 ? patc_grow : how == 1 ? patc_repair : patc_plan;
+      int result = plan(planner, &batch, &tables);
       write(out, result, tables);
       int32_t packs = next32(), rows = next32(), entries = next32(), merges = next32(), slots = next32();
       if (packs == 0) continue;

@@ -73,6 +73,21 @@ describe.skipIf(!hasCompiler)('C++ planner', () => {
     expect(results.filter((r) => r === 1).length).toBeGreaterThan(100);
   });
 
+  it('grows over decode steps to what TypeScript plans anew', () => {
+    const cases = [...Array(150).keys()].map((seed): Case => {
+      const batches = decodeSteps(seed, 12, true);
+      const costs = costsFor(batches[0]!, tileSets[seed % 5]!, [4, 132][seed % 2]!);
+      return {
+        costs,
+        span: seed % 5 === 0 ? 256 : 0,
+        steps: batches.map((batch, i) => ({ batch, repair: false, grow: i > 0 })),
+      };
+    });
+    const results = equalToTypeScript(cases);
+    // All ways are taken: an end patched, the forest kept, and planned anew where an end is shared.
+    for (const result of [0, 1, 2]) expect(results.filter((r) => r === result).length).toBeGreaterThan(50);
+  });
+
   it('finds the page at which a sequence leaves, wherever it is', () => {
     const pages = [...Array(150).keys()];
     const leaves = pages.map((k) => (k * 7) % 150);
@@ -153,7 +168,8 @@ describe.skipIf(!hasCompiler)('C++ planner', () => {
     ];
     const outcomes = planner.run([{ costs, span: 0, steps }]);
     expect(outcomes[0]!.map((o) => o.result)).toEqual([-1, -1, -1, -1, -1, -2]);
-    expect(planner.run([{ costs, span: 0, steps: [{ batch: good, repair: true }] }])[0]![0]!.result).toBe(-4);
+    for (const how of [{ repair: true }, { repair: false, grow: true }])
+      expect(planner.run([{ costs, span: 0, steps: [{ batch: good, ...how }] }])[0]![0]!.result).toBe(-4);
   });
 
   it('knows the same costs of an H100', () => {

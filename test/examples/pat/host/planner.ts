@@ -11,6 +11,8 @@ import type { PlanTables } from '../../../../examples/pat/tables.ts';
 export interface Step {
   readonly batch: Batch;
   readonly repair: boolean;
+  /** patc_grow. */
+  readonly grow?: boolean;
   /** Also write tables of fixed capacity. */
   readonly fixed?: Capacity;
 }
@@ -23,7 +25,7 @@ export interface Case {
 }
 
 export interface Outcome {
-  /** PATC_OK, PATC_REPAIRED or an error. */
+  /** PATC_OK, PATC_REPAIRED, PATC_GROWN or an error. */
   readonly result: number;
   readonly tables?: PlanTables;
   /** Result of patc_write_fixed, and its tables one after another. */
@@ -132,8 +134,8 @@ function encode(cases: readonly Case[]): number[] {
       span,
     );
     out.push(steps.length);
-    for (const { batch: b, repair, fixed: f } of steps) {
-      out.push(repair ? 1 : 0, b.lengths.length, b.page, b.qHeads, b.kvHeads);
+    for (const { batch: b, repair, grow, fixed: f } of steps) {
+      out.push(grow ? 2 : repair ? 1 : 0, b.lengths.length, b.page, b.qHeads, b.kvHeads);
       for (const list of [b.lengths, b.tableBegin]) for (const x of list) out.push(x);
       out.push(b.pages.length);
       for (const x of b.pages) out.push(x);
