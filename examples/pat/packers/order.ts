@@ -19,91 +19,98 @@ export function pieceUnit(page: number): number {
   return unit;
 }
 
+/** Entries of one pack after another: `begin`, `add` each of them, then `write`. */
 export class Interleaver {
-  private readonly page: number;
+  private readonly shared: Pile;
+  private readonly own: Pile;
   private readonly unit: number;
-  private readonly shared = new IntList();
-  private readonly own = new IntList();
+  private common = 0;
 
   constructor(page: number) {
-    this.page = page;
     this.unit = pieceUnit(page);
+    this.shared = new Pile(page, this.unit);
+    this.own = new Pile(page, this.unit);
   }
 
-  /** Appends a pack's entries to `out`; other packs read tokens below `common` too. */
-  write(entries: IntList, common: number, out: IntList): void {
-    const { shared, own, page, unit } = this;
-    const [sharedTokens, ownTokens] = common > 0 ? this.split(entries, common) : [0, 0];
-    if (sharedTokens === 0 || ownTokens === 0) return out.append(entries);
-    const piece = roundUp(Math.min(Math.ceil(ownTokens / turns), mostTokens), unit);
-    const [first, second] = [new Reader(shared, page, unit), new Reader(own, page, unit)];
+  /** Other packs read tokens below `common` too. */
+  begin(common: number): void {
+    this.common = common;
+    this.shared.clear();
+    this.own.clear();
+  }
+
+  add(base: number, from: number, to: number, first: number, count: number): void {
+    const { shared, own, common } = this;
+    if (from >= common) own.add(base, from, to, first, count);
+    else if (to <= common) shared.add(base, from, to, first, count);
+    else {
+      shared.add(base, from, common, first, count);
+      own.add(base, common, to, first, count);
+    }
+  }
+
+  write(out: IntList): void {
+    const { shared, own, unit } = this;
+    if (shared.tokens === 0) return out.append(own.entries);
+    if (own.tokens === 0) return out.append(shared.entries);
+    const piece = roundUp(Math.min(Math.ceil(own.tokens / turns), mostTokens), unit);
     for (let turn = 1; turn <= turns; turn++) {
-      const target = Math.floor((sharedTokens * turn) / turns);
-      while (first.done < target) first.take(target - first.done, out);
-      while (second.done * turns < ownTokens * turn)
-        second.take(second.left * 2 > piece * 3 ? piece : second.left, out);
-    }
-  }
-
-  /** Sorts parts of entries into `shared` and `own`; returns the tokens of each. */
-  private split(entries: IntList, common: number): [shared: number, own: number] {
-    const { shared, own, page } = this;
-    const { data, length } = entries;
-    let [sharedTokens, ownTokens] = [0, 0];
-    shared.length = 0;
-    own.length = 0;
-    for (let at = 0; at < length; at += entryInts) {
-      const base = data[at]!;
-      const from = data[at + 1]!;
-      const to = data[at + 2]!;
-      const first = data[at + 3]!;
-      const count = data[at + 4]!;
-      const cut = Math.min(to, Math.max(from, common));
-      if (from < cut) {
-        sharedTokens += pagesOf(from, cut, page);
-        addEntry(shared, base, from, cut, first, count);
-      }
-      if (cut < to) {
-        ownTokens += pagesOf(cut, to, page);
-        addEntry(own, base, cut, to, first, count);
+      const target = Math.floor((shared.tokens * turn) / turns);
+      while (shared.done < target) shared.take(target - shared.done, out);
+      while (own.done * turns < own.tokens * turn) {
+        const { left } = own;
+        own.take(left * 2 > piece * 3 ? piece : left, out);
       }
     }
-    return [sharedTokens, ownTokens];
   }
 }
 
-/** Tokens of the pages that hold from..to-1: what a decision sees must not change before a page is added. */
-const pagesOf = (from: number, to: number, page: number): number => roundUp(to, page) - roundDown(from, page);
-
-/** Reads a list of entries piece by piece. */
-class Reader {
+/** Entries that are read piece by piece. */
+class Pile {
+  readonly entries = new IntList();
+  /** Tokens in all, and those taken. */
+  tokens = 0;
   done = 0;
   private at = 0;
-  private readonly list: IntList;
   private readonly page: number;
   private readonly unit: number;
 
-  constructor(list: IntList, page: number, unit: number) {
-    this.list = list;
+  constructor(page: number, unit: number) {
     this.page = page;
     this.unit = unit;
   }
 
+  clear(): void {
+    this.entries.length = 0;
+    this.tokens = 0;
+    this.done = 0;
+    this.at = 0;
+  }
+
+  add(base: number, from: number, to: number, first: number, count: number): void {
+    this.tokens += pagesOf(from, to, this.page);
+    addEntry(this.entries, base, from, to, first, count);
+  }
+
   /** Tokens left of the entry at hand. */
   get left(): number {
-    return pagesOf(this.list.data[this.at + 1]!, this.list.data[this.at + 2]!, this.page);
+    const { data } = this.entries;
+    return pagesOf(data[this.at + 1]!, data[this.at + 2]!, this.page);
   }
 
   /** So many tokens of it, up to the next multiple of the unit. */
   take(tokens: number, out: IntList): void {
     const { at, unit } = this;
-    const { data } = this.list;
+    const { data } = this.entries;
     const from = data[at + 1]!;
     const to = data[at + 2]!;
-    const end = Math.min(to, roundUp(from + Math.min(tokens, to - from), unit));
+    const end = tokens < to - from ? Math.min(to, roundUp(from + tokens, unit)) : to;
     addEntry(out, data[at]!, from, end, data[at + 3]!, data[at + 4]!);
     this.done += pagesOf(from, end, this.page);
     data[at + 1] = end;
-    if (end === to) this.at += entryInts;
+    if (end === to) this.at = at + entryInts;
   }
 }
+
+/** Tokens of the pages that hold from..to-1: what a decision sees must not change before a page is added. */
+const pagesOf = (from: number, to: number, page: number): number => roundUp(to, page) - roundDown(from, page);

@@ -4,7 +4,7 @@
  * two halves in turn, so that consecutive entries keep different warps and warpgroups busy. What other packs read too and what only
  * this one reads are then taken in turn: see order.ts.
  */
-import { addEntry, entryInts, IntList, type PackList } from '../packlist.ts';
+import type { PackList } from '../packlist.ts';
 import { Interleaver } from './order.ts';
 import type { Stream } from './stream.ts';
 import { padding, type Work } from './work.ts';
@@ -32,16 +32,17 @@ export class PieceWriter {
   private pad = 0;
   /** See `Pace`. */
   private readonly step: number;
-  /** None where the order must not depend on neighbours. */
-  private readonly interleaver: Interleaver | undefined;
   /** The entries of the pack at hand. */
-  private readonly entries = new IntList();
+  private readonly entries: Interleaver;
+  /** Off where the order must not depend on neighbours. */
+  private readonly interleaved: boolean;
 
   constructor(w: Work, out: PackList, cap: number, step: number, interleaved: boolean) {
     this.w = w;
     this.out = out;
     this.step = step;
-    this.interleaver = interleaved ? new Interleaver(w.batch.page) : undefined;
+    this.entries = new Interleaver(w.batch.page);
+    this.interleaved = interleaved;
     this.perGroup = Math.max(1, Math.floor(16 / w.group));
     this.local = new Int32Array(cap);
     this.touched = new Uint8Array(cap);
@@ -89,31 +90,27 @@ export class PieceWriter {
 
   /** A chunk in one piece: every sequence is a row, in order. */
   whole(stream: Stream, b: number, e: number, load: number, reads: number, pad: number): void {
-    const { w, out, tails } = this;
+    const { w, out, entries, tails } = this;
     const { order } = w.forest;
     const { tableBegin } = w.batch;
     stream.fill(w, b, e, tails);
+    entries.begin(this.common(b, e));
     for (let i = b; i < e; i++) out.sequences.push(order[i]!);
     for (let k = stream.size - 1; k >= 0; k--) {
       const left = stream.left[k]!;
-      addEntry(
-        this.entries,
-        tableBegin[order[b + left]!]!,
-        stream.from[k]!,
-        stream.to[k]!,
-        left,
-        stream.count[k]!,
-      );
+      const base = tableBegin[order[b + left]!]!;
+      entries.add(base, stream.from[k]!, stream.to[k]!, left, stream.count[k]!);
     }
     this.addTails(e - b);
-    this.write(b, e);
+    entries.write(out.entries);
     out.close(load, reads, pad);
   }
 
   end(): void {
-    const { w, out, local, tails, chunkBegin } = this;
+    const { w, out, entries, local, tails, chunkBegin } = this;
     const { order } = w.forest;
     const { tableBegin } = w.batch;
+    entries.begin(this.common(chunkBegin, chunkBegin + this.chunkSize));
     let rows = 0;
     for (let i = 0; i < this.chunkSize; i++) {
       if (!this.touched[i]) continue;
@@ -126,25 +123,22 @@ export class PieceWriter {
       const row = local[left]!;
       if (this.count[i]! > 1) {
         const base = tableBegin[order[chunkBegin + left]!]!;
-        addEntry(this.entries, base, this.from[i]!, this.to[i]!, row, this.count[i]!);
+        entries.add(base, this.from[i]!, this.to[i]!, row, this.count[i]!);
       } else {
         tails[2 * row] = this.from[i]!;
         tails[2 * row + 1] = this.to[i]!;
       }
     }
     this.addTails(rows);
-    this.write(chunkBegin, chunkBegin + this.chunkSize);
+    entries.write(out.entries);
     out.close(this.load, this.reads, this.pad);
   }
 
-  /** The entries of a pack of sequences of b..e-1. */
-  private write(b: number, e: number): void {
+  /** Tokens on the paths of sequences b..e-1 that others read too. */
+  private common(b: number, e: number): number {
     const { shared } = this.w;
-    const { entries, out } = this;
-    const common = e < shared.length ? Math.max(shared[b]!, shared[e]!) : shared[b]!;
-    if (this.interleaver) this.interleaver.write(entries, common, out.entries);
-    else out.entries.append(entries);
-    entries.length = 0;
+    if (!this.interleaved) return 0;
+    return e < shared.length ? Math.max(shared[b]!, shared[e]!) : shared[b]!;
   }
 
   private addTails(rows: number): void {
@@ -152,21 +146,13 @@ export class PieceWriter {
     const { tableBegin } = w.batch;
     const sequences = out.sequences.data;
     const first = out.sequenceBegin.data[out.count]!;
-    entries.reserve(entryInts * rows);
     const groups = Math.ceil(rows / perGroup);
     const half = (groups + 1) >> 1;
     for (let r = 0; r < perGroup && r < rows; r++)
       for (let i = 0; i < groups; i++) {
         const row = ((i & 1) * half + (i >> 1)) * perGroup + r;
         if (row < rows && tails[2 * row + 1] !== 0)
-          addEntry(
-            entries,
-            tableBegin[sequences[first + row]!]!,
-            tails[2 * row]!,
-            tails[2 * row + 1]!,
-            row,
-            1,
-          );
+          entries.add(tableBegin[sequences[first + row]!]!, tails[2 * row]!, tails[2 * row + 1]!, row, 1);
       }
   }
 }
