@@ -42,6 +42,10 @@ export class IntList {
   view(): Int32Array {
     return this.data.subarray(0, this.length);
   }
+
+  copy(): Int32Array {
+    return this.data.slice(0, this.length);
+  }
 }
 
 export const entryInts = 5;
@@ -82,8 +86,17 @@ export class PackList {
   readonly tile = new IntList();
 
   constructor() {
-    this.sequenceBegin.push(0);
-    this.entryBegin.push(0);
+    this.clear();
+  }
+
+  /** Keeps its memory. */
+  clear(): void {
+    for (const column of [this.sequences, this.entries, this.load, this.tile]) column.length = 0;
+    for (const column of [this.reads, this.pad]) column.length = 0;
+    for (const column of [this.sequenceBegin, this.entryBegin]) {
+      column.length = 0;
+      column.push(0);
+    }
   }
 
   get count(): number {
