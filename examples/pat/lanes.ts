@@ -5,7 +5,7 @@
  * takes, and a lane with nothing to read is an entry of no rows. Pages that do not fill a lane evenly are read in one lane.
  */
 import type { TileShape } from './cost.ts';
-import { addEntry, entryInts, IntList, type PackList } from './packlist.ts';
+import { entryInts, IntList, putEntry, type PackList } from './packlist.ts';
 import { roundDown, roundUp } from './packers/round.ts';
 
 /** Tokens of a lane. */
@@ -18,85 +18,70 @@ export const lanesOf = (n: number, page: number): number => n / laneTokens(n, pa
 /** The entries of packs in groups of lanes: whole steps of an entry in halves, and what is left of two entries together. */
 class LaneWriter {
   readonly out = new IntList(1024);
-  private entries: Int32Array = new Int32Array();
-  private page = 1;
-  /** Query rows of a sequence. */
-  private rows = 1;
-  /** Tokens of a step, of a lane, and how many lanes: 1 or 2. */
-  private step = 1;
-  private width = 1;
-  private lanes = 1;
-  /** Rows that multiply together, of a warp or of a warpgroup: 2 to this power. */
-  private together = 4;
   /**
-   * By the rows that multiply together, an entry whose last lane waits for another, of no rows where there is none: so few warps
-   * meet steps that are half theirs.
+   * By the rows that multiply together, an entry that waits for another, of no rows where there is none: so few warps meet steps that
+   * are half theirs.
    */
   private waiting = new Int32Array();
 
-  start(entries: Int32Array, page: number, rows: number): void {
-    this.out.length = 0;
-    this.entries = entries;
-    this.page = page;
-    this.rows = rows;
-  }
-
-  /** Entries begin..end-1 of a pack, as its tile reads them. */
-  pack(begin: number, end: number, { m, n, variant = 0 }: TileShape): void {
+  /** Entries begin..end-1 of a pack, as its tile reads them. `rows`: of a sequence. */
+  pack(entries: Int32Array, begin: number, end: number, tile: TileShape, page: number, rows: number): void {
     const { out } = this;
-    this.step = n;
-    this.width = laneTokens(n, this.page);
-    this.lanes = n / this.width;
-    this.together = variant === 2 ? 6 : 4;
-    const groups = Math.ceil(m / 16);
-    if (this.waiting.length < groups * entryInts) this.waiting = new Int32Array(groups * entryInts);
-    for (let at = begin * entryInts; at < end * entryInts; at += entryInts) this.entry(at);
-    if (this.lanes === 1) return;
-    const full = out.length;
-    for (let at = 0; at < groups * entryInts; at += entryInts) this.release(at);
-    if ((out.length - full) % (2 * entryInts) > 0)
-      addEntry(out, 0, 0, 0, out.data[out.length - entryInts + 3]!, 0);
-  }
-
-  private entry(at: number): void {
-    const { entries, out, page, step, width, waiting } = this;
-    const base = entries[at]!;
-    const from = entries[at + 1]!;
-    const to = entries[at + 2]!;
-    const first = entries[at + 3]!;
-    const count = entries[at + 4]!;
-    const begin = roundDown(from, page);
-    const whole = roundDown(roundUp(to - begin, width), step);
-    if (this.lanes === 1) return addEntry(out, base, from, to, first, count);
-    let done = from;
-    if (whole > 0) {
-      const half = begin + (whole >> 1);
-      addEntry(out, base, from, half, first, count);
-      done = half + (whole >> 1) < to ? half + (whole >> 1) : to;
-      addEntry(out, base, half, done, first, count);
-      if (done === to) return;
-    }
-    const place = ((first * this.rows) >> this.together) * entryInts;
-    if (waiting[place + 4]! > 0) {
-      this.release(place);
-      addEntry(out, base, done, to, first, count);
+    const step = tile.n;
+    const width = laneTokens(step, page);
+    out.reserve((2 * (end - begin) + 1) * entryInts);
+    const { data } = out;
+    let k = out.length;
+    if (width === step) {
+      for (let at = begin * entryInts; at < end * entryInts; at++) data[k++] = entries[at]!;
+      out.length = k;
       return;
     }
-    waiting[place] = base;
-    waiting[place + 1] = done;
-    waiting[place + 2] = to;
-    waiting[place + 3] = first;
-    waiting[place + 4] = count;
-  }
-
-  /** Writes the entry that waits there, if one does. */
-  private release(place: number): void {
+    // Rows of a warp, or of a warpgroup, multiply together: 2 to this power.
+    const together = tile.variant === 2 ? 6 : 4;
+    const places = Math.ceil(tile.m / 16) * entryInts;
+    if (this.waiting.length < places) this.waiting = new Int32Array(places);
     const { waiting } = this;
-    const count = waiting[place + 4]!;
-    if (count === 0) return;
-    addEntry(this.out, waiting[place]!, waiting[place + 1]!, waiting[place + 2]!, waiting[place + 3]!, count);
-    waiting[place + 4] = 0;
+    for (let at = begin * entryInts; at < end * entryInts; at += entryInts) {
+      const base = entries[at]!;
+      const from = entries[at + 1]!;
+      const to = entries[at + 2]!;
+      const first = entries[at + 3]!;
+      const count = entries[at + 4]!;
+      const start = roundDown(from, page);
+      const half = roundDown(roundUp(to - start, width), step) >> 1;
+      let done = from;
+      if (half > 0) {
+        done = start + 2 * half < to ? start + 2 * half : to;
+        putEntry(data, k, base, from, start + half, first, count);
+        putEntry(data, k + entryInts, base, start + half, done, first, count);
+        k += 2 * entryInts;
+        if (done === to) continue;
+      }
+      const place = ((first * rows) >> together) * entryInts;
+      if (waiting[place + 4] === 0) putEntry(waiting, place, base, done, to, first, count);
+      else {
+        k = release(waiting, place, data, k);
+        putEntry(data, k, base, done, to, first, count);
+        k += entryInts;
+      }
+    }
+    const full = k;
+    for (let place = 0; place < places; place += entryInts)
+      if (waiting[place + 4]! > 0) k = release(waiting, place, data, k);
+    if ((k - full) % (2 * entryInts) > 0) {
+      putEntry(data, k, 0, 0, 0, data[k - entryInts + 3]!, 0);
+      k += entryInts;
+    }
+    out.length = k;
   }
+}
+
+/** Moves the entry that waits there to `data`; returns where the next one goes. */
+function release(waiting: Int32Array, place: number, data: Int32Array, k: number): number {
+  for (let i = 0; i < entryInts; i++) data[k + i] = waiting[place + i]!;
+  waiting[place + 4] = 0;
+  return k + entryInts;
 }
 
 /** Its memory, for the next plan. */
@@ -118,10 +103,11 @@ export function layLanes(
   let lanes = 1;
   for (let p = 0; p < packs && lanes === 1; p++) lanes = lanesOf(tiles[tileOf[p]!]!.n, page);
   if (lanes === 1) return { entries: list.entries.copy(), begin };
-  writer.start(list.entries.data, page, rows);
+  writer.out.length = 0;
+  const entries = list.entries.data;
   const places = new Int32Array(packs + 1);
   for (let p = 0; p < packs; p++) {
-    writer.pack(begin[p]!, begin[p + 1]!, tiles[tileOf[p]!]!);
+    writer.pack(entries, begin[p]!, begin[p + 1]!, tiles[tileOf[p]!]!, page, rows);
     places[p + 1] = writer.out.length / entryInts;
   }
   return { entries: writer.out.copy(), begin: places };
