@@ -11,6 +11,7 @@
  * never on hashing. Time O(pages compared + sequences): pages after a sequence has left every other are never read.
  */
 import type { Batch } from './batch.ts';
+import { pagesIn } from './packers/round.ts';
 import { PageLists } from './page-lists.ts';
 
 export interface Forest {
@@ -105,23 +106,27 @@ class Splitter {
   ): void {
     const { path, depth, key } = this;
     const { page, pages, lengths, tableBegin } = batch;
-    const start = Math.trunc(shared / page);
+    const start = pagesIn(shared, page);
     const first = order[begin]!;
     const table = tableBegin[first]!;
     const length = lengths[first]!;
     let ends = 1;
     path[0] = length * members;
+    // Four are followed together as far as they go.
+    let equal = start;
     for (let k = 1; k < end - begin; k++) {
+      if ((k & 3) === 1)
+        equal = begin + k + 4 <= end ? together(batch, lists, order, begin + k, first, start) : start;
       const s = order[begin + k]!;
       const mine = tableBegin[s]!;
       const own = lengths[s]!;
       const stop = own < length ? own : length;
-      const last = ((stop + page - 1) / page) | 0;
-      const at = lists.mismatch(mine, table, start, last);
+      const last = pagesIn(stop + page - 1, page);
+      const at = lists.mismatch(mine, table, equal, last);
       const left = at < last ? at * page : stop;
       if (left < own) {
         depth[k] = left;
-        key[k] = pages[mine + (at < last ? at : (left / page) | 0)]!;
+        key[k] = pages[mine + (at < last ? at : pagesIn(left, page))]!;
       } else {
         depth[k] = none;
         path[ends++] = left * members + k;
@@ -204,6 +209,31 @@ class Splitter {
     for (let b = 0; b < branches; b++) path[b] = (mostTokens - branchDepth[b]!) * members + b;
     return path.subarray(0, branches).sort();
   }
+}
+
+/** A page from `start` on up to which the four sequences from `at` on in `order` do not leave the path of `first`. */
+function together(
+  { page, lengths, tableBegin }: Batch,
+  lists: PageLists,
+  order: Int32Array,
+  at: number,
+  first: number,
+  start: number,
+): number {
+  const a = order[at]!;
+  const b = order[at + 1]!;
+  const c = order[at + 2]!;
+  const d = order[at + 3]!;
+  const shortest = Math.min(lengths[first]!, lengths[a]!, lengths[b]!, lengths[c]!, lengths[d]!);
+  return lists.common(
+    tableBegin[first]!,
+    tableBegin[a]!,
+    tableBegin[b]!,
+    tableBegin[c]!,
+    tableBegin[d]!,
+    start,
+    pagesIn(shortest, page),
+  );
 }
 
 /** A power of two, at least twice as many. */

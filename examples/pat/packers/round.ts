@@ -5,3 +5,7 @@ export const roundUp = (x: number, page: number): number =>
 
 export const roundDown = (x: number, page: number): number =>
   (page & (page - 1)) === 0 ? x & -page : Math.floor(x / page) * page;
+
+/** Whole pages in so many tokens. */
+export const pagesIn = (x: number, page: number): number =>
+  (page & (page - 1)) === 0 ? x >> (31 - Math.clz32(page)) : Math.floor(x / page);
