@@ -55,12 +55,8 @@ export class Interleaver {
     if (own.tokens === 0) return out.append(shared.entries);
     const piece = roundUp(Math.min(Math.ceil(own.tokens / turns), mostTokens), unit);
     for (let turn = 1; turn <= turns; turn++) {
-      const target = Math.floor((shared.tokens * turn) / turns);
-      while (shared.done < target) shared.take(target - shared.done, out);
-      while (own.done * turns < own.tokens * turn) {
-        const { left } = own;
-        own.take(left * 2 > piece * 3 ? piece : left, out);
-      }
+      shared.take(Math.floor((shared.tokens * turn) / turns), 0, out);
+      own.take(Math.ceil((own.tokens * turn) / turns), piece, out);
     }
   }
 }
@@ -92,23 +88,31 @@ class Pile {
     addEntry(this.entries, base, from, to, first, count);
   }
 
-  /** Tokens left of the entry at hand. */
-  get left(): number {
+  /**
+   * Takes entries until `target` tokens are taken, up to the next multiple of the unit: as much of each as is missing, or with `piece`
+   * so many tokens and the rest of an entry that has little more.
+   */
+  take(target: number, piece: number, out: IntList): void {
+    const { page, unit } = this;
     const { data } = this.entries;
-    return pagesOf(data[this.at + 1]!, data[this.at + 2]!, this.page);
-  }
-
-  /** So many tokens of it, up to the next multiple of the unit. */
-  take(tokens: number, out: IntList): void {
-    const { at, unit } = this;
-    const { data } = this.entries;
-    const from = data[at + 1]!;
-    const to = data[at + 2]!;
-    const end = tokens < to - from ? Math.min(to, roundUp(from + tokens, unit)) : to;
-    addEntry(out, data[at]!, from, end, data[at + 3]!, data[at + 4]!);
-    this.done += pagesOf(from, end, this.page);
-    data[at + 1] = end;
-    if (end === to) this.at = at + entryInts;
+    let { at, done } = this;
+    while (done < target) {
+      const from = data[at + 1]!;
+      const to = data[at + 2]!;
+      const left = pagesOf(from, to, page);
+      const wanted = piece === 0 ? target - done : left * 2 > piece * 3 ? piece : left;
+      const end = wanted < to - from ? Math.min(to, roundUp(from + wanted, unit)) : to;
+      addEntry(out, data[at]!, from, end, data[at + 3]!, data[at + 4]!);
+      if (end === to) {
+        at += entryInts;
+        done += left;
+      } else {
+        data[at + 1] = end;
+        done += pagesOf(from, end, page);
+      }
+    }
+    this.at = at;
+    this.done = done;
   }
 }
 
