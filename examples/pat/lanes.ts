@@ -29,7 +29,8 @@ class LaneWriter {
     const { out } = this;
     const step = tile.n;
     const width = laneTokens(step, page);
-    out.reserve((2 * (end - begin) + 1) * entryInts);
+    // Two halves and a rest each, and one of no rows.
+    out.reserve((3 * (end - begin) + 1) * entryInts);
     const { data } = out;
     let k = out.length;
     if (width === step) {
