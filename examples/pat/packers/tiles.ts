@@ -37,10 +37,17 @@ export function assignTiles(list: PackList, costs: PlanCosts, w: Work, every = -
   const tileOf = new Int32Array(list.count);
   const used = new Uint8Array(tiles.length);
   let total = 0;
+  // Most packs have as many rows as the one before.
+  let rows = -1;
+  let smallest = -1;
   for (let p = 0; p < list.count; p++) {
-    const rows = (list.sequenceBegin.data[p + 1]! - list.sequenceBegin.data[p]!) * w.group;
     const asked = list.tile.data[p]!;
-    tileOf[p] = asked >= 0 ? asked : tileFor(costs, rows, w);
+    const own = (list.sequenceBegin.data[p + 1]! - list.sequenceBegin.data[p]!) * w.group;
+    if (asked < 0 && own !== rows) {
+      rows = own;
+      smallest = tileFor(costs, rows, w);
+    }
+    tileOf[p] = asked >= 0 ? asked : smallest;
     used[tileOf[p]!] = asked >= 0 ? 2 : 1;
     total += list.load.data[p]!;
   }
