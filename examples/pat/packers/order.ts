@@ -4,7 +4,7 @@
  * for then; so a pack reads both in turn, the same shares of each. What is shared stays in the same order in all packs: they read it
  * at about the same time, as long as it is in L2. (Softmax does not mind the order. bench/NOTES.md has what it gains.)
  */
-import { addEntry, entryInts, IntList } from '../packlist.ts';
+import { addEntry, entryInts, IntList, putEntry } from '../packlist.ts';
 import { roundDown, roundUp } from './round.ts';
 
 /** Turns, at most. */
@@ -21,99 +21,87 @@ export function pieceUnit(page: number): number {
 
 /** Entries of one pack after another: `begin`, `add` each of them, then `write`. */
 export class Interleaver {
-  private readonly shared: Pile;
-  private readonly own: Pile;
+  private readonly page: number;
   private readonly unit: number;
+  private readonly shared = new IntList();
+  private readonly own = new IntList();
+  private sharedTokens = 0;
+  private ownTokens = 0;
   private common = 0;
 
   constructor(page: number) {
+    this.page = page;
     this.unit = pieceUnit(page);
-    this.shared = new Pile(page, this.unit);
-    this.own = new Pile(page, this.unit);
   }
 
   /** Other packs read tokens below `common` too. */
   begin(common: number): void {
     this.common = common;
-    this.shared.clear();
-    this.own.clear();
+    this.shared.length = 0;
+    this.own.length = 0;
+    this.sharedTokens = 0;
+    this.ownTokens = 0;
   }
 
   add(base: number, from: number, to: number, first: number, count: number): void {
-    const { shared, own, common } = this;
-    if (from >= common) own.add(base, from, to, first, count);
-    else if (to <= common) shared.add(base, from, to, first, count);
-    else {
-      shared.add(base, from, common, first, count);
-      own.add(base, common, to, first, count);
+    const { common, page } = this;
+    const cut = from > common ? from : to < common ? to : common;
+    if (from < cut) {
+      this.sharedTokens += pagesOf(from, cut, page);
+      addEntry(this.shared, base, from, cut, first, count);
+    }
+    if (cut < to) {
+      this.ownTokens += pagesOf(cut, to, page);
+      addEntry(this.own, base, cut, to, first, count);
     }
   }
 
+  /** Both lists are walked in one loop: calls for every turn would take as long as their work. */
   write(out: IntList): void {
-    const { shared, own, unit } = this;
-    if (shared.tokens === 0) return out.append(own.entries);
-    if (own.tokens === 0) return out.append(shared.entries);
-    const piece = roundUp(Math.min(Math.ceil(own.tokens / turns), mostTokens), unit);
+    const { page, unit, sharedTokens, ownTokens } = this;
+    if (sharedTokens === 0) return out.append(this.own);
+    if (ownTokens === 0) return out.append(this.shared);
+    const piece = roundUp(Math.min(Math.ceil(ownTokens / turns), mostTokens), unit);
+    const most = this.shared.length + this.own.length + (turns + Math.ceil(ownTokens / piece)) * entryInts;
+    out.reserve(most);
+    const { data } = out;
+    const shared = this.shared.data;
+    const own = this.own.data;
+    let k = out.length;
+    let [i, sharedDone] = [0, 0];
+    let [j, ownDone] = [0, 0];
     for (let turn = 1; turn <= turns; turn++) {
-      shared.take(Math.floor((shared.tokens * turn) / turns), 0, out);
-      own.take(Math.ceil((own.tokens * turn) / turns), piece, out);
+      const target = Math.floor((sharedTokens * turn) / turns);
+      while (sharedDone < target) {
+        const from = shared[i + 1]!;
+        const to = shared[i + 2]!;
+        const end = endOf(from, to, target - sharedDone, unit);
+        sharedDone += pagesOf(from, end, page);
+        putEntry(data, k, shared[i]!, from, end, shared[i + 3]!, shared[i + 4]!);
+        k += entryInts;
+        shared[i + 1] = end;
+        if (end === to) i += entryInts;
+      }
+      while (ownDone * turns < ownTokens * turn) {
+        const from = own[j + 1]!;
+        const to = own[j + 2]!;
+        const left = pagesOf(from, to, page);
+        const end = left * 2 > piece * 3 ? endOf(from, to, piece, unit) : to;
+        ownDone += end === to ? left : end - roundDown(from, page);
+        putEntry(data, k, own[j]!, from, end, own[j + 3]!, own[j + 4]!);
+        k += entryInts;
+        own[j + 1] = end;
+        if (end === to) j += entryInts;
+      }
     }
+    out.length = k;
   }
 }
 
-/** Entries that are read piece by piece. */
-class Pile {
-  readonly entries = new IntList();
-  /** Tokens in all, and those taken. */
-  tokens = 0;
-  done = 0;
-  private at = 0;
-  private readonly page: number;
-  private readonly unit: number;
-
-  constructor(page: number, unit: number) {
-    this.page = page;
-    this.unit = unit;
-  }
-
-  clear(): void {
-    this.entries.length = 0;
-    this.tokens = 0;
-    this.done = 0;
-    this.at = 0;
-  }
-
-  add(base: number, from: number, to: number, first: number, count: number): void {
-    this.tokens += pagesOf(from, to, this.page);
-    addEntry(this.entries, base, from, to, first, count);
-  }
-
-  /**
-   * Takes entries until `target` tokens are taken, up to the next multiple of the unit: as much of each as is missing, or with `piece`
-   * so many tokens and the rest of an entry that has little more.
-   */
-  take(target: number, piece: number, out: IntList): void {
-    const { page, unit } = this;
-    const { data } = this.entries;
-    let { at, done } = this;
-    while (done < target) {
-      const from = data[at + 1]!;
-      const to = data[at + 2]!;
-      const left = pagesOf(from, to, page);
-      const wanted = piece === 0 ? target - done : left * 2 > piece * 3 ? piece : left;
-      const end = wanted < to - from ? Math.min(to, roundUp(from + wanted, unit)) : to;
-      addEntry(out, data[at]!, from, end, data[at + 3]!, data[at + 4]!);
-      if (end === to) {
-        at += entryInts;
-        done += left;
-      } else {
-        data[at + 1] = end;
-        done += pagesOf(from, end, page);
-      }
-    }
-    this.at = at;
-    this.done = done;
-  }
+/** Where so many of an entry's tokens end, at the next multiple of the unit. */
+function endOf(from: number, to: number, tokens: number, unit: number): number {
+  const end = tokens < to - from ? roundUp(from + tokens, unit) : to;
+  return end < to ? end : to;
 }
 
 /** Tokens of the pages that hold from..to-1: what a decision sees must not change before a page is added. */
