@@ -7,7 +7,7 @@
 import { pathWork, type Pace, type Work } from './work.ts';
 
 /**
- * Writes the run ends into `ends` ([sequences + 1]; the last tells whether the limit ended a run); returns how many runs there are.
+ * Writes the run ends into `ends` (that of [sequences] tells whether the limit ended a run); returns how many runs there are.
  * `overhead`: a pack's fixed work in tokens.
  */
 export function chunk(

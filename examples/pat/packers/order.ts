@@ -21,7 +21,7 @@ export function pieceUnit(page: number): number {
 
 /** Entries of one pack after another: `begin`, `add` each of them, then `write`. */
 export class Interleaver {
-  private readonly page: number;
+  readonly page: number;
   private readonly unit: number;
   private readonly shared = new IntList();
   private readonly own = new IntList();

@@ -9,12 +9,50 @@ import { Interleaver } from './order.ts';
 import type { Stream } from './stream.ts';
 import { padding, type Work } from './work.ts';
 
+/** Memory of a writer, for packs of up to `cap` sequences. Plans are made one after another, so all of them share it. */
+class Memory {
+  readonly cap: number;
+  readonly entries: Interleaver;
+  readonly local: Int32Array;
+  readonly touched: Uint8Array;
+  readonly tails: Int32Array;
+  readonly turns: Int32Array;
+  readonly from: Int32Array;
+  readonly to: Int32Array;
+  readonly left: Int32Array;
+  readonly count: Int32Array;
+
+  constructor(cap: number, page: number) {
+    const column = () => new Int32Array(2 * cap + 2);
+    this.cap = cap;
+    this.entries = new Interleaver(page);
+    this.local = new Int32Array(cap);
+    this.touched = new Uint8Array(cap);
+    this.tails = column();
+    this.turns = new Int32Array(cap);
+    this.from = column();
+    this.to = column();
+    this.left = column();
+    this.count = column();
+  }
+}
+
+let kept: Memory | undefined;
+
+function memory(cap: number, page: number): Memory {
+  if (!kept || kept.cap < cap || kept.entries.page !== page) kept = new Memory(cap, page);
+  return kept;
+}
+
 export class PieceWriter {
   /** [cap] local row of each sequence of the chunk in this piece; -1 outside. */
   private readonly local: Int32Array;
   private readonly touched: Uint8Array;
   /** [cap, 2] each row's private tokens; to 0 where it has none. */
   private readonly tails: Int32Array;
+  /** [rows] in what order, where a pack has so many. */
+  private readonly turns: Int32Array;
+  private rows = 0;
   private readonly w: Work;
   private readonly out: PackList;
   /** Sequences per 16 rows. */
@@ -38,20 +76,21 @@ export class PieceWriter {
   private readonly interleaved: boolean;
 
   constructor(w: Work, out: PackList, cap: number, step: number, interleaved: boolean) {
+    const { entries, local, touched, tails, turns, from, to, left, count } = memory(cap, w.batch.page);
     this.w = w;
     this.out = out;
     this.step = step;
-    this.entries = new Interleaver(w.batch.page);
     this.interleaved = interleaved;
     this.perGroup = Math.max(1, Math.floor(16 / w.group));
-    this.local = new Int32Array(cap);
-    this.touched = new Uint8Array(cap);
-    this.tails = new Int32Array(2 * cap);
-    const column = () => new Int32Array(2 * cap + 2);
-    this.from = column();
-    this.to = column();
-    this.left = column();
-    this.count = column();
+    this.entries = entries;
+    this.local = local;
+    this.touched = touched;
+    this.tails = tails;
+    this.turns = turns;
+    this.from = from;
+    this.to = to;
+    this.left = left;
+    this.count = count;
   }
 
   /** Sequences become rows when an entry touches them. */
@@ -95,7 +134,10 @@ export class PieceWriter {
     const { tableBegin } = w.batch;
     stream.fill(w, b, e, tails);
     entries.begin(this.common(b, e));
-    for (let i = b; i < e; i++) out.sequences.push(order[i]!);
+    out.sequences.reserve(e - b);
+    const rows = out.sequences.data;
+    for (let i = b, k = out.sequences.length; i < e; i++) rows[k++] = order[i]!;
+    out.sequences.length += e - b;
     for (let k = stream.size - 1; k >= 0; k--) {
       const left = stream.left[k]!;
       const base = tableBegin[order[b + left]!]!;
@@ -142,17 +184,30 @@ export class PieceWriter {
   }
 
   private addTails(rows: number): void {
-    const { entries, w, out, tails, perGroup } = this;
+    const { entries, w, out, tails } = this;
     const { tableBegin } = w.batch;
     const sequences = out.sequences.data;
     const first = out.sequenceBegin.data[out.count]!;
+    if (rows !== this.rows) this.takeTurns(rows);
+    const { turns } = this;
+    for (let i = 0; i < rows; i++) {
+      const row = turns[i]!;
+      const to = tails[2 * row + 1]!;
+      if (to > 0) entries.add(tableBegin[sequences[first + row]!]!, tails[2 * row]!, to, row, 1);
+    }
+  }
+
+  /** Round-robin over the groups of 16 rows, of the two halves in turn. */
+  private takeTurns(rows: number): void {
+    const { turns, perGroup } = this;
     const groups = Math.ceil(rows / perGroup);
     const half = (groups + 1) >> 1;
+    let at = 0;
     for (let r = 0; r < perGroup && r < rows; r++)
       for (let i = 0; i < groups; i++) {
         const row = ((i & 1) * half + (i >> 1)) * perGroup + r;
-        if (row < rows && tails[2 * row + 1] !== 0)
-          entries.add(tableBegin[sequences[first + row]!]!, tails[2 * row]!, tails[2 * row + 1]!, row, 1);
+        if (row < rows) turns[at++] = row;
       }
+    this.rows = rows;
   }
 }

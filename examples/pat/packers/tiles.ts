@@ -29,6 +29,9 @@ export function tileFor(costs: PlanCosts, rows: number, w: Work): number {
   return at;
 }
 
+/** Its memory, for the next plan. */
+const tally = new LoadTally();
+
 /** [packs] an index into `costs.tiles` each: `every` for all packs if given. Tiles that the packer asked for are kept. */
 export function assignTiles(list: PackList, costs: PlanCosts, w: Work, every = -1): Int32Array {
   const { tiles } = costs;
@@ -51,7 +54,6 @@ export function assignTiles(list: PackList, costs: PlanCosts, w: Work, every = -
     used[tileOf[p]!] = asked >= 0 ? 2 : 1;
     total += list.load.data[p]!;
   }
-  const tally = new LoadTally();
   const time = (tile: number, first: number, second: number): number => {
     const shape = tiles[tile]!;
     const reread = rereadCost(shape, w.group);
