@@ -78,13 +78,14 @@ class Partials implements PieceSink {
   }
 
   add(_from: number, _to: number, left: number, count: number, load: number): void {
+    const { mark, parts, piece } = this;
     this.load += load;
     this.reads += load * count;
     this.pad += padding(load, this.pace.step);
     for (let i = left; i < left + count; i++)
-      if (this.mark[i] !== this.piece) {
-        this.mark[i] = this.piece;
-        this.parts[i] = this.parts[i]! + 1;
+      if (mark[i] !== piece) {
+        mark[i] = piece;
+        parts[i] = parts[i]! + 1;
       }
   }
 

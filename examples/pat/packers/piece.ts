@@ -5,6 +5,7 @@
  * this one reads are then taken in turn: see order.ts.
  */
 import type { PackList } from '../packlist.ts';
+import type { PieceSink } from './cut.ts';
 import { Interleaver } from './order.ts';
 import type { Stream } from './stream.ts';
 import { padding, type Work } from './work.ts';
@@ -44,7 +45,7 @@ function memory(cap: number, page: number): Memory {
   return kept;
 }
 
-export class PieceWriter {
+export class PieceWriter implements PieceSink {
   /** [cap] local row of each sequence of the chunk in this piece; -1 outside. */
   private readonly local: Int32Array;
   private readonly touched: Uint8Array;
@@ -114,6 +115,11 @@ export class PieceWriter {
     this.reads += load * count;
     this.pad += padding(load, this.step);
     this.touched.fill(1, left, left + count);
+  }
+
+  next(): void {
+    this.end();
+    this.begin(this.chunkBegin, this.chunkBegin + this.chunkSize);
   }
 
   /** Sequences of length 0 have no entry: they ride in the chunk's first piece. */
