@@ -11,6 +11,7 @@
  * never on hashing. Time O(pages compared + sequences): pages after a sequence has left every other are never read.
  */
 import type { Batch } from './batch.ts';
+import { pagesIn } from './packers/round.ts';
 import { PageLists } from './page-lists.ts';
 
 export interface Forest {
@@ -50,9 +51,7 @@ class Splitter {
   /** [pathSize] who ends on the path of the run's first: depth * `members` + member. */
   private readonly path: Float64Array;
   private pathSize = 0;
-  /** [run] where each member leaves the path, `none` where it ends on it; its page there; its branch. */
-  private readonly depth: Int32Array;
-  private readonly key: Int32Array;
+  /** [run] the branch in which each member leaves the path, `none` where it ends on it. */
   private readonly branch: Int32Array;
   /** [branches] depth, page, how many, and then where in `order` the next one goes. */
   private readonly branchDepth: Int32Array;
@@ -61,16 +60,15 @@ class Splitter {
   private branches = 0;
   /** Whether all branches have one depth. */
   private level = true;
-  /** A hash table of branches. */
+  /** A hash table of branches, counted from 1. */
   private readonly slots: Int32Array;
+  private mask = 0;
   private readonly moved: Int32Array;
 
   constructor(n: number) {
     const column = () => new Int32Array(n);
     this.capacity = n;
     this.path = new Float64Array(n);
-    this.depth = column();
-    this.key = column();
     this.branch = column();
     this.branchDepth = column();
     this.branchKey = column();
@@ -89,7 +87,6 @@ class Splitter {
       const end = runs.pop()!;
       const begin = runs.pop()!;
       this.leave(batch, lists, forest.order, begin, end, depth);
-      this.group(end - begin);
       this.place(forest, begin, end);
     }
   }
@@ -103,70 +100,69 @@ class Splitter {
     end: number,
     shared: number,
   ): void {
-    const { path, depth, key } = this;
+    this.forget(end - begin);
+    const { path, branch } = this;
     const { page, pages, lengths, tableBegin } = batch;
-    const start = Math.trunc(shared / page);
+    const start = pagesIn(shared, page);
     const first = order[begin]!;
     const table = tableBegin[first]!;
     const length = lengths[first]!;
     let ends = 1;
     path[0] = length * members;
+    // Four are followed together as far as they go.
+    let equal = start;
     for (let k = 1; k < end - begin; k++) {
+      if ((k & 3) === 1)
+        equal = begin + k + 4 <= end ? together(batch, lists, order, begin + k, first, start) : start;
       const s = order[begin + k]!;
       const mine = tableBegin[s]!;
       const own = lengths[s]!;
       const stop = own < length ? own : length;
-      const last = ((stop + page - 1) / page) | 0;
-      const at = lists.mismatch(mine, table, start, last);
+      const last = pagesIn(stop + page - 1, page);
+      const at = lists.mismatch(mine, table, equal, last);
       const left = at < last ? at * page : stop;
-      if (left < own) {
-        depth[k] = left;
-        key[k] = pages[mine + (at < last ? at : (left / page) | 0)]!;
-      } else {
-        depth[k] = none;
+      if (left < own) branch[k] = this.branchOf(left, pages[mine + (at < last ? at : pagesIn(left, page))]!);
+      else {
+        branch[k] = none;
         path[ends++] = left * members + k;
       }
     }
     this.pathSize = ends;
   }
 
-  /** Members that leave at one depth with the same page, in the order of their first. */
-  private group(size: number): void {
-    const { depth, key, branch, branchDepth, branchKey, branchAt, slots } = this;
+  /** No branches yet of a run of so many. */
+  private forget(size: number): void {
     const room = tableSize(size);
-    const mask = room - 1;
-    slots.fill(0, 0, room);
-    let count = 0;
-    let level = true;
-    for (let k = 1; k < size; k++) {
-      const left = depth[k]!;
-      if (left === none) continue;
-      const page = key[k]!;
-      let slot = Math.imul(page ^ left, 0x9e3779b1);
-      slot = (slot ^ (slot >>> 15)) & mask;
-      // Slots count branches from 1.
-      let own = slots[slot]! - 1;
-      while (own !== none && (branchKey[own] !== page || branchDepth[own] !== left)) {
-        slot = (slot + 1) & mask;
-        own = slots[slot]! - 1;
-      }
-      if (own === none) {
-        own = count++;
-        slots[slot] = count;
-        branchDepth[own] = left;
-        branchKey[own] = page;
-        branchAt[own] = 0;
-        if (left !== branchDepth[0]) level = false;
-      }
-      branchAt[own] = branchAt[own]! + 1;
-      branch[k] = own;
+    this.mask = room - 1;
+    this.slots.fill(0, 0, room);
+    this.branches = 0;
+    this.level = true;
+  }
+
+  /** Adds a member to the branch of those that leave at one depth with the same page, in the order of their first. */
+  private branchOf(depth: number, page: number): number {
+    const { branchDepth, branchKey, branchAt, slots, mask } = this;
+    let slot = Math.imul(page ^ depth, 0x9e3779b1);
+    slot = (slot ^ (slot >>> 15)) & mask;
+    let own = slots[slot]! - 1;
+    while (own !== none && (branchKey[own] !== page || branchDepth[own] !== depth)) {
+      slot = (slot + 1) & mask;
+      own = slots[slot]! - 1;
     }
-    this.branches = count;
-    this.level = level;
+    if (own === none) {
+      own = this.branches++;
+      slots[slot] = this.branches;
+      branchDepth[own] = depth;
+      branchKey[own] = page;
+      branchAt[own] = 0;
+      if (depth !== branchDepth[0]) this.level = false;
+    }
+    branchAt[own] = branchAt[own]! + 1;
+    return own;
   }
 
   private place({ order, lcp }: Forest, begin: number, end: number): void {
-    const { path, pathSize, depth, branch, branchDepth, branchAt, branches, moved, runs } = this;
+    const { path, pathSize, branch, branchDepth, branchAt, branches, moved, runs } = this;
     const size = end - begin;
     if (branches === size - 1 && this.level) {
       // Everyone goes their own way from one token on: already in order.
@@ -190,8 +186,8 @@ class Splitter {
       at += count;
     }
     for (let k = 1; k < size; k++) {
-      if (depth[k] === none) continue;
       const b = branch[k]!;
+      if (b === none) continue;
       const to = branchAt[b]!;
       order[to] = moved[k]!;
       branchAt[b] = to + 1;
@@ -204,6 +200,31 @@ class Splitter {
     for (let b = 0; b < branches; b++) path[b] = (mostTokens - branchDepth[b]!) * members + b;
     return path.subarray(0, branches).sort();
   }
+}
+
+/** A page from `start` on up to which the four sequences from `at` on in `order` do not leave the path of `first`. */
+function together(
+  { page, lengths, tableBegin }: Batch,
+  lists: PageLists,
+  order: Int32Array,
+  at: number,
+  first: number,
+  start: number,
+): number {
+  const a = order[at]!;
+  const b = order[at + 1]!;
+  const c = order[at + 2]!;
+  const d = order[at + 3]!;
+  const shortest = Math.min(lengths[first]!, lengths[a]!, lengths[b]!, lengths[c]!, lengths[d]!);
+  return lists.common(
+    tableBegin[first]!,
+    tableBegin[a]!,
+    tableBegin[b]!,
+    tableBegin[c]!,
+    tableBegin[d]!,
+    start,
+    pagesIn(shortest, page),
+  );
 }
 
 /** A power of two, at least twice as many. */

@@ -42,6 +42,11 @@ export class IntList {
   view(): Int32Array {
     return this.data.subarray(0, this.length);
   }
+
+  /** A constructor: `slice` fills what it copies to with zeros first. */
+  copy(): Int32Array {
+    return new Int32Array(this.view());
+  }
 }
 
 export const entryInts = 5;
@@ -56,12 +61,25 @@ export function addEntry(
 ): void {
   list.reserve(entryInts);
   const { data, length } = list;
-  data[length] = pageBase;
-  data[length + 1] = from;
-  data[length + 2] = to;
-  data[length + 3] = first;
-  data[length + 4] = count;
+  putEntry(data, length, pageBase, from, to, first, count);
   list.length = length + entryInts;
+}
+
+/** Writes an entry where there is room for it. */
+export function putEntry(
+  data: Int32Array,
+  at: number,
+  pageBase: number,
+  from: number,
+  to: number,
+  first: number,
+  count: number,
+): void {
+  data[at] = pageBase;
+  data[at + 1] = from;
+  data[at + 2] = to;
+  data[at + 3] = first;
+  data[at + 4] = count;
 }
 
 export class PackList {
@@ -82,8 +100,17 @@ export class PackList {
   readonly tile = new IntList();
 
   constructor() {
-    this.sequenceBegin.push(0);
-    this.entryBegin.push(0);
+    this.clear();
+  }
+
+  /** Keeps its memory. */
+  clear(): void {
+    for (const column of [this.sequences, this.entries, this.load, this.tile]) column.length = 0;
+    for (const column of [this.reads, this.pad]) column.length = 0;
+    for (const column of [this.sequenceBegin, this.entryBegin]) {
+      column.length = 0;
+      column.push(0);
+    }
   }
 
   get count(): number {

@@ -57,7 +57,7 @@ export function makePlan(batch: Batch, costs: PlanCosts, options: PlanOptions = 
   const packing = options.packing ?? 'auto';
   const span = options.invariantSpan ?? 0;
   if (span > 0 && batch.lengths.length > 0) return invariantPlan(batch, costs, span);
-  const list = new PackList();
+  const list = clearedList();
   if (packing === 'auto' && batch.lengths.length > 0) {
     const { packer, choice } = cheapest(batch, costs);
     packer.write(choice, 0, list);
@@ -120,7 +120,7 @@ function invariantPlan(batch: Batch, all: PlanCosts, wanted: number): Plan {
   const lcp = forest.lcp.map((x) => Math.floor(x / n) * n);
   const floored = { order: forest.order, lcp };
   const work = measure(batch, floored);
-  const list = new PackList();
+  const list = clearedList();
   const packer = new PathPacker(work, costs);
   const choice = packer.choose(false);
   packer.write(choice, span, list);
@@ -149,6 +149,14 @@ function leastCommon(a: number, b: number): number {
   let [x, y] = [a, b];
   while (y > 0) [x, y] = [y, x % y];
   return (a / x) * b;
+}
+
+/** Packs of the plan in the making; tables hold copies. */
+const packList = new PackList();
+
+function clearedList(): PackList {
+  packList.clear();
+  return packList;
 }
 
 /** Tiles to plan with where no device says what it compiles: the paper's row tiles. */

@@ -44,9 +44,9 @@ export function buildTables(
 ): PlanTables {
   const { page } = batch;
   const sequences = batch.lengths.length;
-  const { entries, begin } = layLanes(list, (p) => costs.tiles[tileOf[p]!]!, page, group);
+  const { entries, begin } = layLanes(list, costs.tiles, tileOf, page, group);
   const { packs, shapes } = sortPacks(list, costs, tileOf, group, begin);
-  const packSequences = list.sequences.view();
+  const packSequences = list.sequences.copy();
   const parts = new Int32Array(sequences);
   for (const s of packSequences) parts[s] = parts[s]! + 1;
   const packSlots = new Int32Array(packSequences.length).fill(-1);

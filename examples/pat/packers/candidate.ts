@@ -60,8 +60,13 @@ class Partials implements PieceSink {
 
   constructor(cap: number, tally: LoadTally) {
     this.parts = new Int32Array(cap);
-    this.mark = new Int32Array(cap).fill(-1);
+    this.mark = new Int32Array(cap);
     this.tally = tally;
+  }
+
+  clear(): void {
+    this.mark.fill(-1);
+    this.piece = 0;
   }
 
   begin(sequences: number, pace: Pace): void {
@@ -73,13 +78,14 @@ class Partials implements PieceSink {
   }
 
   add(_from: number, _to: number, left: number, count: number, load: number): void {
+    const { mark, parts, piece } = this;
     this.load += load;
     this.reads += load * count;
     this.pad += padding(load, this.pace.step);
     for (let i = left; i < left + count; i++)
-      if (this.mark[i] !== this.piece) {
-        this.mark[i] = this.piece;
-        this.parts[i] = this.parts[i]! + 1;
+      if (mark[i] !== piece) {
+        mark[i] = piece;
+        parts[i] = parts[i]! + 1;
       }
   }
 
@@ -98,14 +104,39 @@ class Partials implements PieceSink {
   }
 }
 
+/** Memory of a scorer. Plans are made one after another, so all of them share it. */
+class Scratch {
+  readonly cap: number;
+  readonly ends: Int32Array;
+  readonly tally = new LoadTally();
+  readonly stream: Stream;
+  readonly partials: Partials;
+
+  /** For so many sequences, and so many of a pack. */
+  constructor(n: number, cap: number) {
+    this.cap = cap;
+    this.ends = new Int32Array(n + 1);
+    this.stream = new Stream(cap);
+    this.partials = new Partials(cap, this.tally);
+  }
+}
+
+let kept: Scratch | undefined;
+
+function scratch(n: number, cap: number): Scratch {
+  if (!kept || kept.ends.length <= n || kept.cap < cap) kept = new Scratch(n, cap);
+  kept.partials.clear();
+  return kept;
+}
+
 export class Scorer {
   readonly w: Work;
   readonly costs: PlanCosts;
   readonly kvHeads: number;
   readonly few: boolean;
-  /** Of the candidate scored last: where its runs end; the last tells whether the limit ended one. */
+  /** Of the candidate scored last: where its runs end; that of [sequences] tells whether the limit ended one. */
   readonly ends: Int32Array;
-  readonly tally = new LoadTally();
+  readonly tally: LoadTally;
   readonly stream: Stream;
   /** Most sequences that a pack of any tile holds. */
   readonly largestCap: number;
@@ -118,13 +149,13 @@ export class Scorer {
     const n = w.length.length;
     this.few = n <= fewSequences;
     this.largestCap = Math.max(1, Math.min(n, Math.floor(costs.tiles.at(-1)!.m / w.group)));
-    this.ends = new Int32Array(n + 1);
-    if (this.few) {
-      this.tally.exactPacks = 200;
-      this.tally.exactJobs = 64;
-    }
-    this.stream = new Stream(this.largestCap);
-    this.partials = new Partials(this.largestCap, this.tally);
+    const { ends, tally, stream, partials } = scratch(n, this.largestCap);
+    this.ends = ends;
+    this.tally = tally;
+    tally.exactPacks = this.few ? 200 : 24;
+    tally.exactJobs = this.few ? 64 : 4;
+    this.stream = stream;
+    this.partials = partials;
   }
 
   get unique(): number {

@@ -4,10 +4,10 @@
  * fixed work of a pack) per sequence packed is least, looking back over the last half of the run. With a limit, a run also
  * ends before its work passes it, where what is loaded again is at most a quarter of the limit.
  */
-import { pathWork, type Pace, type Work } from './work.ts';
+import { workOf, type Pace, type Work } from './work.ts';
 
 /**
- * Writes the run ends into `ends` ([sequences + 1]; the last tells whether the limit ended a run); returns how many runs there are.
+ * Writes the run ends into `ends` (that of [sequences] tells whether the limit ended a run); returns how many runs there are.
  * `overhead`: a pack's fixed work in tokens.
  */
 export function chunk(
@@ -47,8 +47,14 @@ export function chunk(
   return runs;
 }
 
+/** The end of the longest run from b on, up to e, whose work is within the limit; see `pathWork`. */
 function withinLimit(w: Work, b: number, e: number, limit: number, pace: Pace): number {
-  for (let i = b + 1; i < e; i++)
-    if (pathWork(w, pace, b, i + 1) > limit && w.shared[i]! * 4 <= limit) return i;
+  const { before, reads, shared } = w;
+  const { reread, pads } = pace;
+  const first = shared[b]! - before[b]!;
+  for (let i = b + 1; i < e; i++) {
+    const work = workOf(first + before[i + 1]!, reads[i + 1]! - reads[b]!, reread);
+    if (work + (pads ? pads[i + 1]! - pads[b]! : 0) > limit && shared[i]! * 4 <= limit) return i;
+  }
   return e;
 }

@@ -4,7 +4,7 @@
  * for then; so a pack reads both in turn, the same shares of each. What is shared stays in the same order in all packs: they read it
  * at about the same time, as long as it is in L2. (Softmax does not mind the order. bench/NOTES.md has what it gains.)
  */
-import { addEntry, entryInts, IntList } from '../packlist.ts';
+import { addEntry, entryInts, IntList, putEntry } from '../packlist.ts';
 import { roundDown, roundUp } from './round.ts';
 
 /** Turns, at most. */
@@ -19,91 +19,90 @@ export function pieceUnit(page: number): number {
   return unit;
 }
 
+/** Entries of one pack after another: `begin`, `add` each of them, then `write`. */
 export class Interleaver {
-  private readonly page: number;
+  readonly page: number;
   private readonly unit: number;
   private readonly shared = new IntList();
   private readonly own = new IntList();
+  private sharedTokens = 0;
+  private ownTokens = 0;
+  private common = 0;
 
   constructor(page: number) {
     this.page = page;
     this.unit = pieceUnit(page);
   }
 
-  /** Appends a pack's entries to `out`; other packs read tokens below `common` too. */
-  write(entries: IntList, common: number, out: IntList): void {
-    const { shared, own, page, unit } = this;
-    const [sharedTokens, ownTokens] = common > 0 ? this.split(entries, common) : [0, 0];
-    if (sharedTokens === 0 || ownTokens === 0) return out.append(entries);
-    const piece = roundUp(Math.min(Math.ceil(ownTokens / turns), mostTokens), unit);
-    const [first, second] = [new Reader(shared, page, unit), new Reader(own, page, unit)];
-    for (let turn = 1; turn <= turns; turn++) {
-      const target = Math.floor((sharedTokens * turn) / turns);
-      while (first.done < target) first.take(target - first.done, out);
-      while (second.done * turns < ownTokens * turn)
-        second.take(second.left * 2 > piece * 3 ? piece : second.left, out);
+  /** Other packs read tokens below `common` too. */
+  begin(common: number): void {
+    this.common = common;
+    this.shared.length = 0;
+    this.own.length = 0;
+    this.sharedTokens = 0;
+    this.ownTokens = 0;
+  }
+
+  add(base: number, from: number, to: number, first: number, count: number): void {
+    const { common, page } = this;
+    const cut = from > common ? from : to < common ? to : common;
+    if (from < cut) {
+      this.sharedTokens += pagesOf(from, cut, page);
+      addEntry(this.shared, base, from, cut, first, count);
+    }
+    if (cut < to) {
+      this.ownTokens += pagesOf(cut, to, page);
+      addEntry(this.own, base, cut, to, first, count);
     }
   }
 
-  /** Sorts parts of entries into `shared` and `own`; returns the tokens of each. */
-  private split(entries: IntList, common: number): [shared: number, own: number] {
-    const { shared, own, page } = this;
-    const { data, length } = entries;
-    let [sharedTokens, ownTokens] = [0, 0];
-    shared.length = 0;
-    own.length = 0;
-    for (let at = 0; at < length; at += entryInts) {
-      const base = data[at]!;
-      const from = data[at + 1]!;
-      const to = data[at + 2]!;
-      const first = data[at + 3]!;
-      const count = data[at + 4]!;
-      const cut = Math.min(to, Math.max(from, common));
-      if (from < cut) {
-        sharedTokens += pagesOf(from, cut, page);
-        addEntry(shared, base, from, cut, first, count);
+  /** Both lists are walked in one loop: calls for every turn would take as long as their work. */
+  write(out: IntList): void {
+    const { page, unit, sharedTokens, ownTokens } = this;
+    if (sharedTokens === 0) return out.append(this.own);
+    if (ownTokens === 0) return out.append(this.shared);
+    const piece = roundUp(Math.min(Math.ceil(ownTokens / turns), mostTokens), unit);
+    const most = this.shared.length + this.own.length + (turns + Math.ceil(ownTokens / piece)) * entryInts;
+    out.reserve(most);
+    const { data } = out;
+    const shared = this.shared.data;
+    const own = this.own.data;
+    let k = out.length;
+    let [i, sharedDone] = [0, 0];
+    let [j, ownDone] = [0, 0];
+    for (let turn = 1; turn <= turns; turn++) {
+      const target = Math.floor((sharedTokens * turn) / turns);
+      while (sharedDone < target) {
+        const from = shared[i + 1]!;
+        const to = shared[i + 2]!;
+        const end = endOf(from, to, target - sharedDone, unit);
+        sharedDone += pagesOf(from, end, page);
+        putEntry(data, k, shared[i]!, from, end, shared[i + 3]!, shared[i + 4]!);
+        k += entryInts;
+        shared[i + 1] = end;
+        if (end === to) i += entryInts;
       }
-      if (cut < to) {
-        ownTokens += pagesOf(cut, to, page);
-        addEntry(own, base, cut, to, first, count);
+      while (ownDone * turns < ownTokens * turn) {
+        const from = own[j + 1]!;
+        const to = own[j + 2]!;
+        const left = pagesOf(from, to, page);
+        const end = left * 2 > piece * 3 ? endOf(from, to, piece, unit) : to;
+        ownDone += end === to ? left : end - roundDown(from, page);
+        putEntry(data, k, own[j]!, from, end, own[j + 3]!, own[j + 4]!);
+        k += entryInts;
+        own[j + 1] = end;
+        if (end === to) j += entryInts;
       }
     }
-    return [sharedTokens, ownTokens];
+    out.length = k;
   }
+}
+
+/** Where so many of an entry's tokens end, at the next multiple of the unit. */
+function endOf(from: number, to: number, tokens: number, unit: number): number {
+  const end = tokens < to - from ? roundUp(from + tokens, unit) : to;
+  return end < to ? end : to;
 }
 
 /** Tokens of the pages that hold from..to-1: what a decision sees must not change before a page is added. */
 const pagesOf = (from: number, to: number, page: number): number => roundUp(to, page) - roundDown(from, page);
-
-/** Reads a list of entries piece by piece. */
-class Reader {
-  done = 0;
-  private at = 0;
-  private readonly list: IntList;
-  private readonly page: number;
-  private readonly unit: number;
-
-  constructor(list: IntList, page: number, unit: number) {
-    this.list = list;
-    this.page = page;
-    this.unit = unit;
-  }
-
-  /** Tokens left of the entry at hand. */
-  get left(): number {
-    return pagesOf(this.list.data[this.at + 1]!, this.list.data[this.at + 2]!, this.page);
-  }
-
-  /** So many tokens of it, up to the next multiple of the unit. */
-  take(tokens: number, out: IntList): void {
-    const { at, unit } = this;
-    const { data } = this.list;
-    const from = data[at + 1]!;
-    const to = data[at + 2]!;
-    const end = Math.min(to, roundUp(from + Math.min(tokens, to - from), unit));
-    addEntry(out, data[at]!, from, end, data[at + 3]!, data[at + 4]!);
-    this.done += pagesOf(from, end, this.page);
-    data[at + 1] = end;
-    if (end === to) this.at += entryInts;
-  }
-}

@@ -8,7 +8,7 @@ import type { PlanCosts } from '../cost.ts';
 import { entryInts, type PackList } from '../packlist.ts';
 import { cheaper, pieceCount, Scorer, worth, type Choice, type Kind } from './candidate.ts';
 import { chunk } from './chunk.ts';
-import { equalPieces, fixedPieces, type PieceSink } from './cut.ts';
+import { equalPieces, fixedPieces } from './cut.ts';
 import { chooseFew } from './few.ts';
 import { PieceWriter } from './piece.ts';
 import { overheadTokens } from './score.ts';
@@ -150,15 +150,8 @@ export class PathPacker {
         stream.fill(w, b, e);
         writer.begin(b, e);
         writer.addEmpty();
-        const sink: PieceSink = {
-          add: (from, to, left, count, tokens) => writer.add(from, to, left, count, tokens),
-          next: () => {
-            writer.end();
-            writer.begin(b, e);
-          },
-        };
-        if (span > 0) fixedPieces(stream, w.batch.page, span, sink);
-        else equalPieces(stream, w.batch.page, w.align, work, k, pace, sink);
+        if (span > 0) fixedPieces(stream, w.batch.page, span, writer);
+        else equalPieces(stream, w.batch.page, w.align, work, k, pace, writer);
         writer.end();
       }
       b = e;

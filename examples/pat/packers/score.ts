@@ -25,6 +25,9 @@ export class LoadTally {
   exactPacks = 24;
   exactJobs = 4;
   private readonly loads = new IntList(256);
+  /** When runs of units are free, and how many units each. */
+  private readonly time: number[] = [];
+  private readonly count: number[] = [];
   private readonly counts = new Int32Array(buckets);
   private readonly sums = new Float64Array(buckets);
 
@@ -68,27 +71,33 @@ export class LoadTally {
   /** Longest first, each job to the unit that is free first. Units that are free at the same time are one run. */
   private schedule(units: number, kvHeads: number, overhead: number): number {
     const sorted = this.loads.view().slice().sort();
-    const time = [0];
-    const count = [units];
+    const { time, count } = this;
+    time[0] = 0;
+    count[0] = units;
+    let first = 0;
+    let end = 1;
     for (let p = sorted.length - 1; p >= 0; p--)
       for (let jobs = kvHeads; jobs > 0;) {
-        const taken = Math.min(jobs, count[0]!);
-        const end = time[0]! + sorted[p]! + overhead;
+        const free = count[first]!;
+        const taken = jobs < free ? jobs : free;
+        const done = time[first]! + sorted[p]! + overhead;
         jobs -= taken;
-        count[0] = count[0]! - taken;
-        let at = time.length;
-        while (at > 1 && time[at - 1]! > end) at--;
-        if (at > 1 && time[at - 1] === end) count[at - 1] = count[at - 1]! + taken;
+        count[first] = free - taken;
+        let at = end;
+        while (at > first + 1 && time[at - 1]! > done) at--;
+        if (at > first + 1 && time[at - 1] === done) count[at - 1] = count[at - 1]! + taken;
         else {
-          time.splice(at, 0, end);
-          count.splice(at, 0, taken);
+          for (let i = end; i > at; i--) {
+            time[i] = time[i - 1]!;
+            count[i] = count[i - 1]!;
+          }
+          time[at] = done;
+          count[at] = taken;
+          end++;
         }
-        if (count[0] === 0) {
-          time.shift();
-          count.shift();
-        }
+        if (taken === free) first++;
       }
-    return time.at(-1)!;
+    return time[end - 1]!;
   }
 
   private bound(units: number, kvHeads: number, overhead: number): number {

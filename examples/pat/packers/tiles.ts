@@ -29,6 +29,9 @@ export function tileFor(costs: PlanCosts, rows: number, w: Work): number {
   return at;
 }
 
+/** Its memory, for the next plan. */
+const tally = new LoadTally();
+
 /** [packs] an index into `costs.tiles` each: `every` for all packs if given. Tiles that the packer asked for are kept. */
 export function assignTiles(list: PackList, costs: PlanCosts, w: Work, every = -1): Int32Array {
   const { tiles } = costs;
@@ -37,14 +40,20 @@ export function assignTiles(list: PackList, costs: PlanCosts, w: Work, every = -
   const tileOf = new Int32Array(list.count);
   const used = new Uint8Array(tiles.length);
   let total = 0;
+  // Most packs have as many rows as the one before.
+  let rows = -1;
+  let smallest = -1;
   for (let p = 0; p < list.count; p++) {
-    const rows = (list.sequenceBegin.data[p + 1]! - list.sequenceBegin.data[p]!) * w.group;
     const asked = list.tile.data[p]!;
-    tileOf[p] = asked >= 0 ? asked : tileFor(costs, rows, w);
+    const own = (list.sequenceBegin.data[p + 1]! - list.sequenceBegin.data[p]!) * w.group;
+    if (asked < 0 && own !== rows) {
+      rows = own;
+      smallest = tileFor(costs, rows, w);
+    }
+    tileOf[p] = asked >= 0 ? asked : smallest;
     used[tileOf[p]!] = asked >= 0 ? 2 : 1;
     total += list.load.data[p]!;
   }
-  const tally = new LoadTally();
   const time = (tile: number, first: number, second: number): number => {
     const shape = tiles[tile]!;
     const reread = rereadCost(shape, w.group);

@@ -109,7 +109,7 @@ function padsOf(w: Work, step: number): Float64Array {
 
 /** The forest's tokens, each once, in whole steps of the tile. */
 export const ownTokens = (w: Work, tile: TileCost): number =>
-  w.before.at(-1)! + (paceOf(w, tile).pads?.at(-1) ?? 0);
+  w.before[w.length.length]! + (paceOf(w, tile).pads?.[w.length.length] ?? 0);
 
 /** What fills up the last step of so many tokens. */
 export const padding = (tokens: number, step: number): number => roundUp(tokens, step) - tokens;

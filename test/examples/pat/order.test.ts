@@ -1,7 +1,7 @@
 /** A pack's entries: what other packs read too and what only it reads, in turn. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { addEntry, IntList } from '../../../examples/pat/packlist.ts';
+import { IntList } from '../../../examples/pat/packlist.ts';
 import { Interleaver, pieceUnit } from '../../../examples/pat/packers/order.ts';
 
 interface Entry {
@@ -11,9 +11,10 @@ interface Entry {
 }
 
 function interleave(entries: readonly Entry[], common: number, page: number): Entry[] {
-  const [list, out] = [new IntList(), new IntList()];
-  entries.forEach(({ from, to, row }) => addEntry(list, 7 * row, from, to, row, 1));
-  new Interleaver(page).write(list, common, out);
+  const [pack, out] = [new Interleaver(page), new IntList()];
+  pack.begin(common);
+  entries.forEach(({ from, to, row }) => pack.add(7 * row, from, to, row, 1));
+  pack.write(out);
   return Array.from({ length: out.length / 5 }, (_, i) => {
     const [base, from, to, row, count] = out.data.subarray(5 * i, 5 * i + 5) as unknown as number[];
     expect([base, count]).toEqual([7 * row!, 1]);
