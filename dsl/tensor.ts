@@ -18,6 +18,11 @@ export interface LoadOptions<E extends StorageElement> {
   readonly mask?: Shaped<'bool'>;
   /** Default 0. */
   readonly other?: number | Shaped<E>;
+  /**
+   * Where true, nobody reads the elements again soon: caches may drop them before others. A hint, which tensor copies on
+   * Hopper follow; elsewhere it has no effect.
+   */
+  readonly evictFirst?: boolean | Shaped<'bool', readonly []>;
 }
 
 export interface StoreOptions {
@@ -61,6 +66,8 @@ export class Tensor<E extends StorageElement = any> {
       other = tracer.operand(options.other, element, '`other`', span);
       if (other.type.shape.length > 0) other = tracer.broadcast(other, shape, span);
     }
+    const hint = options.evictFirst ?? false;
+    const evictFirst = hint === false ? undefined : tracer.operand(hint, 'bool', '`evictFirst`', span);
     const draft = {
       op: 'load',
       tensor: this.param,
@@ -68,6 +75,7 @@ export class Tensor<E extends StorageElement = any> {
       span,
       ...(mask && { mask }),
       ...(other && { other }),
+      ...(evictFirst && { evictFirst }),
     } as const;
     return new Tile(tracer, tracer.pure(draft, { element, shape }, name));
   }

@@ -178,6 +178,7 @@ export interface DotOp extends One {
 /**
  * A gather: one index per tensor dimension, each a scalar or a tile of exactly the result's rank whose extents are 1
  * or the result's. Where mask is false nothing is read and the element is `other` (default 0). mask: bool, result shape.
+ * evictFirst: a bool scalar; where true, nobody reads the elements again soon, and caches may drop them first. A hint.
  */
 export interface LoadOp extends One {
   readonly op: 'load';
@@ -185,6 +186,7 @@ export interface LoadOp extends One {
   readonly indices: readonly Value[];
   readonly mask?: Value;
   readonly other?: Value;
+  readonly evictFirst?: Value;
 }
 /** The scatter that mirrors LoadOp; `value` gives the shape. Two unmasked elements at one address are an error. */
 export interface StoreOp extends Base {
@@ -317,7 +319,7 @@ export function operandsOf(op: Op): readonly Value[] {
     case 'dot':
       return op.acc ? [op.a, op.b, op.acc] : [op.a, op.b];
     case 'load':
-      return [...op.indices, ...(op.mask ? [op.mask] : []), ...(op.other ? [op.other] : [])];
+      return [...op.indices, ...[op.mask, op.other, op.evictFirst].filter((v) => v !== undefined)];
     case 'store':
     case 'atomic':
       return [...op.indices, op.value, ...(op.mask ? [op.mask] : [])];

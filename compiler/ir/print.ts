@@ -211,7 +211,7 @@ class Printer {
       case 'dot':
         return `dot ${v(op.a)}, ${v(op.b)}${op.acc ? ` acc ${v(op.acc)}` : ''}`;
       case 'load':
-        return `load ${op.tensor.name}[${this.#list(op.indices)}]${this.#mask(op.mask)}${op.other ? ` other ${v(op.other)}` : ''}`;
+        return `load ${op.tensor.name}[${this.#list(op.indices)}]${this.#mask(op.mask)}${op.other ? ` other ${v(op.other)}` : ''}${op.evictFirst ? ` evict_first ${v(op.evictFirst)}` : ''}`;
       case 'store':
         return `store ${op.tensor.name}[${this.#list(op.indices)}] = ${v(op.value)}${this.#mask(op.mask)}`;
       case 'atomic':

@@ -96,6 +96,7 @@ export function mapOperands(op: Op, f: (v: Value) => Value): Op {
         indices: op.indices.map(f),
         ...(op.mask && { mask: f(op.mask) }),
         ...(op.other && { other: f(op.other) }),
+        ...(op.evictFirst && { evictFirst: f(op.evictFirst) }),
       };
     case 'store':
     case 'atomic':

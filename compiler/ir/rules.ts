@@ -120,6 +120,9 @@ const wrongElement = (what: string, op: Draft, v: Value, expected: string): neve
 
 function checkIndices(op: Draft & { op: 'load' }, type: TileType): void {
   checkAccess(op.tensor.name, op.tensor.dims.length, op.indices, op.mask, type.shape, op);
+  const { evictFirst } = op;
+  if (evictFirst && !(evictFirst.type.element === 'bool' && evictFirst.type.shape.length === 0))
+    fail('PAT0102', `evictFirst is ${showType(evictFirst.type)}; a bool scalar is needed`, { span: op.span });
 }
 
 /** The rules that loads, stores and atomics share. */

@@ -103,6 +103,7 @@ export class Analysis {
       for (const i of op.indices) this.use(i, op, 'index');
       if (op.mask) this.use(op.mask, op, 'mask');
       if (op.op === 'load' && op.other) this.use(op.other, op, 'mask');
+      if (op.op === 'load' && op.evictFirst) this.use(op.evictFirst, op, 'mask');
       if (op.op !== 'load') this.use(op.value, op, 'data');
       return;
     }

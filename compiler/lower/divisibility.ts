@@ -95,8 +95,8 @@ export class Divisibility {
           ? { kind: 'none' }
           : { kind: 'other' };
       case 'load':
-        return [...op.indices, ...(op.mask ? [op.mask] : []), ...(op.other ? [op.other] : [])].every(
-          (x) => this.along(x, axis).kind === 'none',
+        return [...op.indices, op.mask, op.other].every(
+          (x) => x === undefined || this.along(x, axis).kind === 'none',
         )
           ? { kind: 'none' }
           : { kind: 'other' };

@@ -60,6 +60,7 @@ interface Box {
   readonly round: Round;
   readonly at: readonly Expr[];
   readonly live: Expr;
+  readonly evictFirst?: Expr;
   /** The mask cuts the lane's box; absent where none can be cut. */
   readonly cut?: Expr;
 }
@@ -77,7 +78,10 @@ export class TensorProducer {
     this.by = by;
     const { op } = ring;
     const stages = ring.stages.map((s, i): Boxed => ({ ...s, boxes: boxes[i]! }));
-    const roots = stages.flatMap((s) => rootsOf(s.load));
+    const roots = stages.flatMap(({ load }) => [
+      ...rootsOf(load),
+      ...(load.evictFirst ? [load.evictFirst] : []),
+    ]);
     const fields = op.op === 'ragged' ? entryLoads(ctx.analysis, op, { roots, trips: true }) : [];
     this.ahead = makeIterator(ctx, op, 'next_', fields);
     const alike = new Map<string, Boxed[]>();
@@ -183,12 +187,15 @@ export class TensorProducer {
         const mask = masksOf(ctx, boxes.masks, boxes.run, row, add(row, boxes.run - 1));
         const none = mask && scalarOf('none', 'bool', mask.none);
         if (none) at[0] = select(none, constI(-boxes.columns), at[0]!);
+        const { evictFirst } = load;
+        const first = evictFirst && scalarOf('evict_first', 'bool', indexAt(ctx, evictFirst, []));
         const kept = mask && boxes.cut ? scalarOf('kept', 'bool', or(mask.whole, none!)) : undefined;
         return {
           stage,
           round,
           at: at.map((e) => scalarOf('from', 'i32', e)),
           live: inside,
+          ...(first ? { evictFirst: first } : {}),
           ...(kept ? { cut: and(inside, not(kept)) } : {}),
         };
       });
@@ -202,7 +209,7 @@ export class TensorProducer {
       b.run * b.columns * elementBytes(load.tensor.element);
     const bytes = boxes.reduce<Expr>((sum, b) => add(sum, select(b.live, bytesOf(b), 0)), constI(0));
     ctx.emitter.emit({ s: 'mbarrierArriveExpect', span, buffer: ring.barriers, offset: full, bytes });
-    for (const { stage, round, at, live } of boxes) {
+    for (const { stage, round, at, live, evictFirst } of boxes) {
       const { load, tile, boxes: b } = stage;
       const place = add(mul(round.panel, tile.rows * tile.pitch), mul(round.row, tile.pitch));
       const copy: Stmt = {
@@ -215,6 +222,7 @@ export class TensorProducer {
         barrier: ring.barriers,
         barrierOffset: full,
         ...predicate(live),
+        ...(evictFirst ? { evictFirst } : {}),
       };
       ctx.emitter.emit(copy);
     }

@@ -321,7 +321,8 @@ export type Stmt = Base &
       }
     /**
      * A lane copies the box of `map` that begins at the coordinates `at` (innermost first) to `offset`, a multiple of 128 bytes,
-     * or nothing where pred is false. By the asynchronous proxy; the box's bytes count on the mbarrier as they land.
+     * or nothing where pred is false. By the asynchronous proxy; the box's bytes count on the mbarrier as they land. evictFirst: L2 may
+     * drop what was read before anything else.
      */
     | {
         readonly s: 'tensorCopy';
@@ -332,6 +333,7 @@ export type Stmt = Base &
         readonly barrier: SharedBuffer;
         readonly barrierOffset: Expr;
         readonly pred?: Expr;
+        readonly evictFirst?: Expr;
       }
     /**
      * Orders this thread's earlier shared memory accesses, and those it has learnt of, before what the asynchronous proxy (tensor

@@ -197,7 +197,8 @@ class Printer {
       case 'tensorCopy': {
         const barrier = this.at({ buffer: s.barrier, offset: s.barrierOffset });
         const box = s.map.box.join('x');
-        return `tensor.copy.${box} ${this.at(s)} <- ${s.map.buffer.name}{${this.list(s.at)}}${this.pred(s)}, ${barrier}`;
+        const first = s.evictFirst ? ` evict.first ${this.expr(s.evictFirst)}` : '';
+        return `tensor.copy.${box} ${this.at(s)} <- ${s.map.buffer.name}{${this.list(s.at)}}${this.pred(s)}${first}, ${barrier}`;
       }
       case 'proxyFence':
         return 'fence.proxy.async';

@@ -313,6 +313,7 @@ class Verifier {
     for (const stride of map.strides)
       this.aligned(stride, 16 / eb, `a stride of ${map.buffer.name}`, 16, span);
     for (const c of s.at) this.expr(c, span, 'i32');
+    if (s.evictFirst) this.expr(s.evictFirst, span, 'bool');
     this.shared(s.buffer, s.offset, 128, span);
     this.shared(s.barrier, s.barrierOffset, 8, span);
     if (!this.k.buffers.includes(map.buffer)) bad(`${map.buffer.name} is not a buffer of this kernel`, span);

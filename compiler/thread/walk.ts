@@ -158,7 +158,7 @@ export function exprsOf(s: Stmt): readonly Expr[] {
     case 'mbarrierArriveExpect':
       return [s.offset, s.bytes];
     case 'tensorCopy':
-      return present(s.offset, ...s.at, s.barrierOffset, s.pred);
+      return present(s.offset, ...s.at, s.barrierOffset, s.pred, s.evictFirst);
     case 'mbarrierWait':
       return [s.offset, s.parity];
   }
@@ -298,7 +298,8 @@ export function mapStmts(stmts: readonly Stmt[], f: StmtRewrite): Stmt[] {
         return { ...s, offset: expr(s.offset), bytes: expr(s.bytes) };
       case 'tensorCopy': {
         const barrierOffset = expr(s.barrierOffset);
-        return { ...s, offset: expr(s.offset), at: s.at.map(expr), barrierOffset, ...pred(s) };
+        const evictFirst = s.evictFirst && { evictFirst: expr(s.evictFirst) };
+        return { ...s, offset: expr(s.offset), at: s.at.map(expr), barrierOffset, ...pred(s), ...evictFirst };
       }
       case 'mbarrierWait':
         return { ...s, offset: expr(s.offset), parity: expr(s.parity) };

@@ -50,6 +50,7 @@ export const forward = kernel(
     const partialOut = k.output('partialOut', 'f32', ['slots', heads, headDim]);
     const partialLse = k.output('partialLse', 'f32', ['slots', heads]);
     const scale = k.scalar('scale', 'f32');
+    const streams = k.scalar('streams', 'i32').ne(0);
     // Exponents are in base 2, which is what the hardware has.
     const toBase2 = scale.mul(Math.LOG2E);
 
@@ -128,6 +129,7 @@ export const forward = kernel(
           (index: number) =>
           (lane: number): Scalar =>
             entries.at(lane === 0 ? e : e.add(lane), index);
+        const all = Array.from({ length: lanes }, (_, lane) => lane);
         const [pageList, from, to] = [field(0), field(1), field(2)];
         const firstRow = (lane: number): Scalar => field(3)(lane).mul(group);
         const endRow = (lane: number): Scalar => firstRow(lane).add(field(4)(lane).mul(group));
@@ -138,8 +140,12 @@ export const forward = kernel(
         const { index, offset } = pageOf(from, step);
         const pageId = pages.load([byLane(pageList).add(index)], { mask: index.mul(page).lt(byLane(to)) });
         const place = [pageId.expand(1), offset.expand(1), kvHead, feature];
-        const keys = key.load(place, { mask: inside.expand(1) });
-        const values = value.load(place, { mask: inside.expand(1) });
+        // What one sequence alone reads, nobody reads again; where all of it is more than caches hold, it had better not push out
+        // what several packs read.
+        const alone = all.map((lane) => field(4)(lane).le(1)).reduce((a, b) => a.and(b));
+        const options = { mask: inside.expand(1), evictFirst: streams.and(alone) };
+        const keys = key.load(place, options);
+        const values = value.load(place, options);
         // Which row reads which token: the rows of a region read all of one lane, but each lane's may be others.
         const reads = byLane((lane) => {
           const tokens = token(lane)
@@ -154,7 +160,6 @@ export const forward = kernel(
               .expand(1),
           );
         }, column.expand(0));
-        const all = Array.from({ length: lanes }, (_, lane) => lane);
         const rows = {
           from: all.map(firstRow).reduce((a, b) => a.min(b)),
           to: all.map(endRow).reduce((a, b) => a.max(b)),

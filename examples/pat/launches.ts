@@ -85,6 +85,12 @@ export function planBuffers(plan: Plan, data: AttentionData): ShapedBuffer[] {
   ];
 }
 
+/** Whether a batch's KV is more than L2 holds: what is read once would then push out what several packs read. */
+export function streamsKv({ batch, costs, work }: Plan): boolean {
+  const unique = work.before[work.length.length] ?? 0;
+  return unique * batch.kvHeads > costs.cachedTokens;
+}
+
 export interface Kernels {
   readonly forward: KernelTemplate;
   readonly merge: KernelTemplate;
@@ -100,9 +106,11 @@ export function planLaunches(
   tiles: { forward(shape: TileShape): Tile; merge: Tile },
 ): ProgramLaunch[] {
   const { batch, tables } = plan;
+  // Whether KV that is read once would push out what is read again.
+  const streams = Number(streamsKv(plan));
   const launches = tables.shapes.map(({ tile, packBase, packCount }) => {
     const total = packCount * batch.kvHeads;
-    const known = { ...scalars, packBase, total, sentinel: packRows(tables) };
+    const known = { ...scalars, packBase, total, sentinel: packRows(tables), streams };
     return launch(kernels.forward, spec, tiles.forward(tile), total, buffers, known);
   });
   const rows = mergeRows(tables) * batch.qHeads;

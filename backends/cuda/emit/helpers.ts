@@ -73,13 +73,19 @@ __device__ __forceinline__ float high_bf16(unsigned word) { return __uint_as_flo
 __device__ __forceinline__ float round_bf16(float x) { return from_bf16(to_bf16(x)); }`,
 };
 
-/** Copies of a box to shared memory, by the rank of the tensor. */
-const tensorCopy = (rank: number): string => {
+/**
+ * Copies of a box to shared memory, by the rank of the tensor. The policy of `_evict_first` is CUTLASS's (CacheHintSm90::EVICT_FIRST):
+ * tensor copies take no other, and with one that createpolicy made they were illegal instructions.
+ */
+const tensorCopy = (rank: number, evictFirst = false): string => {
   const at = Array.from({ length: rank }, (_, i) => `c${i}`);
-  const operands = at.map((_, i) => `%${i + 2}`).join(', ');
-  return `__device__ __forceinline__ void tensor_copy_${rank}d(unsigned to, const tensor_map *map, ${at.map((c) => `int ${c}`).join(', ')}, unsigned barrier) {
-  asm volatile("cp.async.bulk.tensor.${rank}d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {${operands}}], [%${rank + 2}];"
-               :: "r"(to), "l"(map), ${at.map((c) => `"r"(${c})`).join(', ')}, "r"(barrier) : "memory");
+  const places = at.map((_, i) => `%${i + 2}`).join(', ');
+  const [name, hint, policy] = evictFirst
+    ? ['_evict_first', '.L2::cache_hint', [`, %${rank + 3}`, ', "l"(0x12F0000000000000ull)']]
+    : ['', '', ['', '']];
+  return `__device__ __forceinline__ void tensor_copy_${rank}d${name}(unsigned to, const tensor_map *map, ${at.map((c) => `int ${c}`).join(', ')}, unsigned barrier) {
+  asm volatile("cp.async.bulk.tensor.${rank}d.shared::cluster.global.mbarrier::complete_tx::bytes${hint} [%0], [%1, {${places}}], [%${rank + 2}]${policy[0]};"
+               :: "r"(to), "l"(map), ${at.map((c) => `"r"(${c})`).join(', ')}, "r"(barrier)${policy[1]} : "memory");
 }`;
 };
 const tensorCopies = {
@@ -88,6 +94,11 @@ const tensorCopies = {
   tensor_copy_3d: tensorCopy(3),
   tensor_copy_4d: tensorCopy(4),
   tensor_copy_5d: tensorCopy(5),
+  tensor_copy_1d_evict_first: tensorCopy(1, true),
+  tensor_copy_2d_evict_first: tensorCopy(2, true),
+  tensor_copy_3d_evict_first: tensorCopy(3, true),
+  tensor_copy_4d_evict_first: tensorCopy(4, true),
+  tensor_copy_5d_evict_first: tensorCopy(5, true),
 };
 
 /** In the order they are written. The key is what emitting code names; a text may define several functions. */

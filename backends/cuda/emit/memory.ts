@@ -192,14 +192,21 @@ export function emitMemory(c: MemoryContext, s: Memory): void {
       writer.line(`mbarrier_arrive_expect(${address(s.buffer, s.offset)}, ${x.text(s.bytes)});`);
       return;
     case 'tensorCopy': {
-      const name = `tensor_copy_${s.at.length}d` as Helper;
       c.use('tensor_map');
-      c.use(name);
       const to = address(s.buffer, s.offset);
       const operands = [to, `&${c.mapName(s.map)}`, ...s.at.map((e) => x.text(e))];
-      writer.line(
-        `${condition(text(s.pred))}${name}(${[...operands, address(s.barrier, s.barrierOffset)].join(', ')});`,
-      );
+      operands.push(address(s.barrier, s.barrierOffset));
+      const copy = (kind: '' | '_evict_first'): string => {
+        const name = `tensor_copy_${s.at.length}d${kind}`;
+        c.use(name as Helper);
+        return `${name}(${operands.join(', ')});`;
+      };
+      const { evictFirst } = s;
+      if (!evictFirst) return writer.line(`${condition(text(s.pred))}${copy('')}`);
+      writer.block(s.pred ? `if (${x.text(s.pred)}) {` : '{', () => {
+        writer.line(`if (${x.text(evictFirst)}) ${copy('_evict_first')}`);
+        writer.line(`else ${copy('')}`);
+      });
       return;
     }
     case 'mbarrierWait':

@@ -250,7 +250,14 @@ export class Elaborator {
     if (word === 'store') return { op: 'store', ...access(), value: operands[0]!, span };
     if (word.startsWith('atomic_'))
       return { op: 'atomic', fn: word.slice(7) as AtomicFn, ...access(), value: operands[0]!, span };
-    const load = word === 'load' ? { ...access(), ...(s.other && { other: this.#use(s.other) }) } : undefined;
+    const load =
+      word === 'load'
+        ? {
+            ...access(),
+            ...(s.other && { other: this.#use(s.other) }),
+            ...(s.evictFirst && { evictFirst: this.#use(s.evictFirst) }),
+          }
+        : undefined;
     const acc = s.acc && this.#use(s.acc);
     if (results.length !== 1) this.#report(s.word, `${word} has one result, not ${results.length}`);
     const result = this.#define(results[0]!, this.#type(s.type!));

@@ -257,7 +257,11 @@ class TileParser extends EmbeddedActionsParser {
             this.CONSUME(t.Other);
             return this.CONSUME5(t.ValueName);
           });
-          return flat(word, [], [], { tensor, indices, mask, other });
+          const evictFirst = this.OPTION3(() => {
+            this.CONSUME(t.EvictFirst);
+            return this.CONSUME6(t.ValueName);
+          });
+          return flat(word, [], [], { tensor, indices, mask, other, evictFirst });
         },
       },
     ]),

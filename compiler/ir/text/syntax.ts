@@ -48,6 +48,7 @@ export interface FlatSyntax {
   readonly acc?: IToken | undefined;
   readonly mask?: IToken | undefined;
   readonly other?: IToken | undefined;
+  readonly evictFirst?: IToken | undefined;
   readonly type?: IToken | undefined;
 }
 

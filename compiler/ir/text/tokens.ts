@@ -118,15 +118,16 @@ export const [Const, ProgramId, Iota, Select, Transpose, Dot, Load, Store] = wor
   'load',
   'store',
 ) as [TokenType, TokenType, TokenType, TokenType, TokenType, TokenType, TokenType, TokenType];
-export const [Axis, Acc, Mask, Other, True, False, Inf] = words(
+export const [Axis, Acc, Mask, Other, EvictFirst, True, False, Inf] = words(
   'axis',
   'acc',
   'mask',
   'other',
+  'evict_first',
   'true',
   'false',
   'inf',
-) as [TokenType, TokenType, TokenType, TokenType, TokenType, TokenType, TokenType];
+) as [TokenType, TokenType, TokenType, TokenType, TokenType, TokenType, TokenType, TokenType];
 
 export const ValueName = createToken({ name: 'ValueName', pattern: /%[\w$]+/, label: 'a value such as %x' });
 

@@ -38,6 +38,22 @@ describe('textual Tile IR', () => {
     }
   });
 
+  it('prints the hint of a load after its mask and what else it reads', () => {
+    const text = (hint: string): string => `kernel k {
+  input x: f32[8]
+
+  %0 = iota : tile<8xi32>
+  %1 = const true : bool
+  %2 = broadcast %1 : tile<8xbool>
+  %3 = const 2 : f32
+  %4 = load x[%0] mask %2 other %3${hint} : tile<8xf32>
+}
+`;
+    const hinted = text(' evict_first %1');
+    expect(printKernel(parseKernel(hinted, 'k.tile'), { locations: false })).toBe(hinted);
+    expect(errorsOf(text(' evict_first'))).toHaveLength(1);
+  });
+
   it('round-trips 200 random programs with their places', () => {
     fc.assert(
       fc.property(randomPrograms(), ({ kernel }) => {

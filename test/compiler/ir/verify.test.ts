@@ -59,6 +59,7 @@ describe('verifier', () => {
     ['%a = load x[%i, %j] : tile<4xf32>', 'holds f16, not f32'],
     ['%a = load x[%i, %j] mask %c : tile<4xf16>', 'mask is bool'],
     ['%a = load x[%i, %j] other %v : tile<4xf16>', '`other` is tile<4xf32>'],
+    ['%a = load x[%i, %j] evict_first %j : tile<4xf16>', 'evictFirst is i32; a bool scalar'],
     ['%a = load y[%i] : tile<4xf32>', 'is an output'],
     ['store x[%i, %j] = %v', 'which is declared input'],
     ['store y[%i] = %i', 'which holds f32'],

@@ -1,5 +1,6 @@
 /** Loops whose loads run ahead: every number of stages, with and without warps that only copy, is silent and right. */
 import { describe, expect, it } from 'vitest';
+import { emitCuda } from '../../../backends/cuda/index.ts';
 import { simulateRequest } from '../../../backends/cpu/simulator/index.ts';
 import { lowerKernel } from '../../../compiler/lower/index.ts';
 import type { KernelTemplate, Tile } from '../../../compiler/program.ts';
@@ -44,10 +45,10 @@ function request(tile: Tile, lowering: Tile, target: string, flags: Record<strin
     kernel: kernels.indexOf(lowered.get(l.template)!),
     grid: l.grid,
     buffers: l.buffers,
-    scalars: l.scalars,
+    scalars: { ...l.scalars },
   }));
   const run = () => simulateRequest({ kernels, buffers: instance.buffers, launches, repeats: 0 });
-  return { instance, kernel: lowered.get(forward)!, run };
+  return { instance, kernel: lowered.get(forward)!, run, launches };
 }
 
 const small: Tile = { m: 16, n: 16, stages: 2 };
@@ -104,6 +105,27 @@ describe('boxes by tensor copies', () => {
     const { reports, outputs } = run();
     expect(reports.flatMap((r) => r.errors)).toEqual([]);
     expect(instance.verify(outputs).ok).toBe(true);
+  });
+  it('ask L2 to drop first what one sequence reads alone, where the launch says so', () => {
+    const { instance, kernel, run, launches } = request(tile, { producers: 1 }, 'cuda:sm_90a');
+    let hinted = 0;
+    walkStmts(
+      kernel.body,
+      (s) => void (hinted += Number(s.s === 'tensorCopy' && s.evictFirst !== undefined)),
+    );
+    expect(hinted).toBe(countOf(kernel, 'tensorCopy'));
+    expect(emitCuda('pat', [kernel], 'cuda:sm_90a').text).toMatch(
+      /if \(and\w*\) tensor_copy_4d_evict_first\(/,
+    );
+    // A hint changes no result.
+    const digests = [0, 1].map((streams) => {
+      for (const l of launches) if ('streams' in l.scalars) l.scalars['streams'] = streams;
+      const { reports, outputs } = run();
+      expect(reports.flatMap((r) => r.errors)).toEqual([]);
+      expect(instance.verify(outputs).ok).toBe(true);
+      return outputs;
+    });
+    expect(digests[1]).toEqual(digests[0]);
   });
   it('lanes that have no box copy none', () => {
     const { instance, run } = request({ ...tile, n: 16 }, { producers: 1 }, 'cuda:sm_90a');

@@ -67,7 +67,7 @@ template <int pending> __device__ __forceinline__ void cp_async_wait() {
 //   shared values: 49152 bytes at 49152, 3 stages x 64 x 128 x 2 B, xor swizzle
 //   shared queries: 16384 bytes at 98304, 64 x 128 x 2 B, xor swizzle
 extern "C" __global__ void __launch_bounds__(128)
-pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restrict__ v, const int *__restrict__ packs, const int *__restrict__ packSequences, const int *__restrict__ packSlots, const int *__restrict__ entries, const int *__restrict__ pages, f16 *__restrict__ out, float *__restrict__ lse, float *__restrict__ partialOut, float *__restrict__ partialLse, int sequences, int pageCount, int packRows, int packSequenceCount, int entryCount, int pageListLength, int slots, float scale, int total, int packBase, int sentinel) {
+pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__restrict__ v, const int *__restrict__ packs, const int *__restrict__ packSequences, const int *__restrict__ packSlots, const int *__restrict__ entries, const int *__restrict__ pages, f16 *__restrict__ out, float *__restrict__ lse, float *__restrict__ partialOut, float *__restrict__ partialLse, int sequences, int pageCount, int packRows, int packSequenceCount, int entryCount, int pageListLength, int slots, float scale, int streams, int total, int packBase, int sentinel) {
   const int thread = threadIdx.x;
   const int block_x = blockIdx.x;
   const int block_y = blockIdx.y;
@@ -76,15 +76,15 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   const unsigned keys_address = arena_address + 0u;
   const unsigned values_address = arena_address + 49152u;
   const unsigned queries_address = arena_address + 98304u;
-  // forward.ts:57
+  // forward.ts:58
   int pid = block_y * 32768 + block_x;
-  // forward.ts:59
+  // forward.ts:60
   int pack = pid < total ? packBase + pid / 8 : sentinel;
-  // forward.ts:114
-  int packs_at = packs[(long long)pack * 4 + 2];
   // forward.ts:115
+  int packs_at = packs[(long long)pack * 4 + 2];
+  // forward.ts:116
   int packs_at_2 = packs[(long long)pack * 4 + 3];
-  // forward.ts:112
+  // forward.ts:113
   int next_e = packs_at - 2;
   int next_step = 0;
   int next_trips = 0;
@@ -101,14 +101,14 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   int next_entries_at_ahead_5 = 0;
   int next_entries_at_ahead_6 = 0;
   if (packs_at < packs_at_2) {
-    // forward.ts:130
+    // forward.ts:131
     int entries_at = entries[(long long)packs_at * 5];
     int entries_at_2 = entries[(long long)packs_at * 5 + 5];
     int entries_at_3 = entries[(long long)packs_at * 5 + 1];
     int entries_at_4 = entries[(long long)packs_at * 5 + 6];
     int entries_at_5 = entries[(long long)packs_at * 5 + 2];
     int entries_at_6 = entries[(long long)packs_at * 5 + 7];
-    // forward.ts:112
+    // forward.ts:113
     next_entries_at_ahead = entries_at;
     next_entries_at_ahead_2 = entries_at_2;
     next_entries_at_ahead_3 = entries_at_3;
@@ -132,14 +132,14 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     }
     while (next_step >= next_trips && next_e < packs_at_2) {
       if (next_e + 2 < packs_at_2) {
-        // forward.ts:130
+        // forward.ts:131
         int entries_at = entries[(long long)next_e * 5 + 10];
         int entries_at_2 = entries[(long long)next_e * 5 + 15];
         int entries_at_3 = entries[(long long)next_e * 5 + 11];
         int entries_at_4 = entries[(long long)next_e * 5 + 16];
         int entries_at_5 = entries[(long long)next_e * 5 + 12];
         int entries_at_6 = entries[(long long)next_e * 5 + 17];
-        // forward.ts:112
+        // forward.ts:113
         next_entries_at_ahead = entries_at;
         next_entries_at_ahead_2 = entries_at_2;
         next_entries_at_ahead_3 = entries_at_3;
@@ -175,7 +175,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   int entries_at_7 = 0;
   int entries_at_8 = 0;
   if (e < packs_at_2) {
-    // forward.ts:130
+    // forward.ts:131
     int entries_at_9 = entries[(long long)e * 5 + 3];
     int entries_at_10 = entries[(long long)e * 5 + 8];
     int entries_at_11 = entries[(long long)e * 5 + 4];
@@ -184,7 +184,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     int entries_at_14 = entries[(long long)e * 5 + 2];
     int entries_at_15 = entries[(long long)e * 5 + 6];
     int entries_at_16 = entries[(long long)e * 5 + 7];
-    // forward.ts:112
+    // forward.ts:113
     entries_at = entries_at_9;
     entries_at_2 = entries_at_10;
     entries_at_3 = entries_at_11;
@@ -195,14 +195,14 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     entries_at_8 = entries_at_16;
   }
   if (next_step == 0 && next_e + 2 < packs_at_2) {
-    // forward.ts:130
+    // forward.ts:131
     int entries_at_9 = entries[(long long)next_e * 5 + 10];
     int entries_at_10 = entries[(long long)next_e * 5 + 15];
     int entries_at_11 = entries[(long long)next_e * 5 + 11];
     int entries_at_12 = entries[(long long)next_e * 5 + 16];
     int entries_at_13 = entries[(long long)next_e * 5 + 12];
     int entries_at_14 = entries[(long long)next_e * 5 + 17];
-    // forward.ts:112
+    // forward.ts:113
     next_entries_at_ahead = entries_at_9;
     next_entries_at_ahead_2 = entries_at_10;
     next_entries_at_ahead_3 = entries_at_11;
@@ -220,13 +220,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       pageId[c] = pageId_2;
     }
   }
-  // forward.ts:70
+  // forward.ts:71
   int sequence[4];
-  // forward.ts:61
-  int sequenceBegin = packs[(long long)pack * 4];
   // forward.ts:62
+  int sequenceBegin = packs[(long long)pack * 4];
+  // forward.ts:63
   int sequenceCount = packs[(long long)pack * 4 + 1];
-  // forward.ts:70
+  // forward.ts:71
   #pragma unroll
   for (int c = 0; c < 4; ++c) {
     int local = c * 4 + copy_row / 4;
@@ -236,9 +236,9 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   }
   int column = thread % 8 * 8;
   int copy_offset = copy_row * 256 + ((column / 8) ^ (copy_row % 8)) * 16;
-  // forward.ts:60
+  // forward.ts:61
   int kvHead = pid % 8;
-  // forward.ts:70
+  // forward.ts:71
   int remainder = copy_row % 4;
   int head = kvHead * 4 + remainder;
   #pragma unroll
@@ -250,28 +250,33 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       cp_async_16_zfill(queries_address + (c * 4096 + b * 128 + copy_offset), q + head * 128 + column + (long long)sequence[c] * 4096 + b * 64, live);
     }
   }
-  // forward.ts:112
+  // forward.ts:113
   cp_async_commit();
   if (next_e < packs_at_2) {
-    // forward.ts:141
+    // forward.ts:147
     int remainder_2 = copy_row % 16;
-    // forward.ts:142
+    // forward.ts:148
     #pragma unroll
     for (int c = 0; c < 4; ++c) {
-      // forward.ts:141
+      // forward.ts:147
       int select = copy_row + c * 16 < 32 ? next_entries_at_3 / 16 * 16 + next_step * 32 + (copy_row + c * 16) : next_entries_at_4 / 16 * 16 + next_step * 32 + (copy_row + c * 16) - 32;
-      bool inside = select >= (copy_row + c * 16 < 32 ? next_entries_at_3 : next_entries_at_4) && select < (copy_row + c * 16 < 32 ? next_entries_at_5 : next_entries_at_6);
-      // forward.ts:142
+      // forward.ts:148
       #pragma unroll
       for (int b = 0; b < 2; ++b) {
-        // forward.ts:141
-        cp_async_16_zfill(keys_address + (c * 4096 + b * 128 + copy_offset), k + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, inside);
-        // forward.ts:142
-        cp_async_16_zfill(values_address + (c * 4096 + b * 128 + copy_offset), v + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, inside);
+        // forward.ts:147
+        {
+          const bool live = select >= (copy_row + c * 16 < 32 ? next_entries_at_3 : next_entries_at_4) && select < (copy_row + c * 16 < 32 ? next_entries_at_5 : next_entries_at_6);
+          cp_async_16_zfill(keys_address + (c * 4096 + b * 128 + copy_offset), k + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, live);
+        }
+        // forward.ts:148
+        {
+          const bool live = select >= (copy_row + c * 16 < 32 ? next_entries_at_3 : next_entries_at_4) && select < (copy_row + c * 16 < 32 ? next_entries_at_5 : next_entries_at_6);
+          cp_async_16_zfill(values_address + (c * 4096 + b * 128 + copy_offset), v + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, live);
+        }
       }
     }
   }
-  // forward.ts:112
+  // forward.ts:113
   cp_async_commit();
   next_step = next_step + 1;
   if (next_step >= next_trips && next_e < packs_at_2) {
@@ -289,14 +294,14 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     }
     while (next_step >= next_trips && next_e < packs_at_2) {
       if (next_e + 2 < packs_at_2) {
-        // forward.ts:130
+        // forward.ts:131
         int entries_at_9 = entries[(long long)next_e * 5 + 10];
         int entries_at_10 = entries[(long long)next_e * 5 + 15];
         int entries_at_11 = entries[(long long)next_e * 5 + 11];
         int entries_at_12 = entries[(long long)next_e * 5 + 16];
         int entries_at_13 = entries[(long long)next_e * 5 + 12];
         int entries_at_14 = entries[(long long)next_e * 5 + 17];
-        // forward.ts:112
+        // forward.ts:113
         next_entries_at_ahead = entries_at_9;
         next_entries_at_ahead_2 = entries_at_10;
         next_entries_at_ahead_3 = entries_at_11;
@@ -319,14 +324,14 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     }
   }
   if (next_step == 0 && next_e + 2 < packs_at_2) {
-    // forward.ts:130
+    // forward.ts:131
     int entries_at_9 = entries[(long long)next_e * 5 + 10];
     int entries_at_10 = entries[(long long)next_e * 5 + 15];
     int entries_at_11 = entries[(long long)next_e * 5 + 11];
     int entries_at_12 = entries[(long long)next_e * 5 + 16];
     int entries_at_13 = entries[(long long)next_e * 5 + 12];
     int entries_at_14 = entries[(long long)next_e * 5 + 17];
-    // forward.ts:112
+    // forward.ts:113
     next_entries_at_ahead = entries_at_9;
     next_entries_at_ahead_2 = entries_at_10;
     next_entries_at_ahead_3 = entries_at_11;
@@ -345,25 +350,30 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   }
   e_after_1 = next_e;
   if (next_e < packs_at_2) {
-    // forward.ts:141
+    // forward.ts:147
     int remainder_2 = copy_row % 16;
-    // forward.ts:142
+    // forward.ts:148
     #pragma unroll
     for (int c = 0; c < 4; ++c) {
-      // forward.ts:141
+      // forward.ts:147
       int select = copy_row + c * 16 < 32 ? next_entries_at_3 / 16 * 16 + next_step * 32 + (copy_row + c * 16) : next_entries_at_4 / 16 * 16 + next_step * 32 + (copy_row + c * 16) - 32;
-      bool inside = select >= (copy_row + c * 16 < 32 ? next_entries_at_3 : next_entries_at_4) && select < (copy_row + c * 16 < 32 ? next_entries_at_5 : next_entries_at_6);
-      // forward.ts:142
+      // forward.ts:148
       #pragma unroll
       for (int b = 0; b < 2; ++b) {
-        // forward.ts:141
-        cp_async_16_zfill(keys_address + (c * 4096 + b * 128 + copy_offset + 16384), k + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, inside);
-        // forward.ts:142
-        cp_async_16_zfill(values_address + (c * 4096 + b * 128 + copy_offset + 16384), v + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, inside);
+        // forward.ts:147
+        {
+          const bool live = select >= (copy_row + c * 16 < 32 ? next_entries_at_3 : next_entries_at_4) && select < (copy_row + c * 16 < 32 ? next_entries_at_5 : next_entries_at_6);
+          cp_async_16_zfill(keys_address + (c * 4096 + b * 128 + copy_offset + 16384), k + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, live);
+        }
+        // forward.ts:148
+        {
+          const bool live = select >= (copy_row + c * 16 < 32 ? next_entries_at_3 : next_entries_at_4) && select < (copy_row + c * 16 < 32 ? next_entries_at_5 : next_entries_at_6);
+          cp_async_16_zfill(values_address + (c * 4096 + b * 128 + copy_offset + 16384), v + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, live);
+        }
       }
     }
   }
-  // forward.ts:112
+  // forward.ts:113
   cp_async_commit();
   next_step = next_step + 1;
   if (next_step >= next_trips && next_e < packs_at_2) {
@@ -381,14 +391,14 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     }
     while (next_step >= next_trips && next_e < packs_at_2) {
       if (next_e + 2 < packs_at_2) {
-        // forward.ts:130
+        // forward.ts:131
         int entries_at_9 = entries[(long long)next_e * 5 + 10];
         int entries_at_10 = entries[(long long)next_e * 5 + 15];
         int entries_at_11 = entries[(long long)next_e * 5 + 11];
         int entries_at_12 = entries[(long long)next_e * 5 + 16];
         int entries_at_13 = entries[(long long)next_e * 5 + 12];
         int entries_at_14 = entries[(long long)next_e * 5 + 17];
-        // forward.ts:112
+        // forward.ts:113
         next_entries_at_ahead = entries_at_9;
         next_entries_at_ahead_2 = entries_at_10;
         next_entries_at_ahead_3 = entries_at_11;
@@ -411,14 +421,14 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     }
   }
   if (next_step == 0 && next_e + 2 < packs_at_2) {
-    // forward.ts:130
+    // forward.ts:131
     int entries_at_9 = entries[(long long)next_e * 5 + 10];
     int entries_at_10 = entries[(long long)next_e * 5 + 15];
     int entries_at_11 = entries[(long long)next_e * 5 + 11];
     int entries_at_12 = entries[(long long)next_e * 5 + 16];
     int entries_at_13 = entries[(long long)next_e * 5 + 12];
     int entries_at_14 = entries[(long long)next_e * 5 + 17];
-    // forward.ts:112
+    // forward.ts:113
     next_entries_at_ahead = entries_at_9;
     next_entries_at_ahead_2 = entries_at_10;
     next_entries_at_ahead_3 = entries_at_11;
@@ -462,9 +472,9 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
   }
   int stage = 0;
   int fill_stage = 2;
-  // forward.ts:162
+  // forward.ts:167
   int warp_row = thread / 32 * 16;
-  // forward.ts:164
+  // forward.ts:169
   unsigned queries_fragments[32];
   int lane_offset = (thread / 32 * 16 + (thread % 32 / 8 % 2 * 8 + thread % 32 % 8)) * 256 + ((thread % 32 / 16) ^ (thread % 32 % 8)) * 16;
   __syncthreads();
@@ -473,34 +483,39 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     ldmatrix_x4(queries_fragments[kk * 4], queries_fragments[kk * 4 + 1], queries_fragments[kk * 4 + 2], queries_fragments[kk * 4 + 3], queries_address + (kk * 2 / 8 * 128 + (lane_offset ^ (kk * 2 % 8 * 16))));
   }
   int lane_offset_2 = (thread % 32 / 16 * 8 + thread % 32 % 8) * 256 + ((thread % 32 / 8 % 2) ^ (thread % 32 % 8)) * 16;
-  // forward.ts:54
+  // forward.ts:55
   float toBase2 = scale * 1.442695f;
-  // forward.ts:175
+  // forward.ts:180
   int lane_offset_3 = (thread % 32 / 8 % 2 * 8 + thread % 32 % 8) * 256 + ((thread % 32 / 16) ^ (thread % 32 % 8)) * 16;
-  // forward.ts:112
+  // forward.ts:113
   while (e < packs_at_2) {
     cp_async_wait<1>();
     __syncthreads();
     if (next_e < packs_at_2) {
-      // forward.ts:141
+      // forward.ts:147
       int remainder_2 = copy_row % 16;
-      // forward.ts:142
+      // forward.ts:148
       #pragma unroll
       for (int c = 0; c < 4; ++c) {
-        // forward.ts:141
+        // forward.ts:147
         int select = copy_row + c * 16 < 32 ? next_entries_at_3 / 16 * 16 + next_step * 32 + (copy_row + c * 16) : next_entries_at_4 / 16 * 16 + next_step * 32 + (copy_row + c * 16) - 32;
-        bool inside = select >= (copy_row + c * 16 < 32 ? next_entries_at_3 : next_entries_at_4) && select < (copy_row + c * 16 < 32 ? next_entries_at_5 : next_entries_at_6);
-        // forward.ts:142
+        // forward.ts:148
         #pragma unroll
         for (int b = 0; b < 2; ++b) {
-          // forward.ts:141
-          cp_async_16_zfill(keys_address + (fill_stage * 16384 + c * 4096 + b * 128 + copy_offset), k + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, inside);
-          // forward.ts:142
-          cp_async_16_zfill(values_address + (fill_stage * 16384 + c * 4096 + b * 128 + copy_offset), v + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, inside);
+          // forward.ts:147
+          {
+            const bool live = select >= (copy_row + c * 16 < 32 ? next_entries_at_3 : next_entries_at_4) && select < (copy_row + c * 16 < 32 ? next_entries_at_5 : next_entries_at_6);
+            cp_async_16_zfill(keys_address + (fill_stage * 16384 + c * 4096 + b * 128 + copy_offset), k + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, live);
+          }
+          // forward.ts:148
+          {
+            const bool live = select >= (copy_row + c * 16 < 32 ? next_entries_at_3 : next_entries_at_4) && select < (copy_row + c * 16 < 32 ? next_entries_at_5 : next_entries_at_6);
+            cp_async_16_zfill(values_address + (fill_stage * 16384 + c * 4096 + b * 128 + copy_offset), v + kvHead * 128 + column + remainder_2 * 1024 + (long long)pageId[c] * 16384 + b * 64, live);
+          }
         }
       }
     }
-    // forward.ts:112
+    // forward.ts:113
     cp_async_commit();
     next_step = next_step + 1;
     if (next_step >= next_trips && next_e < packs_at_2) {
@@ -518,14 +533,14 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       }
       while (next_step >= next_trips && next_e < packs_at_2) {
         if (next_e + 2 < packs_at_2) {
-          // forward.ts:130
+          // forward.ts:131
           int entries_at_9 = entries[(long long)next_e * 5 + 10];
           int entries_at_10 = entries[(long long)next_e * 5 + 15];
           int entries_at_11 = entries[(long long)next_e * 5 + 11];
           int entries_at_12 = entries[(long long)next_e * 5 + 16];
           int entries_at_13 = entries[(long long)next_e * 5 + 12];
           int entries_at_14 = entries[(long long)next_e * 5 + 17];
-          // forward.ts:112
+          // forward.ts:113
           next_entries_at_ahead = entries_at_9;
           next_entries_at_ahead_2 = entries_at_10;
           next_entries_at_ahead_3 = entries_at_11;
@@ -547,14 +562,14 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
         }
       }
     }
-    // forward.ts:130
+    // forward.ts:131
     int entries_at_9 = entries[(long long)(next_e + 2 < packs_at_2 ? next_e + 2 : packs_at) * 5];
     int entries_at_10 = entries[(long long)(next_e + 2 < packs_at_2 ? next_e + 2 : packs_at) * 5 + 5];
     int entries_at_11 = entries[(long long)(next_e + 2 < packs_at_2 ? next_e + 2 : packs_at) * 5 + 1];
     int entries_at_12 = entries[(long long)(next_e + 2 < packs_at_2 ? next_e + 2 : packs_at) * 5 + 6];
     int entries_at_13 = entries[(long long)(next_e + 2 < packs_at_2 ? next_e + 2 : packs_at) * 5 + 2];
     int entries_at_14 = entries[(long long)(next_e + 2 < packs_at_2 ? next_e + 2 : packs_at) * 5 + 7];
-    // forward.ts:112
+    // forward.ts:113
     next_entries_at_ahead = entries_at_9;
     next_entries_at_ahead_2 = entries_at_10;
     next_entries_at_ahead_3 = entries_at_11;
@@ -571,23 +586,23 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       }
     }
     fill_stage = fill_stage == 2 ? 0 : fill_stage + 1;
-    // forward.ts:159
+    // forward.ts:164
     int min_2 = min(entries_at * 4, entries_at_2 * 4);
-    // forward.ts:160
+    // forward.ts:165
     int max_3 = max(entries_at * 4 + entries_at_3 * 4, entries_at_2 * 4 + entries_at_4 * 4);
-    // forward.ts:162
+    // forward.ts:167
     if (min_2 < warp_row + 16 && max_3 > warp_row) {
-      // forward.ts:167
+      // forward.ts:172
       float max_4[2];
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         max_4[i] = max_2[i];
       }
       bool inside[2];
-      // forward.ts:165
+      // forward.ts:170
       float top[2];
       float max_5[2];
-      // forward.ts:164
+      // forward.ts:169
       float scores[32];
       float dot[32];
       #pragma unroll
@@ -632,7 +647,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
           }
         }
       }
-      // forward.ts:165
+      // forward.ts:170
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         max_5[i] = scores[i * 2];
@@ -660,7 +675,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       for (int i = 0; i < 2; ++i) {
         top[i] = max_5[i] * toBase2;
       }
-      // forward.ts:167
+      // forward.ts:172
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         bool inside_2 = at0 + i * 8 >= min_2 && at0 + i * 8 < max_3;
@@ -679,15 +694,15 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
         for (int i = 0; i < 2; ++i) {
           top_2[i] = inside[i] ? top[i] : max_4[i];
         }
-        // forward.ts:169
+        // forward.ts:174
         float sum_2[2];
-        // forward.ts:167
+        // forward.ts:172
         float rescale[2];
         #pragma unroll
         for (int i = 0; i < 2; ++i) {
           rescale[i] = inside[i] ? exp2_approx(max_4[i] - top[i]) : 1.0f;
         }
-        // forward.ts:169
+        // forward.ts:174
         #pragma unroll
         for (int i = 0; i < 2; ++i) {
           sum_2[i] = sum[i] * rescale[i];
@@ -703,7 +718,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
             }
           }
         }
-        // forward.ts:167
+        // forward.ts:172
         #pragma unroll
         for (int i = 0; i < 2; ++i) {
           max_4[i] = top_2[i];
@@ -723,10 +738,10 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
           }
         }
       }
-      // forward.ts:174
+      // forward.ts:179
       float sum_2[2];
       float sum_3[2];
-      // forward.ts:171
+      // forward.ts:176
       float weights[32];
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
@@ -739,7 +754,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
           }
         }
       }
-      // forward.ts:174
+      // forward.ts:179
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
         sum_3[i] = weights[i * 2];
@@ -768,7 +783,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
         bool inside_2 = at0 + i * 8 >= min_2 && at0 + i * 8 < max_3;
         sum_2[i] = sum[i] + (inside_2 ? sum_3[i] : 0.0f);
       }
-      // forward.ts:175
+      // forward.ts:180
       float acc_2[64];
       #pragma unroll
       for (int i = 0; i < 2; ++i) {
@@ -814,10 +829,10 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
         }
       }
     }
-    // forward.ts:112
+    // forward.ts:113
     step = e_after_1 == e ? step + 1 : 0;
     if (!(e_after_1 == e) && e_after_1 < packs_at_2) {
-      // forward.ts:130
+      // forward.ts:131
       int entries_at_15 = entries[(long long)e_after_1 * 5 + 3];
       int entries_at_16 = entries[(long long)e_after_1 * 5 + 8];
       int entries_at_17 = entries[(long long)e_after_1 * 5 + 4];
@@ -826,7 +841,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       int entries_at_20 = entries[(long long)e_after_1 * 5 + 2];
       int entries_at_21 = entries[(long long)e_after_1 * 5 + 6];
       int entries_at_22 = entries[(long long)e_after_1 * 5 + 7];
-      // forward.ts:112
+      // forward.ts:113
       entries_at = entries_at_15;
       entries_at_2 = entries_at_16;
       entries_at_3 = entries_at_17;
@@ -842,15 +857,15 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     stage = stage == 2 ? 0 : stage + 1;
   }
   cp_async_wait<0>();
-  // forward.ts:183
+  // forward.ts:188
   float result[64];
-  // forward.ts:182
+  // forward.ts:187
   bool empty[2];
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     empty[i] = sum[i] <= 0.0f;
   }
-  // forward.ts:183
+  // forward.ts:188
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     #pragma unroll
@@ -861,7 +876,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       }
     }
   }
-  // forward.ts:189
+  // forward.ts:194
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int local = (at0 + i * 8) / 4;
@@ -876,13 +891,13 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       if (final) *(unsigned *)(out + (long long)sequence_2 * 4096 + head_2 * 128 + at1 + j * 8) = pack_f16(result[i * 2 + j * 4], result[i * 2 + j * 4 + 1]);
     }
   }
-  // forward.ts:184
+  // forward.ts:189
   float logSumExp[2];
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     logSumExp[i] = empty[i] ? -INF : (max_2[i] + log2f(sum[i])) * 0.6931472f;
   }
-  // forward.ts:190
+  // forward.ts:195
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int local = (at0 + i * 8) / 4;
@@ -894,7 +909,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
     bool final = live && slot < 0;
     if (thread % 4 == 0 && final) lse[(long long)sequence_2 * 32 + head_2] = logSumExp[i];
   }
-  // forward.ts:191
+  // forward.ts:196
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int local = (at0 + i * 8) / 4;
@@ -908,7 +923,7 @@ pat_forward(const f16 *__restrict__ q, const f16 *__restrict__ k, const f16 *__r
       if (partial) *(uint2 *)(partialOut + (long long)slot * 4096 + head_2 * 128 + at1 + j * 8) = make_uint2(__float_as_uint(result[i * 2 + j * 4]), __float_as_uint(result[i * 2 + j * 4 + 1]));
     }
   }
-  // forward.ts:194
+  // forward.ts:199
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
     int local = (at0 + i * 8) / 4;
@@ -1070,11 +1085,11 @@ static cudaError_t allow_shared(const void *function, int bytes, unsigned long l
   return error;
 }
 
-extern "C" cudaError_t pat_pat_forward_launch(dim3 grid, cudaStream_t stream, const void *q, const void *k, const void *v, const int *packs, const int *packSequences, const int *packSlots, const int *entries, const int *pages, void *out, float *lse, float *partialOut, float *partialLse, int sequences, int pageCount, int packRows, int packSequenceCount, int entryCount, int pageListLength, int slots, float scale, int total, int packBase, int sentinel) {
+extern "C" cudaError_t pat_pat_forward_launch(dim3 grid, cudaStream_t stream, const void *q, const void *k, const void *v, const int *packs, const int *packSequences, const int *packSlots, const int *entries, const int *pages, void *out, float *lse, float *partialOut, float *partialLse, int sequences, int pageCount, int packRows, int packSequenceCount, int entryCount, int pageListLength, int slots, float scale, int streams, int total, int packBase, int sentinel) {
   static unsigned long long devices = 0;
   const cudaError_t error = allow_shared((const void *)pat_forward, 114688, &devices);
   if (error != cudaSuccess) return error;
-  void *arguments[] = {(void *)&q, (void *)&k, (void *)&v, (void *)&packs, (void *)&packSequences, (void *)&packSlots, (void *)&entries, (void *)&pages, (void *)&out, (void *)&lse, (void *)&partialOut, (void *)&partialLse, (void *)&sequences, (void *)&pageCount, (void *)&packRows, (void *)&packSequenceCount, (void *)&entryCount, (void *)&pageListLength, (void *)&slots, (void *)&scale, (void *)&total, (void *)&packBase, (void *)&sentinel};
+  void *arguments[] = {(void *)&q, (void *)&k, (void *)&v, (void *)&packs, (void *)&packSequences, (void *)&packSlots, (void *)&entries, (void *)&pages, (void *)&out, (void *)&lse, (void *)&partialOut, (void *)&partialLse, (void *)&sequences, (void *)&pageCount, (void *)&packRows, (void *)&packSequenceCount, (void *)&entryCount, (void *)&pageListLength, (void *)&slots, (void *)&scale, (void *)&streams, (void *)&total, (void *)&packBase, (void *)&sentinel};
   return cudaLaunchKernel((const void *)pat_forward, grid, dim3(128), arguments, 114688, stream);
 }
 

@@ -25,7 +25,7 @@ extern "C" {
  *  partialOut: f32, write, device memory, aligned to 16 bytes
  *  partialLse: f32, write, device memory, aligned to 16 bytes
  *  Blocks follow `grid`. Safe to capture in a CUDA graph. Returns what the launch returned. */
-cudaError_t pat_pat_forward_launch(dim3 grid, cudaStream_t stream, const void *q, const void *k, const void *v, const int *packs, const int *packSequences, const int *packSlots, const int *entries, const int *pages, void *out, float *lse, float *partialOut, float *partialLse, int sequences, int pageCount, int packRows, int packSequenceCount, int entryCount, int pageListLength, int slots, float scale, int total, int packBase, int sentinel);
+cudaError_t pat_pat_forward_launch(dim3 grid, cudaStream_t stream, const void *q, const void *k, const void *v, const int *packs, const int *packSequences, const int *packSlots, const int *entries, const int *pages, void *out, float *lse, float *partialOut, float *partialLse, int sequences, int pageCount, int packRows, int packSequenceCount, int entryCount, int pageListLength, int slots, float scale, int streams, int total, int packBase, int sentinel);
 
 /** pat_merge at headDim=128 group=4 kvHeads=8 dtype=f16 parts=4 warps=1: 32 threads a block, 16 bytes of shared memory.
  *  partialOut: f32, read, device memory, aligned to 16 bytes

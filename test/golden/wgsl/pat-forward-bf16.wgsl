@@ -26,6 +26,7 @@ struct Params {
   pageListLength: i32,
   slots: i32,
   scale: f32,
+  streams: i32,
   total: i32,
   packBase: i32,
   sentinel: i32,
@@ -69,7 +70,7 @@ fn pat_forward(
   let block = vec3<i32>(workgroup_id);
   var inf_bits = 0x7f800000u;
   let inf = bitcast<f32>(inf_bits);
-  // forward.ts:112
+  // forward.ts:113
   var max_1: array<f32, 1>;
   let at0: i32 = thread >> 3u;
   max_1[0] = -3.3999999521443642e+38;
@@ -85,15 +86,15 @@ fn pat_forward(
   acc[5] = 0.0;
   acc[6] = 0.0;
   acc[7] = 0.0;
-  // forward.ts:57
+  // forward.ts:58
   let pid: i32 = block.y * 32768 + block.x;
-  // forward.ts:59
+  // forward.ts:60
   let pack: i32 = select(params.sentinel, params.packBase + (pid >> 1u), pid < params.total);
-  // forward.ts:114
-  let packs_at: i32 = i32_tables[pack * 4 + params.packs_offset + 2];
   // forward.ts:115
+  let packs_at: i32 = i32_tables[pack * 4 + params.packs_offset + 2];
+  // forward.ts:116
   let packs_at_1: i32 = i32_tables[pack * 4 + params.packs_offset + 3];
-  // forward.ts:112
+  // forward.ts:113
   var e: i32 = packs_at - 1;
   var step: i32 = 0;
   var trips: i32 = 0;
@@ -103,29 +104,29 @@ fn pat_forward(
     step = 0;
     trips = 0;
     if (e < packs_at_1) {
-      // forward.ts:118
+      // forward.ts:119
       let entries_at: i32 = i32_tables[e * 5 + params.entries_offset + 2];
       let entries_at_1: i32 = i32_tables[e * 5 + params.entries_offset + 1];
-      // forward.ts:112
+      // forward.ts:113
       trips = (entries_at - entries_at_1 / 16 * 16 + 15) / 16;
     }
   }
-  // forward.ts:70
+  // forward.ts:71
   var sequence: array<i32, 1>;
-  // forward.ts:61
-  let sequenceBegin: i32 = i32_tables[pack * 4 + params.packs_offset];
-  // forward.ts:70
-  let local: i32 = at0 >> 2u;
   // forward.ts:62
+  let sequenceBegin: i32 = i32_tables[pack * 4 + params.packs_offset];
+  // forward.ts:71
+  let local: i32 = at0 >> 2u;
+  // forward.ts:63
   let sequenceCount: i32 = i32_tables[pack * 4 + params.packs_offset + 1];
-  // forward.ts:70
+  // forward.ts:71
   let live: bool = local < sequenceCount;
   let sequence_1: i32 = select(0, i32_tables[sequenceBegin + local + params.packSequences_offset], live);
   sequence[0] = sequence_1;
   let column: i32 = (thread & 7) * 8;
-  // forward.ts:60
+  // forward.ts:61
   let kvHead: i32 = pid & 1;
-  // forward.ts:70
+  // forward.ts:71
   let remainder: i32 = at0 & 3;
   let head: i32 = kvHead * 4 + remainder;
   var words = vec4<u32>();
@@ -137,45 +138,45 @@ fn pat_forward(
   queries[at + 1] = words.y;
   queries[at + 2] = words.z;
   queries[at + 3] = words.w;
-  // forward.ts:54
+  // forward.ts:55
   let toBase2: f32 = params.scale * 1.4426950216293335;
-  // forward.ts:112
+  // forward.ts:113
   workgroupBarrier();
   while (e < packs_at_1) {
-    // forward.ts:130
+    // forward.ts:131
     let entries_at_2: i32 = i32_tables[e * 5 + params.entries_offset + 3];
-    // forward.ts:132
+    // forward.ts:134
     let product: i32 = entries_at_2 * 4;
-    // forward.ts:130
+    // forward.ts:131
     let entries_at_3: i32 = i32_tables[e * 5 + params.entries_offset + 3];
     let entries_at_4: i32 = i32_tables[e * 5 + params.entries_offset + 4];
-    // forward.ts:133
+    // forward.ts:135
     let sum_1: i32 = entries_at_3 * 4 + entries_at_4 * 4;
-    // forward.ts:167
+    // forward.ts:172
     var max_2: array<f32, 1>;
     max_2[0] = max_1[0];
     var inside: array<bool, 1>;
-    // forward.ts:165
+    // forward.ts:170
     var top: array<f32, 1>;
     var max_3: array<f32, 1>;
-    // forward.ts:164
+    // forward.ts:169
     var scores: array<f32, 2>;
-    // forward.ts:130
+    // forward.ts:131
     let entries_at_5: i32 = i32_tables[e * 5 + params.entries_offset + 1];
     let entries_at_6: i32 = i32_tables[e * 5 + params.entries_offset + 1];
     let entries_at_7: i32 = i32_tables[e * 5 + params.entries_offset + 1];
     let entries_at_8: i32 = i32_tables[e * 5 + params.entries_offset + 2];
-    // forward.ts:164
+    // forward.ts:169
     var dot: array<f32, 2>;
     dot[0] = 0.0;
     dot[1] = 0.0;
-    // forward.ts:141
+    // forward.ts:147
     var pageId: array<i32, 2>;
-    // forward.ts:130
+    // forward.ts:131
     let entries_at_9: i32 = i32_tables[e * 5 + params.entries_offset];
     let entries_at_10: i32 = i32_tables[e * 5 + params.entries_offset + 1];
     let entries_at_11: i32 = i32_tables[e * 5 + params.entries_offset + 2];
-    // forward.ts:141
+    // forward.ts:147
     let quotient: i32 = at0 >> 4u;
     let sum_2: i32 = entries_at_10 / 16 + step + quotient;
     let pageId_1: i32 = select(0, i32_tables[entries_at_9 + sum_2 + params.pages_offset], sum_2 * 16 < entries_at_11);
@@ -184,17 +185,16 @@ fn pat_forward(
     let sum_3: i32 = entries_at_10 / 16 + step + quotient_1;
     let pageId_2: i32 = select(0, i32_tables[entries_at_9 + sum_3 + params.pages_offset], sum_3 * 16 < entries_at_11);
     pageId[1] = pageId_2;
-    // forward.ts:130
+    // forward.ts:131
     let entries_at_12: i32 = i32_tables[e * 5 + params.entries_offset + 1];
     let entries_at_13: i32 = i32_tables[e * 5 + params.entries_offset + 1];
     let entries_at_14: i32 = i32_tables[e * 5 + params.entries_offset + 2];
-    // forward.ts:141
+    // forward.ts:147
     workgroupBarrier();
     let remainder_1: i32 = at0 & 15;
     let sum_4: i32 = entries_at_12 / 16 * 16 + step * 16 + at0;
-    let inside_1: bool = (sum_4 >= entries_at_13) & (sum_4 < entries_at_14);
     var words_1 = vec4<u32>();
-    if (inside_1) {
+    if ((sum_4 >= entries_at_13) & (sum_4 < entries_at_14)) {
       words_1 = k[pageId[0] * 256 + remainder_1 * 16 + kvHead * 8 + (column >> 3u)];
     }
     arena[at] = words_1.x;
@@ -203,16 +203,15 @@ fn pat_forward(
     arena[at + 3] = words_1.w;
     let remainder_2: i32 = (at0 + 8) & 15;
     let sum_5: i32 = entries_at_12 / 16 * 16 + step * 16 + at0 + 8;
-    let inside_2: bool = (sum_5 >= entries_at_13) & (sum_5 < entries_at_14);
     var words_2 = vec4<u32>();
-    if (inside_2) {
+    if ((sum_5 >= entries_at_13) & (sum_5 < entries_at_14)) {
       words_2 = k[pageId[1] * 256 + remainder_2 * 16 + kvHead * 8 + (column >> 3u)];
     }
     arena[at + 264] = words_2.x;
     arena[at + 265] = words_2.y;
     arena[at + 266] = words_2.z;
     arena[at + 267] = words_2.w;
-    // forward.ts:164
+    // forward.ts:169
     workgroupBarrier();
     for (var k_1: i32 = 0; k_1 < 64; k_1 += 2) {
       var a: array<f32, 2>;
@@ -233,7 +232,7 @@ fn pat_forward(
     }
     scores[0] = select(-inf, dot[0], (entries_at_5 / 16 * 16 + step * 16 + at1 >= entries_at_6) & (entries_at_7 / 16 * 16 + step * 16 + at1 < entries_at_8));
     scores[1] = select(-inf, dot[1], (entries_at_5 / 16 * 16 + step * 16 + at1 + 1 >= entries_at_6) & (entries_at_7 / 16 * 16 + step * 16 + at1 + 1 < entries_at_8));
-    // forward.ts:165
+    // forward.ts:170
     max_3[0] = scores[0];
     max_3[0] = max(max_3[0], scores[1]);
     workgroupBarrier();
@@ -258,17 +257,17 @@ fn pat_forward(
     let part_7 = bitcast<f32>(arena[at_4 + 7]);
     max_3[0] = max(max_3[0], part_7);
     top[0] = max_3[0] * toBase2;
-    // forward.ts:167
-    let inside_3: bool = (at0 >= product) & (at0 < sum_1);
-    inside[0] = (top[0] > max_1[0] + 8.0) & inside_3;
+    // forward.ts:172
+    let inside_1: bool = (at0 >= product) & (at0 < sum_1);
+    inside[0] = (top[0] > max_1[0] + 8.0) & inside_1;
     var top_1: array<f32, 1>;
     top_1[0] = select(max_2[0], top[0], inside[0]);
-    // forward.ts:169
+    // forward.ts:174
     var sum_6: array<f32, 1>;
-    // forward.ts:167
+    // forward.ts:172
     var rescale: array<f32, 1>;
     rescale[0] = select(1.0, exp2(max_2[0] - top[0]), inside[0]);
-    // forward.ts:169
+    // forward.ts:174
     sum_6[0] = sum[0] * rescale[0];
     var acc_1: array<f32, 8>;
     acc_1[0] = acc[0] * rescale[0];
@@ -279,7 +278,7 @@ fn pat_forward(
     acc_1[5] = acc[5] * rescale[0];
     acc_1[6] = acc[6] * rescale[0];
     acc_1[7] = acc[7] * rescale[0];
-    // forward.ts:167
+    // forward.ts:172
     max_2[0] = top_1[0];
     sum[0] = sum_6[0];
     acc[0] = acc_1[0];
@@ -290,14 +289,14 @@ fn pat_forward(
     acc[5] = acc_1[5];
     acc[6] = acc_1[6];
     acc[7] = acc_1[7];
-    // forward.ts:174
+    // forward.ts:179
     var sum_7: array<f32, 1>;
     var sum_8: array<f32, 1>;
-    // forward.ts:171
+    // forward.ts:176
     var weights: array<f32, 2>;
-    weights[0] = exp2(scores[0] * toBase2 - select(inf, max_2[0], inside_3));
-    weights[1] = exp2(scores[1] * toBase2 - select(inf, max_2[0], inside_3));
-    // forward.ts:174
+    weights[0] = exp2(scores[0] * toBase2 - select(inf, max_2[0], inside_1));
+    weights[1] = exp2(scores[1] * toBase2 - select(inf, max_2[0], inside_1));
+    // forward.ts:179
     sum_8[0] = weights[0];
     sum_8[0] = sum_8[0] + weights[1];
     workgroupBarrier();
@@ -319,8 +318,8 @@ fn pat_forward(
     sum_8[0] = sum_8[0] + part_14;
     let part_15 = bitcast<f32>(arena[at_4 + 7]);
     sum_8[0] = sum_8[0] + part_15;
-    sum_7[0] = sum[0] + select(0.0, sum_8[0], inside_3);
-    // forward.ts:175
+    sum_7[0] = sum[0] + select(0.0, sum_8[0], inside_1);
+    // forward.ts:180
     var cast_1: array<f32, 2>;
     cast_1[0] = round_bf16(weights[0]);
     cast_1[1] = round_bf16(weights[1]);
@@ -335,7 +334,7 @@ fn pat_forward(
     acc_2[5] = acc[5];
     acc_2[6] = acc[6];
     acc_2[7] = acc[7];
-    // forward.ts:142
+    // forward.ts:148
     var pageId_3: array<i32, 2>;
     let sum_9: i32 = entries_at_10 / 16 + step + quotient;
     let pageId_4: i32 = select(0, i32_tables[entries_at_9 + sum_9 + params.pages_offset], sum_9 * 16 < entries_at_11);
@@ -345,9 +344,8 @@ fn pat_forward(
     pageId_3[1] = pageId_5;
     workgroupBarrier();
     let sum_11: i32 = entries_at_12 / 16 * 16 + step * 16 + at0;
-    let inside_4: bool = (sum_11 >= entries_at_13) & (sum_11 < entries_at_14);
     var words_3 = vec4<u32>();
-    if (inside_4) {
+    if ((sum_11 >= entries_at_13) & (sum_11 < entries_at_14)) {
       words_3 = v[pageId_3[0] * 256 + remainder_1 * 16 + kvHead * 8 + (column >> 3u)];
     }
     arena[at] = words_3.x;
@@ -355,16 +353,15 @@ fn pat_forward(
     arena[at + 2] = words_3.z;
     arena[at + 3] = words_3.w;
     let sum_12: i32 = entries_at_12 / 16 * 16 + step * 16 + at0 + 8;
-    let inside_5: bool = (sum_12 >= entries_at_13) & (sum_12 < entries_at_14);
     var words_4 = vec4<u32>();
-    if (inside_5) {
+    if ((sum_12 >= entries_at_13) & (sum_12 < entries_at_14)) {
       words_4 = v[pageId_3[1] * 256 + remainder_2 * 16 + kvHead * 8 + (column >> 3u)];
     }
     arena[at + 264] = words_4.x;
     arena[at + 265] = words_4.y;
     arena[at + 266] = words_4.z;
     arena[at + 267] = words_4.w;
-    // forward.ts:175
+    // forward.ts:180
     workgroupBarrier();
     for (var k_2: i32 = 0; k_2 < 16; k_2 += 2) {
       var a_1: array<f32, 2>;
@@ -418,28 +415,28 @@ fn pat_forward(
     acc[6] = acc_2[6];
     acc[7] = acc_2[7];
     step = step + 1;
-    // forward.ts:112
+    // forward.ts:113
     while ((step >= trips) & (e < packs_at_1)) {
-      // forward.ts:175
+      // forward.ts:180
       e = e + 1;
       step = 0;
       trips = 0;
-      // forward.ts:112
+      // forward.ts:113
       if (e < packs_at_1) {
-        // forward.ts:118
+        // forward.ts:119
         let entries_at_15: i32 = i32_tables[e * 5 + params.entries_offset + 2];
         let entries_at_16: i32 = i32_tables[e * 5 + params.entries_offset + 1];
-        // forward.ts:175
+        // forward.ts:180
         trips = (entries_at_15 - entries_at_16 / 16 * 16 + 15) / 16;
       }
     }
   }
-  // forward.ts:183
+  // forward.ts:188
   var result: array<f32, 8>;
-  // forward.ts:182
+  // forward.ts:187
   var empty: array<bool, 1>;
   empty[0] = sum[0] <= 0.0;
-  // forward.ts:183
+  // forward.ts:188
   result[0] = acc[0] / select(sum[0], 1.0, empty[0]);
   result[1] = acc[1] / select(sum[0], 1.0, empty[0]);
   result[2] = acc[2] / select(sum[0], 1.0, empty[0]);
@@ -448,7 +445,7 @@ fn pat_forward(
   result[5] = acc[5] / select(sum[0], 1.0, empty[0]);
   result[6] = acc[6] / select(sum[0], 1.0, empty[0]);
   result[7] = acc[7] / select(sum[0], 1.0, empty[0]);
-  // forward.ts:189
+  // forward.ts:194
   let slot: i32 = select(0, i32_tables[sequenceBegin + local + params.packSlots_offset], live);
   let final_1: bool = live & (slot < 0);
   if (final_1) {
@@ -457,14 +454,14 @@ fn pat_forward(
     out[sequence[0] * 256 + head * 32 + (at1 >> 1u) + 16] = pack_bf16(result[4], result[5]);
     out[sequence[0] * 256 + head * 32 + (at1 >> 1u) + 24] = pack_bf16(result[6], result[7]);
   }
-  // forward.ts:184
+  // forward.ts:189
   var logSumExp: array<f32, 1>;
   logSumExp[0] = select((max_1[0] + log2(sum[0])) * 0.6931471824645996, -inf, empty[0]);
-  // forward.ts:190
+  // forward.ts:195
   if (((thread & 7) == 0) & final_1) {
     lse[sequence[0] * 8 + head] = logSumExp[0];
   }
-  // forward.ts:191
+  // forward.ts:196
   let partial_1: bool = live & (slot >= 0);
   if (partial_1) {
     let at_8 = slot * 256 + head * 32 + (at1 >> 1u);
@@ -473,7 +470,7 @@ fn pat_forward(
     partialOut[at_8 + 16] = vec2<f32>(result[4], result[5]);
     partialOut[at_8 + 24] = vec2<f32>(result[6], result[7]);
   }
-  // forward.ts:194
+  // forward.ts:199
   if (((thread & 7) == 0) & partial_1) {
     let at_9 = slot * 8 + head;
     partialLse[at_9] = logSumExp[0];
