@@ -53,13 +53,14 @@ export function parsePacking(text: string): Packing {
   return found ?? fail('PAT0508', `packing '${text}': expected one of ${packings.join(', ')}`);
 }
 
-export function makePlan(batch: Batch, costs: PlanCosts, options: PlanOptions = {}): Plan {
+/** `known`: the batch's forest, where a step before had the same. */
+export function makePlan(batch: Batch, costs: PlanCosts, options: PlanOptions = {}, known?: Forest): Plan {
   const packing = options.packing ?? 'auto';
   const span = options.invariantSpan ?? 0;
-  if (span > 0 && batch.lengths.length > 0) return invariantPlan(batch, costs, span);
+  if (span > 0 && batch.lengths.length > 0) return invariantPlan(batch, costs, span, known);
   const list = clearedList();
   if (packing === 'auto' && batch.lengths.length > 0) {
-    const { packer, choice } = cheapest(batch, costs);
+    const { packer, choice } = cheapest(batch, costs, known);
     packer.write(choice, 0, list);
     return {
       batch,
@@ -71,7 +72,7 @@ export function makePlan(batch: Batch, costs: PlanCosts, options: PlanOptions = 
       ...finish(packer.work, costs, list, choice),
     };
   }
-  const forest = buildForest(batch);
+  const forest = known ?? buildForest(batch);
   const work = measure(batch, forest);
   if (packing === 'pat') packPaper(work, costs, list);
   else if (packing === 'node') packNodes(work, costs, list);
@@ -83,8 +84,8 @@ export function makePlan(batch: Batch, costs: PlanCosts, options: PlanOptions = 
  * Siblings as they come; for a few sequences also shortest first, longest first, and short and long in turn, where packs come
  * out more even.
  */
-function cheapest(batch: Batch, costs: PlanCosts): { packer: PathPacker; choice: Choice } {
-  const packer = new PathPacker(measure(batch, buildForest(batch)), costs);
+function cheapest(batch: Batch, costs: PlanCosts, known?: Forest): { packer: PathPacker; choice: Choice } {
+  const packer = new PathPacker(measure(batch, known ?? buildForest(batch)), costs);
   let best = { packer, choice: packer.choose() };
   const n = batch.lengths.length;
   // Two sequences are neighbours in any order.
@@ -103,8 +104,8 @@ function cheapest(batch: Batch, costs: PlanCosts): { packer: PathPacker; choice:
 }
 
 /** Sharing is rounded down to whole steps of one n, which every tile then has. */
-function invariantPlan(batch: Batch, all: PlanCosts, wanted: number): Plan {
-  const forest = buildForest(batch);
+function invariantPlan(batch: Batch, all: PlanCosts, wanted: number, known?: Forest): Plan {
+  const forest = known ?? buildForest(batch);
   // Lanes would put neighbours into one step.
   const tiles = all.tiles.filter((t) => lanesOf(t.n, batch.page) === 1);
   if (tiles.length === 0)

@@ -1,11 +1,14 @@
 /**
  * Plans across decode steps. Between two steps lengths grow by one, now and then a page is appended, sequences arrive and
  * leave. A step that changes lengths inside last pages only patches the ends of private entries, because decisions see whole
- * pages; anything else is planned anew. Either way the tables equal those of a fresh plan, and a patch keeps the arrays.
+ * pages; where pages are added behind what sequences share, the forest stays as it is; anything else is planned anew. In any case
+ * the tables equal those of a fresh plan, and a patch keeps the arrays.
  */
 import type { Batch } from './batch.ts';
 import type { PlanCosts } from './cost.ts';
+import type { Forest } from './forest.ts';
 import { entryInts } from './packlist.ts';
+import { fewSequences } from './packers/candidate.ts';
 import { makePlan, type Plan, type PlanOptions } from './plan.ts';
 import { packInts, packRows } from './tables.ts';
 
@@ -29,17 +32,38 @@ export class Planner {
   }
 
   plan(batch: Batch): Plan {
-    const plan = makePlan(batch, this.costs, this.options);
-    this.last = remember(plan);
-    return plan;
+    return this.planWith(batch);
   }
 
-  /** `batch`: the last one at other lengths, page lists unchanged or appended to, or a different one altogether. */
+  /** `batch`: the last one at other lengths, page lists unchanged or appended to, or one with other sequences. */
   repair(batch: Batch): { plan: Plan; repaired: boolean } {
+    return this.repairOr(batch);
+  }
+
+  /**
+   * A decode step: the same sequences in the same order, page lists unchanged or appended to by pages that nobody else has. As
+   * `repair`, but where pages were added, what is shared is taken from the plan before; page lists are not compared again, so the
+   * promise must hold.
+   */
+  grow(batch: Batch): { plan: Plan; result: 'repaired' | 'grown' | 'planned' } {
     const { last } = this;
-    if (!last || !patch(last, batch)) return { plan: this.plan(batch), repaired: false };
+    const grown = last !== undefined && keepsForest(last.plan, batch);
+    if (!grown) return { plan: this.plan(batch), result: 'planned' };
+    const { plan, repaired } = this.repairOr(batch, last.plan.exact);
+    return { plan, result: repaired ? 'repaired' : 'grown' };
+  }
+
+  private repairOr(batch: Batch, known?: Forest): { plan: Plan; repaired: boolean } {
+    const { last } = this;
+    if (!last || !patch(last, batch)) return { plan: this.planWith(batch, known), repaired: false };
     last.plan = { ...last.plan, batch };
     return { plan: last.plan, repaired: true };
+  }
+
+  private planWith(batch: Batch, known?: Forest): Plan {
+    const plan = makePlan(batch, this.costs, this.options, known);
+    this.last = remember(plan);
+    return plan;
   }
 }
 
@@ -73,15 +97,35 @@ function remember(plan: Plan): Remembered {
   return { plan, tail, low, high };
 }
 
+const sameShape = (a: Batch, b: Batch): boolean =>
+  a.lengths.length === b.lengths.length &&
+  a.page === b.page &&
+  a.qHeads === b.qHeads &&
+  a.kvHeads === b.kvHeads;
+
+/**
+ * Whether the forest stays as it is while sequences grow: those that do parted from every other before their ends. A few sequences are
+ * planned in several orders, which depend on lengths.
+ */
+function keepsForest({ batch: before, exact: { order, lcp } }: Plan, batch: Batch): boolean {
+  const n = order.length;
+  if (!sameShape(before, batch) || n <= fewSequences) return false;
+  for (let i = 0; i < n; i++) {
+    const s = order[i]!;
+    const old = before.lengths[s]!;
+    const now = batch.lengths[s]!;
+    if (now === old) continue;
+    const shared = Math.max(lcp[i]!, i + 1 < n ? lcp[i + 1]! : 0);
+    if (now < old || old <= shared) return false;
+  }
+  return true;
+}
+
 function patch({ plan, tail, low, high }: Remembered, batch: Batch): boolean {
-  const { lengths } = batch;
-  const before = plan.batch;
-  const same =
-    lengths.length === before.lengths.length &&
-    batch.page === before.page &&
-    batch.qHeads === before.qHeads &&
-    batch.kvHeads === before.kvHeads;
-  if (!same) return false;
+  const { lengths, tableBegin } = batch;
+  if (!sameShape(batch, plan.batch)) return false;
+  const begins = plan.batch.tableBegin;
+  for (let s = 0; s < lengths.length; s++) if (tableBegin[s] !== begins[s]) return false;
   for (let s = 0; s < lengths.length; s++)
     if (!(lengths[s]! > low[s]! && lengths[s]! <= high[s]!)) return false;
   const { entries } = plan.tables;
