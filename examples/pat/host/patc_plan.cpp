@@ -1504,7 +1504,7 @@ struct patc_planner {
   Tables tables;
   // For repair: what was planned, and between which lengths (exclusive, inclusive) each sequence's entries only end elsewhere.
   Ints lengths, begins, low, high, tail;
-  int32_t page = 0, q_heads = 0, kv_heads = 0;
+  int32_t page = 0, q_heads = 0, kv_heads = 0, streams = 0;
   const Work *last = nullptr;
   bool planned = false, bounded = false;
 
@@ -1603,6 +1603,7 @@ struct patc_planner {
     page = b.page;
     q_heads = b.q_heads;
     kv_heads = b.kv_heads;
+    streams = b.sequences > 0 && w.unique() * b.kv_heads > given.c.cached_tokens;
     last = &w;
     bounded = false;
     planned = true;
@@ -1715,6 +1716,7 @@ struct patc_planner {
     t->entries = entry_ints();
     t->merges = tables.merges.data();
     t->shapes = tables.shapes.data();
+    t->streams = streams;
   }
 };
 

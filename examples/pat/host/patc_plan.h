@@ -73,6 +73,7 @@ typedef struct patc_tables {
   const int32_t *entries;        /* [entry_count][5] page_base, from, to, first, count; two side by side for steps with lanes, see lanes.ts */
   const int32_t *merges;         /* [merge_count][3] sequence, slot_begin, slot_count */
   const patc_shape *shapes;      /* [shape_count] in launch order */
+  int32_t streams;               /* 1: the batch's KV is more than L2 holds; the forward kernel's scalar of that name */
 } patc_tables;
 
 typedef struct patc_planner patc_planner;

@@ -114,9 +114,9 @@ describe('boxes by tensor copies', () => {
       (s) => void (hinted += Number(s.s === 'tensorCopy' && s.evictFirst !== undefined)),
     );
     expect(hinted).toBe(countOf(kernel, 'tensorCopy'));
-    expect(emitCuda('pat', [kernel], 'cuda:sm_90a').text).toMatch(
-      /if \(and\w*\) tensor_copy_4d_evict_first\(/,
-    );
+    const { text } = emitCuda('pat', [kernel], 'cuda:sm_90a');
+    const [, hint] = /if \((and\w*)\) tensor_copy_4d_evict_first\(/.exec(text)!;
+    expect(text).toMatch(new RegExp(`bool ${hint} = streams != 0 && .*<= 1`));
     // A hint changes no result.
     const digests = [0, 1].map((streams) => {
       for (const l of launches) if ('streams' in l.scalars) l.scalars['streams'] = streams;

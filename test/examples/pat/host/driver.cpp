@@ -22,8 +22,8 @@ static void put(std::vector<int32_t> &out, const int32_t *data, size_t n) { out.
 static void write(std::vector<int32_t> &out, int result, const patc_tables &t) {
   out.push_back(result);
   if (result < 0) return;
-  const int32_t counts[] = {t.pack_count, t.row_count, t.entry_count, t.merge_count, t.slot_count, t.shape_count};
-  put(out, counts, 6);
+  const int32_t counts[] = {t.pack_count, t.row_count, t.entry_count, t.merge_count, t.slot_count, t.shape_count, t.streams};
+  put(out, counts, 7);
   put(out, t.packs, 4 * (static_cast<size_t>(t.pack_count) + 1));
   put(out, t.pack_sequences, t.row_count);
   put(out, t.pack_slots, t.row_count);

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeBatch } from '../../../../examples/pat/batch.ts';
 import { makePlan } from '../../../../examples/pat/plan.ts';
+import { streamsKv } from '../../../../examples/pat/launches.ts';
 import { makeFixed, writeFixed } from '../../../../examples/pat/fixed.ts';
 import { generateForest } from '../../../../examples/pat/workload/generate.ts';
 import { figuresOf, planCosts } from '../../../../examples/pat/cost.ts';
@@ -29,11 +30,11 @@ describe.skipIf(!hasCompiler)('C++ planner', () => {
     const results: number[] = [];
     cases.forEach((c, i) =>
       c.steps.forEach(({ batch }, j) => {
-        const { tables, result } = outcomes[i]![j]!;
+        const { tables, result, streams } = outcomes[i]![j]!;
         results.push(result);
-        expect(bytesOf(tables), `case ${i}, step ${j}`).toBe(
-          bytesOf(makePlan(batch, c.costs, { invariantSpan: c.span }).tables),
-        );
+        const plan = makePlan(batch, c.costs, { invariantSpan: c.span });
+        expect(bytesOf(tables), `case ${i}, step ${j}`).toBe(bytesOf(plan.tables));
+        expect(streams, `case ${i}, step ${j}`).toBe(streamsKv(plan));
       }),
     );
     return results;

@@ -28,6 +28,7 @@ export interface Outcome {
   /** PATC_OK, PATC_REPAIRED, PATC_GROWN or an error. */
   readonly result: number;
   readonly tables?: PlanTables;
+  readonly streams?: boolean;
   /** Result of patc_write_fixed, and its tables one after another. */
   readonly fixed?: { readonly result: number; readonly tables: Int32Array };
 }
@@ -163,7 +164,8 @@ function decodeFixed(
 function decode(take: (n: number) => Int32Array): Outcome {
   const result = take(1)[0]!;
   if (result < 0) return { result };
-  const [packs, rows, entries, merges, slots, shapes] = take(6) as unknown as [
+  const [packs, rows, entries, merges, slots, shapes, streams] = take(7) as unknown as [
+    number,
     number,
     number,
     number,
@@ -190,5 +192,5 @@ function decode(take: (n: number) => Int32Array): Outcome {
       return { tile: shapeOf({ m, n, stages, variant }), packBase, packCount };
     }),
   };
-  return { result, tables };
+  return { result, tables, streams: streams === 1 };
 }
