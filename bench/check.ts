@@ -4,7 +4,7 @@
  *   node bench/check.ts tiles  [--workload …]                   every tile shape that compiles
  *   node bench/check.ts soak   [--count 1000]                   random ragged batches
  *   node bench/check.ts bits   [--count 100]                    one batch again and again: the same bits
- *   options: [--on cuda|webgpu|simulator] [--target cuda:sm_80] [--json] [--budget SECONDS]
+ *   options: [--on cuda|webgpu|simulator] [--target cuda:sm_80] [--streams yes] [--json] [--budget SECONDS]
  * Every run is compared with the program's float64 reference. For compute-sanitizer choose a small workload.
  */
 import { createHash } from 'node:crypto';
@@ -26,6 +26,7 @@ const options = {
   workload: { type: 'string' },
   count: { type: 'string' },
   scale: { type: 'string', default: '0.2' },
+  streams: { type: 'string', default: 'auto' },
   budget: { type: 'string', default: '1e9' },
   json: { type: 'boolean', default: false },
 } as const;
@@ -153,7 +154,8 @@ async function main(): Promise<number> {
     const target = values.target === undefined ? device.target : findTarget(values.target);
     if (!target) return fail('PAT0602', `there is no target '${values.target}'`);
     const lowering = new Lowering(target);
-    const checks = checksOf(mode, values, lowering);
+    const flags = values.streams === 'auto' ? {} : { streams: values.streams };
+    const checks = checksOf(mode, values, lowering).map((c) => ({ ...c, flags: { ...c.flags, ...flags } }));
     const checker = new Checker(device, lowering);
     const outcomes: Outcome[] = [];
     if (mode === 'tiles') await compileAhead(device, lowering);

@@ -91,7 +91,7 @@ sanitize() {
   }
   tool=$1
   for target in "$new" "$old"; do
-    under node bench/check.ts tiles --target "$target" --workload "$tiny"
+    under node bench/check.ts tiles --target "$target" --workload "$tiny" --streams yes
     under node bench/check.ts matrix --target "$target" --workload "$tiny"
   done
   for program in 'softmax --rows 5' 'rmsnorm --rows 5' 'gemm --rows 70 --spec columns=136,depth=200' \

@@ -110,7 +110,7 @@ export function planLaunches(
   const streams = Number(streamsKv(plan));
   const launches = tables.shapes.map(({ tile, packBase, packCount }) => {
     const total = packCount * batch.kvHeads;
-    const known = { ...scalars, packBase, total, sentinel: packRows(tables), streams };
+    const known = { streams, ...scalars, packBase, total, sentinel: packRows(tables) };
     return launch(kernels.forward, spec, tiles.forward(tile), total, buffers, known);
   });
   const rows = mergeRows(tables) * batch.qHeads;

@@ -37,6 +37,8 @@ export const programFlags = {
   packing: 'auto, pat (the paper), node or none',
   invariantSpan: 'tokens: cut every sequence at multiples of this, whatever its neighbours (0: off)',
   scale: 'of the scores, positive; default 1/sqrt(head dim)',
+  streams:
+    'yes, no or auto: whether KV that is read once may leave L2 first; auto: where all of it is more than L2 holds',
 } as const;
 
 /** Prepares everything that does not need inputs. */
@@ -128,7 +130,7 @@ function instantiate(kernels: Kernels, variant: VariantOptions, options: RunOpti
     kernels,
     spec,
     buffers,
-    { scale, ...variant.scalars?.(batch) },
+    { scale, ...streamsOf(options), ...variant.scalars?.(batch) },
     {
       forward: (shape) => forwardTiles.find((t) => sameShape(tileShape(t), shape))!,
       merge: merging ? mergeTile(kernels, options, spec) : {},
@@ -175,6 +177,13 @@ function scaleOf({ flags }: RunOptions, batch: Batch): number {
   if (!(scale > 0 && Number.isFinite(scale)))
     fail('PAT0601', `--scale ${flags.scale}: expected a positive number`);
   return scale;
+}
+
+function streamsOf({ flags: { streams = 'auto' } }: RunOptions): { streams?: number } {
+  if (streams === 'auto') return {};
+  if (streams !== 'yes' && streams !== 'no')
+    fail('PAT0601', `--streams ${streams}: expected yes, no or auto`);
+  return { streams: Number(streams === 'yes') };
 }
 
 function report(
