@@ -27,9 +27,8 @@ import { asShared } from './shared.ts';
 import { newSharedTile } from './shared-layout.ts';
 import type { SharedTile } from './values.ts';
 
-/** The loads of a loop body that can run ahead: staged, and addressed by nothing that the loop carries. */
-export function stagesFor(ctx: Context, op: ForOp | RaggedOp): LoadOp[] {
-  if (!ctx.target.features.cpAsync || (ctx.kernel.tile.stages ?? 2) < 2) return [];
+/** Whether a value comes from nothing that a loop carries or works out in registers. */
+function freeOf(ctx: Context, op: ForOp | RaggedOp): (v: Value) => boolean {
   const ivs = new Set(op.body.params.slice(0, op.op === 'for' ? 1 : 2));
   const free = (v: Value): boolean => {
     const { op: def, region } = ctx.analysis.definition(v);
@@ -39,17 +38,34 @@ export function stagesFor(ctx: Context, op: ForOp | RaggedOp): LoadOp[] {
     if (def.op === 'load' && !ctx.analysis.readOnly(def.tensor)) return false;
     return operandsOf(def).every(free);
   };
+  return free;
+}
+
+/** The loads of a loop body that can run ahead: staged, and addressed by nothing that the loop carries. */
+export function stagesFor(ctx: Context, op: ForOp | RaggedOp): LoadOp[] {
+  if (!ctx.target.features.cpAsync || (ctx.kernel.tile.stages ?? 2) < 2) return [];
+  const free = freeOf(ctx, op);
   return op.body.ops.filter(
     (x): x is LoadOp =>
       x.op === 'load' &&
       ctx.analysis.staged.has(x.result.id) &&
       ctx.analysis.readOnly(x.tensor) &&
-      operandsOf(x).every(free),
+      operandsOf(x).every((v) => v === x.evictFirst || free(v)),
   );
+}
+
+/** A hint that whoever copies can work out; one that depends on data in registers is dropped. */
+function hintOf(ctx: Context, op: ForOp | RaggedOp, { evictFirst }: LoadOp): Value | undefined {
+  const lazy = (v: Value): boolean => {
+    const { op: def } = ctx.analysis.definition(v);
+    return !ctx.analysis.anchored.has(v.id) && (!def || operandsOf(def).every(lazy));
+  };
+  return evictFirst && freeOf(ctx, op)(evictFirst) && lazy(evictFirst) ? evictFirst : undefined;
 }
 
 export interface Stage {
   readonly load: LoadOp;
+  readonly evictFirst?: Value;
   readonly tile: SharedTile & { stageBytes: number };
 }
 
@@ -79,7 +95,8 @@ export function pipelinedLoop(
       boxed ? 'panels' : ctx.formOf(load.result),
     );
     ctx.managed.add(tile.buffer);
-    return { load, tile };
+    const evictFirst = hintOf(ctx, op, load);
+    return { load, tile, ...(evictFirst ? { evictFirst } : {}) };
   });
   ctx.emitter.span = span;
   if (ring) {

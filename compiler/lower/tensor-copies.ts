@@ -78,9 +78,9 @@ export class TensorProducer {
     this.by = by;
     const { op } = ring;
     const stages = ring.stages.map((s, i): Boxed => ({ ...s, boxes: boxes[i]! }));
-    const roots = stages.flatMap(({ load }) => [
+    const roots = stages.flatMap(({ load, evictFirst }) => [
       ...rootsOf(load),
-      ...(load.evictFirst ? [load.evictFirst] : []),
+      ...(evictFirst ? [evictFirst] : []),
     ]);
     const fields = op.op === 'ragged' ? entryLoads(ctx.analysis, op, { roots, trips: true }) : [];
     this.ahead = makeIterator(ctx, op, 'next_', fields);
@@ -187,7 +187,7 @@ export class TensorProducer {
         const mask = masksOf(ctx, boxes.masks, boxes.run, row, add(row, boxes.run - 1));
         const none = mask && scalarOf('none', 'bool', mask.none);
         if (none) at[0] = select(none, constI(-boxes.columns), at[0]!);
-        const { evictFirst } = load;
+        const { evictFirst } = stage;
         const first = evictFirst && scalarOf('evict_first', 'bool', indexAt(ctx, evictFirst, []));
         const kept = mask && boxes.cut ? scalarOf('kept', 'bool', or(mask.whole, none!)) : undefined;
         return {

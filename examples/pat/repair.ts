@@ -37,7 +37,7 @@ export class Planner {
 
   /** `batch`: the last one at other lengths, page lists unchanged or appended to, or one with other sequences. */
   repair(batch: Batch): { plan: Plan; repaired: boolean } {
-    return this.repairOr(batch);
+    return this.patchOrPlan(batch);
   }
 
   /**
@@ -47,13 +47,12 @@ export class Planner {
    */
   grow(batch: Batch): { plan: Plan; result: 'repaired' | 'grown' | 'planned' } {
     const { last } = this;
-    const grown = last !== undefined && keepsForest(last.plan, batch);
-    if (!grown) return { plan: this.plan(batch), result: 'planned' };
-    const { plan, repaired } = this.repairOr(batch, last.plan.exact);
+    if (!last || !keepsForest(last.plan, batch)) return { plan: this.plan(batch), result: 'planned' };
+    const { plan, repaired } = this.patchOrPlan(batch, last.plan.exact);
     return { plan, result: repaired ? 'repaired' : 'grown' };
   }
 
-  private repairOr(batch: Batch, known?: Forest): { plan: Plan; repaired: boolean } {
+  private patchOrPlan(batch: Batch, known?: Forest): { plan: Plan; repaired: boolean } {
     const { last } = this;
     if (!last || !patch(last, batch)) return { plan: this.planWith(batch, known), repaired: false };
     last.plan = { ...last.plan, batch };

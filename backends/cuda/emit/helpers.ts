@@ -74,8 +74,8 @@ __device__ __forceinline__ float round_bf16(float x) { return from_bf16(to_bf16(
 };
 
 /**
- * Copies of a box to shared memory, by the rank of the tensor. The policy of `_evict_first` is CUTLASS's (CacheHintSm90::EVICT_FIRST):
- * tensor copies take no other, and with one that createpolicy made they were illegal instructions.
+ * Copies of a box to shared memory, by the rank of the tensor. The policy of `_evict_first` is the constant that CUTLASS has
+ * (CacheHintSm90::EVICT_FIRST); with policies that createpolicy made, an H100 met illegal instructions.
  */
 const tensorCopy = (rank: number, evictFirst = false): string => {
   const at = Array.from({ length: rank }, (_, i) => `c${i}`);

@@ -76,7 +76,7 @@ describe.each(Object.entries(shapes))('%s', (_, entries) => {
   it.each(
     [2, 3, 4].flatMap((stages) => [
       ...[0, 1].map((producers) => ({ by: 1, stages, producers, target: 'cuda:sm_80' })),
-      // By bulk copies: a lane a row, or one of two, some without.
+      // One warp that only copies, or two.
       ...[1, 2].map((producers) => ({ by: 1, stages, producers, target: 'cuda:sm_90a' })),
       // Some entries are passed over, and the last may be.
       ...[0, 1].map((producers) => ({ by: 2 + producers, stages, producers, target: 'cuda:sm_90a' })),
