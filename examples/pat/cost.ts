@@ -124,7 +124,9 @@ function h100Kernel(row: readonly number[]): KernelFigures {
     number,
     number,
   ];
-  return { m, n, variant, tokenNs, aloneNs, warpNs, packNs, startNs: 4150, wMax, wMin: 0.376 };
+  // A warp that only copies has the first step under way while the others still make their fragments.
+  const startNs = variant > 0 ? 4000 : 4150;
+  return { m, n, variant, tokenNs, aloneNs, warpNs, packNs, startNs, wMax, wMin: 0.376 };
 }
 
 const h100: DeviceFigures = {

@@ -513,11 +513,14 @@ int64_t piece_count(int64_t work, int64_t limit, int64_t align, bool few) {
   return std::max<int64_t>(1, std::min(ceil_div(work, limit), quotient(work, std::max(align, smallest_piece))));
 }
 
+/** Tokens: a node boundary further off is not worth uneven pieces. */
+constexpr int64_t nearest = 64;
+
 /** Pieces of about equal work; `sink.add` for parts of entries, `sink.next` between pieces: packers/cut.ts. */
 template <class Sink>
 void equal_pieces(const Stream &s, Page page, Page align, int64_t work, int64_t k, const Pace &pace, Sink &sink) {
   // work * j / k for one j after another, without a division for each.
-  const int64_t step = quotient(work, k), rest = work - step * k, slack = step / 8;
+  const int64_t step = quotient(work, k), rest = work - step * k, slack = std::min(nearest, step / 8);
   int64_t target = step, part = rest, done = 0, j = 1;
   bool filled = false;
   for (int32_t i = s.size - 1; i >= 0; i--) {
@@ -1757,21 +1760,21 @@ constexpr Kernel h100_kernels[] = {
     {16, 128, 0, 28, 28, 0, 2428, 4150, 1, 0.376},
     {32, 16, 0, 16, 51, 0, 580, 4150, 1, 0.376},
     {32, 32, 0, 6.5, 21.1, 0.6, 339, 4150, 1.065, 0.376},
-    {32, 32, 1, 7.2, 15, 0.5, 1087, 4150, 1.04, 0.376},
+    {32, 32, 1, 7.2, 15, 0.5, 1087, 4000, 1.04, 0.376},
     {32, 64, 0, 9.5, 21, 0.2, 3170, 4150, 1.046, 0.376},
     {32, 128, 0, 21, 21, 0, 1355, 4150, 1, 0.376},
     {64, 16, 0, 25, 50, 0, 300, 4150, 1, 0.376},
     {64, 32, 0, 8.6, 13.1, 3.8, 4670, 4150, 0.94, 0.376},
-    {64, 32, 1, 6.3, 15.2, 1.4, 2282, 4150, 1.016, 0.376},
-    {64, 32, 2, 8.9, 17, 2.2, 300, 4150, 1.04, 0.376},
+    {64, 32, 1, 6.3, 15.2, 1.4, 2282, 4000, 1.016, 0.376},
+    {64, 32, 2, 8.9, 17, 2.2, 300, 4000, 1.04, 0.376},
     {64, 64, 0, 9.6, 18, 1.4, 4401, 4150, 1.037, 0.376},
-    {64, 64, 2, 8.2, 13.2, 0.2, 3341, 4150, 1.105, 0.376},
+    {64, 64, 2, 8.2, 13.2, 0.2, 3341, 4000, 1.105, 0.376},
     {64, 128, 0, 23, 24, 0, 626, 4150, 1, 0.376},
     {128, 16, 0, 33, 33, 2.7, 300, 4150, 1, 0.376},
     {128, 32, 0, 14.6, 15, 2.9, 6685, 4150, 1.001, 0.376},
-    {128, 32, 2, 12.6, 13.9, 1.6, 5120, 4150, 1.026, 0.376},
+    {128, 32, 2, 12.6, 13.9, 1.6, 5120, 4000, 1.026, 0.376},
     {128, 64, 0, 14.6, 14.8, 2.8, 8740, 4150, 0.966, 0.376},
-    {128, 64, 2, 13.1, 13.7, 1.1, 6419, 4150, 1.005, 0.376},
+    {128, 64, 2, 13.1, 13.7, 1.1, 6419, 4000, 1.005, 0.376},
     {128, 128, 0, 33, 33, 2.7, 1500, 4150, 1, 0.376},
 };
 // end of figures

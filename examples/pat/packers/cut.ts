@@ -1,11 +1,17 @@
 /**
  * Cuts the entries of a chunk into pieces of about equal work, one pack each. A cut falls on a node boundary where one is
- * within an eighth of a piece, else on an aligned token. `pieces` calls `add` for every (part of an) entry, and `next`
- * between pieces; it is used dry, to score, and to write.
+ * within an eighth of a piece and `nearest` tokens, else on an aligned token. `pieces` calls `add` for every (part of an) entry,
+ * and `next` between pieces; it is used dry, to score, and to write.
  */
 import { roundDown, roundUp } from './round.ts';
 import type { Stream } from './stream.ts';
 import { padding, type Pace } from './work.ts';
+
+/**
+ * A boundary further off than this is not worth uneven pieces: the longest ends alone, at a block's own pace, and a row that is
+ * written and merged costs as much as some two tokens more.
+ */
+const nearest = 64;
 
 export interface PieceSink {
   add(from: number, to: number, left: number, count: number, load: number): void;
@@ -25,7 +31,7 @@ export function equalPieces(
   // floor(work * j / k) for one j after another, without a division for each.
   const step = Math.floor(work / k);
   const rest = work - step * k;
-  const slack = Math.floor(step / 8);
+  const slack = Math.min(nearest, Math.floor(step / 8));
   let target = step;
   let part = rest;
   let done = 0;
