@@ -93,9 +93,10 @@ function cheapest(batch: Batch, costs: PlanCosts, known?: Forest): { packer: Pat
   const pages = (s: number) => Math.ceil(batch.lengths[s]! / batch.page);
   const rising = Int32Array.from({ length: n }, (_, s) => s).sort((a, b) => pages(a) - pages(b) || a - b);
   const folded = rising.map((_, i) => rising[i % 2 === 0 ? i >> 1 : n - 1 - (i >> 1)]!);
+  // Orders gain little where a plan is near what none can be faster than; and there is more to search for more sequences.
+  const near = n > 5 ? 8 : 32;
   for (const order of [rising, rising.toReversed(), folded]) {
-    // Next to nothing left to gain, and more to search.
-    if (n > 5 && packer.lowest >= best.choice.time - Math.floor(best.choice.time / 64)) break;
+    if (packer.lowest >= best.choice.time - Math.floor(best.choice.time / near)) break;
     const other = new PathPacker(measure(batch, buildForest(batch, order)), costs);
     const choice = other.choose(true, best.choice);
     if (choice.time < best.choice.time) best = { packer: other, choice };

@@ -1012,22 +1012,16 @@ struct Whole {
   int64_t works[few_sequences];
 };
 
-/** A pack size in a tile, and less time than it can take. */
+/** A pack size in a tile, and less time than it can take. `at`: its place in the list. */
 struct Kind {
   int32_t cap, tile;
   bool fixed;
   int64_t least;
+  int32_t at;
 };
 
 /** What is not worth a search: a 64th. */
 int64_t worth(int64_t time) { return time - time / 64; }
-
-/** Short lists; std::stable_sort would allocate. */
-template <class T, class Key>
-void sort_stable(std::vector<T> &list, Key key) {
-  for (size_t i = 1; i < list.size(); i++)
-    for (size_t j = i; j > 0 && key(list[j]) < key(list[j - 1]); j--) std::swap(list[j], list[j - 1]);
-}
 
 struct Packer {
   const Costs *costs = nullptr;
@@ -1039,7 +1033,7 @@ struct Packer {
   Stream stream;
   Partials partials;
   PieceWriter writer;
-  int32_t largest_cap = 1;
+  int32_t largest_cap = 1, longest = 0;
   // After `choose`: what no plan of these packs can be faster than.
   int64_t lowest = 0;
 
@@ -1047,6 +1041,7 @@ struct Packer {
     w = &work;
     costs = &device;
     largest_cap = std::max(1, std::min(work.size(), device.tiles.back().m / work.group));
+    longest = *std::max_element(work.length.begin(), work.length.end());
     ends.resize(static_cast<size_t>(work.size()) + 1);
     tally.exact_packs = few() ? 200 : 24;
     tally.exact_jobs = few() ? 64 : 4;
@@ -1070,12 +1065,19 @@ struct Packer {
     while (cap > 1 && ceil_div(n, cap) * w->batch->kv_heads < 8 * int64_t{costs->c.units}) caps.push_back(cap >>= 1);
   }
 
-  /** Less than packs of so many sequences can take in a tile: every unit as loaded as the mean, and nothing loaded twice. */
-  int64_t least(int32_t cap, const patc_tile &shape) {
-    int64_t kv_heads = w->batch->kv_heads, packs = ceil_div(w->size(), cap);
-    int64_t mean = ceil_div((w->own_tokens(shape) + overhead_tokens(shape) * packs) * kv_heads, costs->c.units);
-    return launch_time(*costs, shape, kv_heads, w->unique(), w->unique(), mean, 0);
+  /**
+   * Less than packs of so many sequences can take in a tile: every unit as loaded as the mean, and either the longest sequence in one
+   * piece or a merge. `loaded`: tokens that all packs load at least.
+   */
+  int64_t least(int32_t cap, const patc_tile &shape, int64_t loaded) {
+    const int64_t kv_heads = w->batch->kv_heads, unique = w->unique(), packs = ceil_div(w->size(), cap);
+    const int64_t work = w->own_tokens(shape) + loaded - unique + overhead_tokens(shape) * packs, mean = ceil_div(work * kv_heads, costs->c.units);
+    return std::min(launch_time(*costs, shape, kv_heads, unique, loaded, mean, 0) + merge(),
+                    launch_time(*costs, shape, kv_heads, unique, loaded, mean, longest));
   }
+
+  /** What a plan with partials takes more than one without, at least. */
+  int64_t merge() const { return costs->c.launch + 2 * int64_t{w->batch->q_heads} * costs->c.partial_row; }
 
   void list_kinds() {
     list_caps();
@@ -1084,7 +1086,7 @@ struct Packer {
       int64_t packs = ceil_div(w->size(), cap);
       int32_t smallest = tile_for(*costs, int64_t{cap} * w->group, *w);
       auto add = [&](int32_t tile, bool fixed) {
-        kinds.push_back({cap, tile, fixed, least(cap, costs->tiles[tile])});
+        kinds.push_back({cap, tile, fixed, least(cap, costs->tiles[tile], w->unique()), static_cast<int32_t>(kinds.size())});
       };
       add(smallest, false);
       bool few = packs * w->batch->kv_heads <= costs->c.units;
@@ -1095,7 +1097,7 @@ struct Packer {
         if (t != smallest && tile.m >= int64_t{cap} * w->group && may) add(t, true);
       }
     }
-    sort_stable(kinds, [](const Kind &k) { return k.least; });
+    sort_kinds();
   }
 
   Choice score(int32_t cap, int64_t limit, bool early, int32_t tile, bool fixed) {
@@ -1123,19 +1125,24 @@ struct Packer {
     return {cap, limit, early, tile, fixed, time};
   }
 
-  /** Scores packs uncut and notes them. */
-  void consider(int32_t cap, int32_t tile, bool fixed, Choice &best) {
-    const patc_tile &shape = costs->tiles[tile];
+  /** Those of the lowest bound first, then as they were listed. */
+  void sort_kinds() {
+    std::sort(kinds.begin(), kinds.end(), [](const Kind &a, const Kind &b) { return a.least != b.least ? a.least < b.least : a.at < b.at; });
+  }
+
+  /** Scores packs uncut and notes them; false where another pack size had the same packs, or as good. */
+  bool consider(const Kind &k, Choice &best) {
+    const patc_tile &shape = costs->tiles[k.tile];
     int64_t kv_heads = w->batch->kv_heads;
-    Choice uncut = score(cap, 0, true, tile, fixed);
+    Choice uncut = score(k.cap, 0, true, k.tile, k.fixed);
     if (best.cap == 0 || uncut.time < best.time) best = uncut;
-    // As a larger pack size had it: the same packs, or as good.
-    auto same = [&](const Whole &c) { return c.tile == tile && c.tokens == tally.tokens && c.work == tally.work && c.packs == tally.count; };
-    if (few() && std::any_of(whole.begin(), whole.end(), same)) return;
+    auto same = [&](const Whole &c) { return c.tile == k.tile && c.tokens == tally.tokens && c.work == tally.work && c.packs == tally.count; };
+    if (few() && std::any_of(whole.begin(), whole.end(), same)) return false;
     int64_t mean = std::max<int64_t>(1, tally.mean(costs->c.units, kv_heads, overhead_tokens(shape)));
     int64_t ideal = launch_time(*costs, shape, kv_heads, w->unique(), tally.tokens, mean, 0);
-    whole.push_back({cap, tile, fixed, tally.tokens, tally.work, mean, ideal, tally.count, {}});
+    whole.push_back({k.cap, k.tile, k.fixed, tally.tokens, tally.work, mean, ideal, tally.count, {}});
     if (few()) std::copy(tally.loads.begin(), tally.loads.begin() + tally.count, whole.back().works);
+    return true;
   }
 
   /** `known`: the best plan of the same sequences in another order. */
@@ -1147,7 +1154,7 @@ struct Packer {
     for (const Kind &k : kinds) {
       // From here on no kind can be faster.
       if (!whole.empty() && k.least >= best.time) break;
-      consider(k.cap, k.tile, k.fixed, best);
+      consider(k, best);
     }
     if (!cuts) return best;
     for (const Whole &c : whole)
@@ -1157,9 +1164,10 @@ struct Packer {
         const patc_tile &shape = costs->tiles[c.tile];
         int64_t overhead = overhead_tokens(shape), kv_heads = w->batch->kv_heads;
         int64_t limit = std::max<int64_t>(w->align, c.mean * twelfths / 12 - overhead);
-        // Nor where that many packs are too much: none is more than an eighth above the limit.
+        // Nor where that many packs are too much: none is more than an eighth above the limit. Nor with their partials.
         int64_t packs = ceil_div(8 * c.work, 9 * limit), mean = ceil_div((c.work + overhead * packs) * kv_heads, costs->c.units);
-        if (launch_time(*costs, shape, kv_heads, w->unique(), c.tokens, mean, 0) >= worth(best.time)) continue;
+        const int64_t at_least = launch_time(*costs, shape, kv_heads, w->unique(), c.tokens, mean, 0);
+        if (at_least >= worth(best.time) || at_least + partials_of(limit) >= worth(best.time)) continue;
         better(score(c.cap, limit, true, c.tile, c.fixed), best);
       }
     const Choice coarse = best;
@@ -1171,6 +1179,14 @@ struct Packer {
     return best;
   }
 
+  /** What the merge takes at least under a limit: a sequence well above it is in more than one piece, whatever it is packed with. */
+  int64_t partials_of(int64_t limit) const {
+    const int64_t most = limit + limit / 4;
+    int64_t rows = 0;
+    for (int32_t length : w->length) rows += length > most ? 2 : 0;
+    return rows > 0 ? costs->c.launch + rows * w->batch->q_heads * costs->c.partial_row : 0;
+  }
+
   static void better(const Choice &other, Choice &best) {
     if (other.time < best.time) best = other;
   }
@@ -1178,15 +1194,15 @@ struct Packer {
   /** packers/few.ts */
   Choice choose_few(Choice best) {
     const int64_t known = best.time;
-    for (int32_t cap = largest_cap; cap > 0; cap--)
-      for (int32_t t = 0; t < static_cast<int32_t>(costs->tiles.size()); t++)
-        if (costs->tiles[t].m >= cap * w->group) consider(cap, t, true, best);
-    sort_stable(whole, [](const Whole &c) { return c.ideal; });
-    lowest = whole[0].ideal;
-    for (const Whole &c : whole) {
-      if (c.ideal >= worth(best.time)) break;
-      part(c, c.packs, best);
-      for (int m : more) part(c, c.packs + m, best);
+    list_few();
+    lowest = kinds[0].least;
+    for (const Kind &k : kinds) {
+      if (best.cap > 0 && k.least >= worth(best.time)) break;
+      if (!consider(k, best)) continue;
+      const Whole c = whole.back();
+      if (c.ideal >= worth(best.time)) continue;
+      parts(c, best);
+      if (c.ideal + merge() >= worth(best.time)) continue;
       int64_t targets[std::size(fills) + std::size(more)], count = 0;
       auto target = [&](int64_t pieces) {
         if (std::find(targets, targets + count, pieces) != targets + count) return;
@@ -1204,6 +1220,27 @@ struct Packer {
     return best;
   }
 
+  /** Every pack size in every tile that holds it, those of the lowest bound first. */
+  void list_few() {
+    kinds.clear();
+    for (int32_t cap = largest_cap; cap > 0; cap--) {
+      const int64_t loaded = fewest_tokens(cap);
+      for (int32_t t = 0; t < static_cast<int32_t>(costs->tiles.size()); t++)
+        if (costs->tiles[t].m >= cap * w->group) kinds.push_back({cap, t, true, least(cap, costs->tiles[t], loaded), static_cast<int32_t>(kinds.size())});
+    }
+    sort_kinds();
+  }
+
+  /** Tokens that packs of at most `cap` sequences load at least: where one ends, what its neighbours share is loaded again. */
+  int64_t fewest_tokens(int32_t cap) const {
+    const int32_t n = w->size();
+    // Of packs up to a sequence where one begins; all of them, at the end.
+    int64_t again[few_sequences + 1] = {};
+    for (int32_t i = 1; i <= n; i++)
+      again[i] = (i < n ? w->shared[i] : 0) + *std::min_element(again + std::max(0, i - cap), again + i);
+    return w->unique() + again[n];
+  }
+
   void cut(const Whole &c, int64_t pieces, Choice &best) {
     if (pieces <= c.packs) return;
     // Before the even limit is known: no piece is smaller than the mean one.
@@ -1218,17 +1255,20 @@ struct Packer {
     if (ends[w->size()]) better(score(c.cap, limit, false, c.tile, true), best);
   }
 
-  void part(const Whole &c, int64_t packs, Choice &best) {
-    if (c.cap == 1 || packs > w->size()) return;
+  /** Packs of that kind that end early, so many and as even as their order allows, none cut. */
+  void parts(const Whole &c, Choice &best) {
     const patc_tile &shape = costs->tiles[c.tile];
-    int64_t unique = w->unique(), least = ceil_div(unique, packs), overhead = overhead_tokens(shape);
-    for (int32_t length : w->length) least = std::max<int64_t>(least, length);
+    const int64_t unique = w->unique(), overhead = overhead_tokens(shape);
     auto slower = [&](int64_t limit) {
       return launch_time(*costs, shape, w->batch->kv_heads, unique, unique, limit + overhead, limit) >= best.time;
     };
-    if (slower(least)) return;
-    int64_t limit = even_runs(c.cap, w->pace(shape), packs, least);
-    if (!slower(limit)) better(score(c.cap, limit, true, c.tile, true), best);
+    if (c.cap == 1 || slower(longest)) return;
+    for (int m : {0, more[0], more[1], more[2]}) {
+      const int64_t packs = c.packs + m, least = std::max<int64_t>(longest, ceil_div(unique, packs));
+      if (packs > w->size() || slower(least)) continue;
+      const int64_t limit = even_runs(c.cap, w->pace(shape), packs, least);
+      if (!slower(limit)) better(score(c.cap, limit, true, c.tile, true), best);
+    }
   }
 
   int64_t even_runs(int32_t cap, const Pace &pace, int64_t packs, int64_t least) const {
@@ -1571,9 +1611,10 @@ struct patc_planner {
     const Page size(b.page);
     auto pages = [&](int32_t s) { return size.count(b.lengths[s]); };
     std::stable_sort(rising.begin(), rising.end(), [&](int32_t x, int32_t y) { return pages(x) < pages(y); });
-    int64_t ideal = packer.lowest;
+    // Orders gain little where a plan is near what none can be faster than; and there is more to search for more sequences.
+    const int64_t lowest = packer.lowest, near = n > 5 ? 8 : 32;
     for (int kind = 0; kind < 3; kind++) {
-      if (n > 5 && ideal >= choice.time - choice.time / 64) break;
+      if (lowest >= choice.time - choice.time / near) break;
       for (int32_t i = 0; i < n; i++)
         sequence[i] = kind == 0 ? rising[i] : kind == 1 ? rising[n - 1 - i] : rising[i % 2 == 0 ? i >> 1 : n - 1 - (i >> 1)];
       Work &other = work[1 - best];

@@ -140,7 +140,9 @@ export class Scorer {
   readonly stream: Stream;
   /** Most sequences that a pack of any tile holds. */
   readonly largestCap: number;
-  private readonly partials: Partials;
+  /** Tokens of the longest sequence, in whole pages. */
+  readonly longest: number;
+  private readonly counted: Partials;
 
   constructor(w: Work, costs: PlanCosts) {
     this.w = w;
@@ -149,17 +151,32 @@ export class Scorer {
     const n = w.length.length;
     this.few = n <= fewSequences;
     this.largestCap = Math.max(1, Math.min(n, Math.floor(costs.tiles.at(-1)!.m / w.group)));
+    this.longest = w.length.reduce((most, length) => Math.max(most, length), 0);
     const { ends, tally, stream, partials } = scratch(n, this.largestCap);
     this.ends = ends;
     this.tally = tally;
     tally.exactPacks = this.few ? 200 : 24;
     tally.exactJobs = this.few ? 64 : 4;
     this.stream = stream;
-    this.partials = partials;
+    this.counted = partials;
   }
 
   get unique(): number {
     return this.w.before[this.w.length.length]!;
+  }
+
+  /** What a plan with partials takes more than one without, at least. */
+  get merge(): number {
+    return this.costs.launch + 2 * this.w.batch.qHeads * this.costs.partialRow;
+  }
+
+  /** What the merge takes at least under a limit: a sequence well above it is in more than one piece, whatever it is packed with. */
+  partials(limit: number): number {
+    const { w, costs } = this;
+    const most = limit + Math.floor(limit / 4);
+    let rows = 0;
+    for (let i = 0; i < w.length.length; i++) if (w.length[i]! > most) rows += 2;
+    return rows > 0 ? costs.launch + rows * w.batch.qHeads * costs.partialRow : 0;
   }
 
   /** Packs that load so many tokens with every unit as loaded as the mean: no cut of them takes less. */
@@ -167,12 +184,18 @@ export class Scorer {
     return launchTime(this.costs, shape, this.kvHeads, this.unique, tokens, mean, 0);
   }
 
-  /** Less than packs of so many sequences can take in a tile: every unit as loaded as the mean, and nothing loaded twice. */
-  least(cap: number, tile: number): number {
+  /**
+   * Less than packs of so many sequences can take in a tile: every unit as loaded as the mean, and either the longest sequence in one
+   * piece or a merge. `loaded`: tokens that all packs load at least.
+   */
+  least(cap: number, tile: number, loaded = this.unique): number {
     const { w, costs, kvHeads, unique } = this;
     const shape = costs.tiles[tile]!;
-    const work = ownTokens(w, shape) + overheadTokens(shape) * Math.ceil(w.length.length / cap);
-    return this.ideal(shape, unique, Math.ceil((work * kvHeads) / costs.units));
+    const again = loaded - unique;
+    const work = ownTokens(w, shape) + again + overheadTokens(shape) * Math.ceil(w.length.length / cap);
+    const mean = Math.ceil((work * kvHeads) / costs.units);
+    const cut = this.ideal(shape, loaded, mean) + this.merge;
+    return Math.min(cut, launchTime(costs, shape, kvHeads, unique, loaded, mean, this.longest));
   }
 
   score({ cap, tile, fixed }: Kind, limit: number, early: boolean): Choice {
@@ -190,9 +213,9 @@ export class Scorer {
       if (k === 1) tally.add(pathLoad(w, b, e), work);
       else {
         this.stream.fill(w, b, e);
-        this.partials.begin(e - b, pace);
-        equalPieces(this.stream, w.batch.page, w.align, work, k, pace, this.partials);
-        rows += this.partials.end();
+        this.counted.begin(e - b, pace);
+        equalPieces(this.stream, w.batch.page, w.align, work, k, pace, this.counted);
+        rows += this.counted.end();
       }
       b = e;
     }

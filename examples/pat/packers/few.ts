@@ -1,7 +1,7 @@
 /**
- * The search for up to eight sequences: every pack size in every tile that holds it. What a cut can reach at best is known
- * beforehand, so kinds come most promising first and the search ends where no kind can gain enough. Limits are those that
- * give so many pieces in all, as even as the packs allow: fractions and multiples of what fills the machine once.
+ * The search for up to eight sequences: every pack size in every tile that holds it, most promising first by a bound that no cut can
+ * beat; the search ends where no kind can gain enough. Limits are those that give so many pieces in all, as even as the packs
+ * allow: fractions and multiples of what fills the machine once.
  */
 import { cheaper, worth, type Choice, type Kind, type Scorer } from './candidate.ts';
 import { launchTime, overheadTokens } from './score.ts';
@@ -12,13 +12,17 @@ const fills = [12, 6, 24, 9, 18, 4, 8, 36, 10, 3, 48];
 /** Pieces more than there are packs, for packs of more heads than there are units. */
 const more = [1, 2, 3];
 
+/** A kind, and less time than it can take. */
+interface Bounded extends Kind {
+  readonly least: number;
+}
+
 interface Whole extends Kind {
   /** Work of each pack. */
   readonly works: readonly number[];
   readonly tokens: number;
   readonly work: number;
   readonly mean: number;
-  readonly ideal: number;
 }
 
 /**
@@ -26,35 +30,64 @@ interface Whole extends Kind {
  * plan of these packs can be faster than.
  */
 export function chooseFew(s: Scorer, known?: Choice): { best: Choice; lowest: number } {
-  const { costs, w, tally, kvHeads } = s;
   let best = known;
   const wholes: Whole[] = [];
-  for (let cap = s.largestCap; cap > 0; cap--)
-    costs.tiles.forEach((shape, tile) => {
-      if (shape.m < cap * w.group) return;
-      const kind = { cap, tile, fixed: true };
-      const uncut = s.score(kind, 0, true);
-      best = best ? cheaper(best, uncut) : uncut;
-      const { tokens, work, packs } = tally;
-      // As a larger pack size had it: the same packs, or as good.
-      const same = (x: Whole) =>
-        x.tile === tile && x.tokens === tokens && x.work === work && x.works.length === packs;
-      if (wholes.some(same)) return;
-      const mean = Math.max(1, tally.mean(costs.units, kvHeads, overheadTokens(shape)));
-      wholes.push({ ...kind, works: tally.works(), tokens, work, mean, ideal: s.ideal(shape, tokens, mean) });
-    });
-  wholes.sort((a, b) => a.ideal - b.ideal);
-  for (const whole of wholes) {
-    if (whole.ideal >= worth(best!.time)) break;
-    for (const m of [0, ...more]) best = part(s, whole, whole.works.length + m, best!);
-    for (const pieces of targets(s, whole)) best = cut(s, whole, pieces, best!);
+  const kinds = kindsOf(s);
+  for (const kind of kinds) {
+    if (best && kind.least >= worth(best.time)) break;
+    const uncut = s.score(kind, 0, true);
+    best = best ? cheaper(best, uncut) : uncut;
+    const whole = wholeOf(s, kind);
+    // As another pack size had it: the same packs, or as good.
+    const same = (x: Whole) =>
+      x.tile === whole.tile &&
+      x.tokens === whole.tokens &&
+      x.work === whole.work &&
+      x.works.length === whole.works.length;
+    if (wholes.some(same)) continue;
+    wholes.push(whole);
+    const ideal = s.ideal(s.costs.tiles[kind.tile]!, whole.tokens, whole.mean);
+    if (ideal >= worth(best.time)) continue;
+    best = parts(s, whole, best);
+    if (ideal + s.merge >= worth(best.time)) continue;
+    for (const pieces of targets(s, whole)) best = cut(s, whole, pieces, best);
   }
   if (best !== known && best!.limit > 0) {
     const found = wholes.find((x) => x.cap === best!.cap && x.tile === best!.tile)!;
     const pieces = found.works.reduce((sum, work) => sum + Math.ceil(work / best!.limit), 0);
     for (const by of [-1, 1, -2, 2, 3]) best = cut(s, found, pieces + by, best!);
   }
-  return { best: best!, lowest: wholes[0]!.ideal };
+  return { best: best!, lowest: kinds[0]!.least };
+}
+
+/** All kinds, those of the lowest bound first. */
+function kindsOf(s: Scorer): Bounded[] {
+  const kinds: Bounded[] = [];
+  for (let cap = s.largestCap; cap > 0; cap--) {
+    const loaded = fewestTokens(s.w, cap);
+    s.costs.tiles.forEach((shape, tile) => {
+      if (shape.m >= cap * s.w.group)
+        kinds.push({ cap, tile, fixed: true, least: s.least(cap, tile, loaded) });
+    });
+  }
+  return kinds.sort((a, b) => a.least - b.least);
+}
+
+/** Tokens that packs of at most `cap` sequences load at least: where one ends, what its neighbours share is loaded again. */
+function fewestTokens({ shared, before }: Work, cap: number): number {
+  const n = shared.length;
+  // Of packs up to a sequence where one begins; all of them, at the end.
+  const again = [0];
+  for (let i = 1; i <= n; i++)
+    again.push((i < n ? shared[i]! : 0) + Math.min(...again.slice(Math.max(0, i - cap), i)));
+  return before[n]! + again[n]!;
+}
+
+/** The packs that were scored last. */
+function wholeOf({ costs, tally, kvHeads }: Scorer, { cap, tile, fixed }: Kind): Whole {
+  const { tokens, work } = tally;
+  const mean = Math.max(1, tally.mean(costs.units, kvHeads, overheadTokens(costs.tiles[tile]!)));
+  return { cap, tile, fixed, works: tally.works(), tokens, work, mean };
 }
 
 function targets({ costs, kvHeads }: Scorer, { works }: Whole): number[] {
@@ -83,17 +116,21 @@ function cut(s: Scorer, whole: Whole, pieces: number, best: Choice): Choice {
 }
 
 /** The better of `best` and packs of that kind that end early, so many and as even as their order allows, none cut. */
-function part(s: Scorer, whole: Whole, packs: number, best: Choice): Choice {
-  const { costs, kvHeads, unique, w } = s;
-  if (whole.cap === 1 || packs > w.length.length) return best;
+function parts(s: Scorer, whole: Whole, best: Choice): Choice {
+  const { costs, kvHeads, longest, unique, w } = s;
   const shape = costs.tiles[whole.tile]!;
   const overhead = overheadTokens(shape);
   const slower = (limit: number): boolean =>
     launchTime(costs, shape, kvHeads, unique, unique, limit + overhead, limit) >= best.time;
-  const least = w.length.reduce((most, length) => Math.max(most, length), Math.ceil(unique / packs));
-  if (slower(least)) return best;
-  const limit = evenRuns(w, whole.cap, paceOf(w, shape), packs, least);
-  return slower(limit) ? best : cheaper(best, s.score(whole, limit, true));
+  if (whole.cap === 1 || slower(longest)) return best;
+  for (const m of [0, ...more]) {
+    const packs = whole.works.length + m;
+    const least = Math.max(longest, Math.ceil(unique / packs));
+    if (packs > w.length.length || slower(least)) continue;
+    const limit = evenRuns(w, whole.cap, paceOf(w, shape), packs, least);
+    if (!slower(limit)) best = cheaper(best, s.score(whole, limit, true));
+  }
+  return best;
 }
 
 /** The smallest limit, from `least` on, under which at most so many packs hold the sequences. */

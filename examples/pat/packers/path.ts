@@ -71,10 +71,11 @@ export class PathPacker {
         const shape = costs.tiles[whole.tile]!;
         const overhead = overheadTokens(shape);
         const limit = Math.max(w.align, Math.floor((whole.mean * twelfths) / 12) - overhead);
-        // Nor where that many packs are too much: none is more than an eighth above the limit.
+        // Nor where that many packs are too much: none is more than an eighth above the limit. Nor with their partials.
         const packs = Math.ceil((8 * whole.work) / (9 * limit));
         const mean = Math.ceil(((whole.work + overhead * packs) * kvHeads) / costs.units);
-        if (scorer.ideal(shape, whole.tokens, mean) >= worth(best!.time)) continue;
+        const least = scorer.ideal(shape, whole.tokens, mean);
+        if (least >= worth(best!.time) || least + scorer.partials(limit) >= worth(best!.time)) continue;
         best = cheaper(best!, scorer.score(whole, limit, true));
       }
     const coarse = best!;
