@@ -1007,7 +1007,7 @@ struct Partials {
 struct Whole {
   int32_t cap, tile;
   bool fixed;
-  int64_t tokens, work, mean, ideal;
+  int64_t tokens, work, largest, mean, ideal;
   int32_t packs;
   int64_t works[few_sequences];
 };
@@ -1140,7 +1140,7 @@ struct Packer {
     if (few() && std::any_of(whole.begin(), whole.end(), same)) return false;
     int64_t mean = std::max<int64_t>(1, tally.mean(costs->c.units, kv_heads, overhead_tokens(shape)));
     int64_t ideal = launch_time(*costs, shape, kv_heads, w->unique(), tally.tokens, mean, 0);
-    whole.push_back({k.cap, k.tile, k.fixed, tally.tokens, tally.work, mean, ideal, tally.count, {}});
+    whole.push_back({k.cap, k.tile, k.fixed, tally.tokens, tally.work, tally.largest, mean, ideal, tally.count, {}});
     if (few()) std::copy(tally.loads.begin(), tally.loads.begin() + tally.count, whole.back().works);
     return true;
   }
@@ -1164,6 +1164,8 @@ struct Packer {
         const patc_tile &shape = costs->tiles[c.tile];
         int64_t overhead = overhead_tokens(shape), kv_heads = w->batch->kv_heads;
         int64_t limit = std::max<int64_t>(w->align, c.mean * twelfths / 12 - overhead);
+        // Packs within the limit stay as they are.
+        if (limit >= c.largest) continue;
         // Nor where that many packs are too much: none is more than an eighth above the limit. Nor with their partials.
         int64_t packs = ceil_div(8 * c.work, 9 * limit), mean = ceil_div((c.work + overhead * packs) * kv_heads, costs->c.units);
         const int64_t at_least = launch_time(*costs, shape, kv_heads, w->unique(), c.tokens, mean, 0);

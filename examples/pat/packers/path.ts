@@ -25,6 +25,7 @@ const closer = [13, 14, 15, 17, 18, 20];
 interface Whole extends Kind {
   readonly tokens: number;
   readonly work: number;
+  readonly largest: number;
   readonly mean: number;
   readonly ideal: number;
 }
@@ -60,8 +61,8 @@ export class PathPacker {
       const choice = scorer.score(kind, 0, true);
       best = best ? cheaper(best, choice) : choice;
       const mean = Math.max(1, tally.mean(costs.units, kvHeads, overheadTokens(shape)));
-      const { tokens, work } = tally;
-      wholes.push({ ...kind, tokens, work, mean, ideal: scorer.ideal(shape, tokens, mean) });
+      const { tokens, work, largest } = tally;
+      wholes.push({ ...kind, tokens, work, largest, mean, ideal: scorer.ideal(shape, tokens, mean) });
     }
     if (!cuts) return best!;
     for (const whole of wholes)
@@ -71,6 +72,8 @@ export class PathPacker {
         const shape = costs.tiles[whole.tile]!;
         const overhead = overheadTokens(shape);
         const limit = Math.max(w.align, Math.floor((whole.mean * twelfths) / 12) - overhead);
+        // Packs within the limit stay as they are.
+        if (limit >= whole.largest) continue;
         // Nor where that many packs are too much: none is more than an eighth above the limit. Nor with their partials.
         const packs = Math.ceil((8 * whole.work) / (9 * limit));
         const mean = Math.ceil(((whole.work + overhead * packs) * kvHeads) / costs.units);
