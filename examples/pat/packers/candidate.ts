@@ -151,7 +151,9 @@ export class Scorer {
     const n = w.length.length;
     this.few = n <= fewSequences;
     this.largestCap = Math.max(1, Math.min(n, Math.floor(costs.tiles.at(-1)!.m / w.group)));
-    this.longest = w.length.reduce((most, length) => Math.max(most, length), 0);
+    let longest = 0;
+    for (let i = 0; i < n; i++) if (w.length[i]! > longest) longest = w.length[i]!;
+    this.longest = longest;
     const { ends, tally, stream, partials } = scratch(n, this.largestCap);
     this.ends = ends;
     this.tally = tally;
