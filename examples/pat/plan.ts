@@ -138,12 +138,7 @@ function invariantPlan(batch: Batch, all: PlanCosts, wanted: number, known?: For
 }
 
 function finish(work: Work, costs: PlanCosts, list: PackList, choice?: Choice) {
-  const tables = buildTables(
-    list,
-    costs,
-    assignTiles(list, costs, work, choice?.fixed ? choice.tile : -1),
-    work,
-  );
+  const tables = buildTables(list, costs, assignTiles(list, costs, work, choice), work);
   return { tables, ...(choice ? { choice } : {}) };
 }
 

@@ -1342,14 +1342,16 @@ struct Packer {
 
 // ---------------------------------------------------------------- tiles and tables
 
-/** A tile for every pack; shapes that do not pay for their launch join the next larger one: packers/tiles.ts. */
-void assign_tiles(const PackList &list, const Costs &costs, Work &w, Tally &tally, int32_t every, Ints &tile_of) {
+/**
+ * A tile for every pack; shapes that do not pay for their launch join the next larger one, or all take the choice's: packers/tiles.ts.
+ */
+void assign_tiles(const PackList &list, const Costs &costs, Work &w, Tally &tally, const Choice &choice, Ints &tile_of) {
   int32_t tiles = static_cast<int32_t>(costs.tiles.size()), kv_heads = w.batch->kv_heads;
   std::vector<char> used(tiles, 0);
   int64_t total = 0;
   tally.exact_packs = 24;
   tally.exact_jobs = 4;
-  if (every >= 0) return tile_of.assign(list.count(), every);
+  if (choice.fixed) return tile_of.assign(list.count(), choice.tile);
   tile_of.resize(list.count());
   int32_t last_rows = none, last_tile = none;
   for (int32_t p = 0; p < list.count(); p++) {
@@ -1379,6 +1381,14 @@ void assign_tiles(const PackList &list, const Costs &costs, Work &w, Tally &tall
     for (int32_t &tile : tile_of)
       if (tile == t) tile = larger;
   }
+  // The choice was scored in one tile, but its pieces may have fewer rows than its packs, and smaller tiles for them.
+  if (std::all_of(tile_of.begin(), tile_of.end(), [&](int32_t tile) { return tile == choice.tile; })) return;
+  int64_t apart = -costs.c.launch;
+  for (int32_t t = 0; t < tiles; t++)
+    if (std::find(tile_of.begin(), tile_of.end(), t) != tile_of.end()) apart += time(t, t, t) + costs.c.launch;
+  const Ints own = tile_of;
+  std::fill(tile_of.begin(), tile_of.end(), choice.tile);
+  if (time(choice.tile, choice.tile, choice.tile) > apart) tile_of = own;
 }
 
 /**
@@ -1578,7 +1588,7 @@ struct patc_planner {
     planned = false;
     int32_t n = b.sequences;
     int best = 0;
-    int32_t every = -1;
+    Choice choice = {};
     list.reset();
     tile_of.clear();
     if (!grown) work[0].order.clear();
@@ -1591,13 +1601,12 @@ struct patc_planner {
       }
       work[0].measure(b);
       packer.prepare(work[0], costs);
-      Choice choice = packer.choose(span == 0);
+      choice = packer.choose(span == 0);
       if (n > 2 && n <= few_sequences && span == 0) best = try_orders(b, choice);
       if (best != 0 || packer.w != &work[0]) packer.prepare(work[best], costs);
       packer.write(choice, fixed_span(b.page), list);
-      if (choice.fixed) every = choice.tile;
     }
-    if (n > 0) assign_tiles(list, costs, work[best], packer.tally, every, tile_of);
+    if (n > 0) assign_tiles(list, costs, work[best], packer.tally, choice, tile_of);
     if (n > 0) lanes.lay(list, costs, tile_of, b.page, b.q_heads / b.kv_heads);
     tables.build(list, costs, tile_of, n, b.q_heads / b.kv_heads);
     if (best != 0) exact = work[best].lcp;

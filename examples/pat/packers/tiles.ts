@@ -4,6 +4,7 @@
  */
 import type { PlanCosts } from '../cost.ts';
 import type { PackList } from '../packlist.ts';
+import type { Kind } from './candidate.ts';
 import { launchTime, LoadTally, overheadTokens } from './score.ts';
 import { ownTokens, rereadCost, workOf, type Work } from './work.ts';
 
@@ -32,10 +33,13 @@ export function tileFor(costs: PlanCosts, rows: number, w: Work): number {
 /** Its memory, for the next plan. */
 const tally = new LoadTally();
 
-/** [packs] an index into `costs.tiles` each: `every` for all packs if given. Tiles that the packer asked for are kept. */
-export function assignTiles(list: PackList, costs: PlanCosts, w: Work, every = -1): Int32Array {
+/**
+ * [packs] an index into `costs.tiles` each: that of `choice` for all packs if it says so, or where its packs are no slower in it than
+ * each in its own. Tiles that the packer asked for are kept.
+ */
+export function assignTiles(list: PackList, costs: PlanCosts, w: Work, choice?: Kind): Int32Array {
   const { tiles } = costs;
-  if (every >= 0) return new Int32Array(list.count).fill(every);
+  if (choice?.fixed) return new Int32Array(list.count).fill(choice.tile);
   const unique = w.before[w.length.length]!;
   const tileOf = new Int32Array(list.count);
   const used = new Uint8Array(tiles.length);
@@ -77,5 +81,11 @@ export function assignTiles(list: PackList, costs: PlanCosts, w: Work, every = -
     if (apart < time(larger, t, larger)) continue;
     for (let p = 0; p < list.count; p++) if (tileOf[p] === t) tileOf[p] = larger;
   }
-  return tileOf;
+  // The choice was scored in one tile, but its pieces may have fewer rows than its packs, and smaller tiles for them.
+  if (!choice || tileOf.every((t) => t === choice.tile)) return tileOf;
+  const taken = [...new Set(tileOf)];
+  const apart = taken.reduce((sum, t) => sum + time(t, t, t), (taken.length - 1) * costs.launch);
+  const own = tileOf.slice();
+  tileOf.fill(choice.tile);
+  return time(choice.tile, choice.tile, choice.tile) <= apart ? tileOf : own;
 }
