@@ -2,8 +2,8 @@
  * patc_plan: plans prefix-aware decode attention on the host. C ABI, no dependencies, no exceptions.
  *
  * From a batch (page tables and lengths) to the tables that the forward and merge kernels read; byte for byte what the
- * TypeScript planner makes. See docs/planner.md. A planner keeps its memory between calls: after the first few calls it does
- * not allocate. One planner per thread.
+ * TypeScript planner makes. See docs/planner.md. A planner keeps its memory between calls: after the first few calls it
+ * allocates no more than a few lists of packs or of up to eight sequences. One planner per thread.
  */
 #ifndef PATC_PLAN_H
 #define PATC_PLAN_H

@@ -25,6 +25,7 @@ const closer = [13, 14, 15, 17, 18, 20];
 interface Whole extends Kind {
   readonly tokens: number;
   readonly work: number;
+  /** Work of the largest pack. */
   readonly largest: number;
   readonly mean: number;
   readonly ideal: number;
