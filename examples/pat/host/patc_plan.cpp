@@ -1,5 +1,5 @@
 // patc_plan: the host planner. The order of this file is the order of planning: forest, work, packs, scores, choice, tiles,
-// tables. Everything that decides is integer arithmetic, the same as in the TypeScript planner (examples/pat/*.ts), which
+// entries, tables. Everything that decides is integer arithmetic, the same as in the TypeScript planner (examples/pat/*.ts), which
 // explains each step.
 #include "patc_plan.h"
 
@@ -51,25 +51,15 @@ struct Page {
   int32_t count(int32_t tokens) const { return of(tokens + size - 1); }
   int32_t up(int32_t tokens) const { return down(tokens + size - 1); }
   int32_t down(int32_t token) const { return shift >= 0 ? token & -size : token / size * size; }
+  /** Half of so many tokens, rounded up, in whole pages. */
+  int32_t half(int32_t tokens) const { return (count(tokens) >> 1) * size; }
 };
 
 // ---------------------------------------------------------------- page lists
 
-void prefetch(const int32_t *from) {
-#if defined(__GNUC__)
-  __builtin_prefetch(from);
-#else
-  (void)from;
-#endif
-}
-
-/**
- * The first i from `i` on where lists a and b differ, or `end`. Sixteen at a time: most runs are equal throughout. `later`: a list
- * that will be compared soon, and probably as far.
- */
-int32_t mismatch(const int32_t *a, const int32_t *b, int32_t i, int32_t end, const int32_t *later) {
+/** The first i from `i` on where lists a and b differ, or `end`. Sixteen at a time: most runs are equal throughout. */
+int32_t mismatch(const int32_t *a, const int32_t *b, int32_t i, int32_t end) {
   for (; i + 16 <= end; i += 16) {
-    prefetch(later + i);
 #if defined(__SSE2__)
     const __m128i *x = reinterpret_cast<const __m128i *>(a + i), *y = reinterpret_cast<const __m128i *>(b + i);
     auto same = [x, y](int k) { return _mm_cmpeq_epi32(_mm_loadu_si128(x + k), _mm_loadu_si128(y + k)); };
@@ -82,38 +72,76 @@ int32_t mismatch(const int32_t *a, const int32_t *b, int32_t i, int32_t end, con
   return i;
 }
 
+// ---------------------------------------------------------------- forest
+
+/** Where a sequence of a run leaves the path of the run's first, and its page there; depth none where it ends on the path. */
+struct Leave {
+  int32_t depth, key;
+};
+
 #if defined(__GNUC__) && defined(__x86_64__)
-/** The same where the processor has AVX2: half the instructions. */
-__attribute__((target("avx2"))) int32_t mismatch_avx2(const int32_t *a, const int32_t *b, int32_t i, int32_t end, const int32_t *later) {
-  for (; i + 16 <= end; i += 16) {
-    prefetch(later + i);
-    const __m256i *x = reinterpret_cast<const __m256i *>(a + i), *y = reinterpret_cast<const __m256i *>(b + i);
-    __m256i low = _mm256_cmpeq_epi32(_mm256_loadu_si256(x), _mm256_loadu_si256(y));
-    __m256i high = _mm256_cmpeq_epi32(_mm256_loadu_si256(x + 1), _mm256_loadu_si256(y + 1));
-    if (_mm256_movemask_epi8(_mm256_and_si256(low, high)) == -1) continue;
-    int32_t equal = _mm256_movemask_ps(_mm256_castsi256_ps(low)) | _mm256_movemask_ps(_mm256_castsi256_ps(high)) << 8;
-    return i + __builtin_ctz(~equal);
+/**
+ * Sequences of a run from k on that leave the path of its first after `expected` pages, at least 16 above `start`; returns who is next.
+ * Four are compared together: that loads the path once, ends with one branch, and takes half the time of one after another. `same`: of the
+ * four at which it stops, a bit for each that is on the path up to there.
+ */
+__attribute__((target("avx2"))) int32_t leave_alike(const patc_batch &b, const int32_t *order, int32_t k, int32_t size, int32_t start,
+                                                    int32_t expected, Leave *out, int32_t &same) {
+  const int32_t *const lengths = b.lengths, *const begins = b.table_begin, *const pages = b.pages, *const path = pages + begins[order[0]];
+  const int32_t depth = expected * b.page, there = path[expected];
+  same = 0;
+  for (; k + 4 <= size; k += 4) {
+    const int32_t s0 = order[k], s1 = order[k + 1], s2 = order[k + 2], s3 = order[k + 3];
+    if (std::min(std::min(lengths[s0], lengths[s1]), std::min(lengths[s2], lengths[s3])) <= depth) break;
+    const int32_t *const a = pages + begins[s0], *const b0 = pages + begins[s1], *const c = pages + begins[s2], *const d = pages + begins[s3];
+    // Those that come next are probably as long.
+    const int32_t *const soon = order + std::min(k + 4, size - 4);
+    const int32_t *const e = pages + begins[soon[0]], *const f = pages + begins[soon[1]], *const g = pages + begins[soon[2]], *const h = pages + begins[soon[3]];
+    __m256i in_a = _mm256_setzero_si256(), in_b = in_a, in_c = in_a, in_d = in_a;
+    auto compare = [&](int32_t i) __attribute__((target("avx2"))) {
+      auto at = [i](const int32_t *list) { return reinterpret_cast<const __m256i *>(list + i); };
+      const __m256i p = _mm256_loadu_si256(at(path));
+      in_a = _mm256_or_si256(in_a, _mm256_xor_si256(p, _mm256_loadu_si256(at(a))));
+      in_b = _mm256_or_si256(in_b, _mm256_xor_si256(p, _mm256_loadu_si256(at(b0))));
+      in_c = _mm256_or_si256(in_c, _mm256_xor_si256(p, _mm256_loadu_si256(at(c))));
+      in_d = _mm256_or_si256(in_d, _mm256_xor_si256(p, _mm256_loadu_si256(at(d))));
+    };
+    int32_t i = start;
+    for (; i + 16 <= expected; i += 16) {
+      __builtin_prefetch(e + i);
+      __builtin_prefetch(f + i);
+      __builtin_prefetch(g + i);
+      __builtin_prefetch(h + i);
+      compare(i);
+      compare(i + 8);
+    }
+    // The last ones overlap those before them.
+    if (i + 8 < expected) compare(expected - 16);
+    if (i < expected) compare(expected - 8);
+    auto equal = [](const __m256i &differences) __attribute__((target("avx2"))) { return _mm256_testz_si256(differences, differences); };
+    const int32_t on_path = equal(in_a) | equal(in_b) << 1 | equal(in_c) << 2 | equal(in_d) << 3;
+    out[k] = {depth, a[expected]};
+    out[k + 1] = {depth, b0[expected]};
+    out[k + 2] = {depth, c[expected]};
+    out[k + 3] = {depth, d[expected]};
+    if (on_path == 15 && a[expected] != there && b0[expected] != there && c[expected] != there && d[expected] != there) continue;
+    same = on_path;
+    break;
   }
-  while (i < end && a[i] == b[i]) i++;
-  return i;
+  return k;
 }
 
-const auto fastest_mismatch = __builtin_cpu_supports("avx2") ? mismatch_avx2 : mismatch;
+const bool has_alike = __builtin_cpu_supports("avx2");
 #else
-const auto fastest_mismatch = mismatch;
+int32_t leave_alike(const patc_batch &, const int32_t *, int32_t k, int32_t, int32_t, int32_t, Leave *, int32_t &) { return k; }
+const bool has_alike = false;
 #endif
-
-// ---------------------------------------------------------------- forest
 
 /** Depth-first order and shared lengths, one run of sequences after another: forest.ts. */
 struct Forest {
   /** begin..end - 1 of the order: sequences that share `depth` tokens and the page after them, in the order they were given. */
   struct Run {
     int32_t begin, end, depth;
-  };
-  /** Where a sequence of a run leaves the path of the run's first, and its page there; depth none where it ends on the path. */
-  struct Leave {
-    int32_t depth, key;
   };
   /** Those that leave at one depth with one page. `at`: how many, then where in the run the next one goes. */
   struct Branch {
@@ -170,16 +198,19 @@ struct Forest {
       if (i > 0) lcp[i] = static_cast<int32_t>(path[i - 1] >> 20);
     }
     if (!level) sort_branches();
-    for (int32_t i = 0, end = path_size; i < count; i++) {
-      Branch &branch = branches[level ? i : sorted[i]];
+    Branch *list = branches.data();
+    const int32_t *by_depth = level ? nullptr : sorted.data();
+    for (int32_t i = 0, n = count, end = path_size; i < n; i++) {
+      Branch &branch = list[by_depth ? by_depth[i] : i];
       const int32_t begin = end;
       end += branch.at;
       lcp[begin] = branch.depth;
       if (branch.at > 1) runs.push_back({run.begin + begin, run.begin + end, branch.depth});
       branch.at = begin;
     }
+    const int32_t *own = branch_of.data(), *who = members.data();
     for (int32_t k = 1; k < size; k++)
-      if (branch_of[k] != none) order[branches[branch_of[k]].at++] = members[k];
+      if (own[k] != none) order[list[own[k]].at++] = who[k];
   }
 
   /**
@@ -187,27 +218,32 @@ struct Forest {
    * here the processor then reads on while it still compares.
    */
   void leave(const patc_batch &b, int32_t start, int32_t size, const int32_t *order) {
-    constexpr int32_t ahead = 4;
     const int32_t *lengths = b.lengths, *begins = b.table_begin, *pages = b.pages, *first = pages + begins[order[0]], end = lengths[order[0]];
     const Page whole = page;
-    const auto differ = fastest_mismatch;
     Leave *out = leaves.data();
     uint64_t *ended = path.data();
-    int32_t ends = 1;
+    // `expected`: most leave where those before them did.
+    int32_t ends = 1, expected = start;
     ended[0] = static_cast<uint64_t>(end) << 20;
-    for (int32_t k = 1; k < size; k++) {
-      const int32_t s = order[k], length = lengths[s], *mine = pages + begins[s];
-      const int32_t *later = pages + begins[order[std::min(k + ahead, size - 1)]];
-      const int32_t stop = std::min(length, end), last = whole.count(stop);
-      int32_t depth = stop, at = differ(mine, first, start, last, later);
-      if (at < last) depth = at * whole.size;
-      else at = whole.of(stop);
-      if (depth < length) {
-        out[k] = {depth, mine[at]};
-        continue;
+    for (int32_t k = 1; k < size;) {
+      int32_t same = 0;
+      if (has_alike && expected - start >= 16 && expected * whole.size < end) k = leave_alike(b, order, k, size, start, expected, out, same);
+      const int32_t stop = std::min(k + 4, size);
+      int32_t least = end;
+      for (; k < stop; k++, same >>= 1) {
+        const int32_t s = order[k], length = lengths[s], *mine = pages + begins[s];
+        int32_t depth = std::min(length, end), last = whole.count(depth), at = mismatch(mine, first, same & 1 ? expected : start, last);
+        least = std::min(least, at);
+        if (at < last) depth = at * whole.size;
+        else at = whole.of(depth);
+        if (depth < length) {
+          out[k] = {depth, mine[at]};
+          continue;
+        }
+        out[k] = {none, none};
+        ended[ends++] = static_cast<uint64_t>(depth) << 20 | static_cast<uint64_t>(k);
       }
-      out[k] = {none, none};
-      ended[ends++] = static_cast<uint64_t>(depth) << 20 | static_cast<uint64_t>(k);
+      expected = least;
     }
     path_size = ends;
   }
@@ -294,6 +330,7 @@ int64_t work_of(int64_t loaded, int64_t reads, int64_t reread) { return reread =
 
 struct Work {
   const patc_batch *batch = nullptr;
+  // `shared`: one more, 0.
   Ints order, lcp, length, shared;
   std::vector<int64_t> before, reads;
   // By step size: sums of paddings. The lists stay for the next batch; `padded` says how many are of this one.
@@ -303,7 +340,8 @@ struct Work {
   };
   std::vector<Pads> pads;
   size_t padded = 0;
-  int32_t group = 1, align = 1;
+  // `common`: tokens that all sequences share, in whole pages.
+  int32_t group = 1, align = 1, common = 0;
   Page page, cut;
 
   void measure(const patc_batch &b) {
@@ -315,7 +353,7 @@ struct Work {
     align = b.page * ((16 + b.page - 1) / b.page);
     cut = Page(align);
     length.resize(n);
-    shared.resize(n);
+    shared.resize(n + 1);
     before.resize(n + 1);
     reads.resize(n + 1);
     // A power of two most often, and then one branch for all rather than two for each.
@@ -325,16 +363,20 @@ struct Work {
 
   template <class Up>
   void sum_up(Up up) {
-    const int32_t n = batch->sequences, *lengths = batch->lengths, *at = order.data(), *common = lcp.data();
+    const int32_t n = batch->sequences, *lengths = batch->lengths, *at = order.data(), *known = lcp.data();
+    int32_t least = n > 1 ? up(known[1]) : 0;
     int32_t *l = length.data(), *s = shared.data();
     int64_t *own = before.data(), *all = reads.data(), sum = 0, sum_all = 0;
     own[0] = all[0] = 0;
     for (int32_t i = 0; i < n; i++) {
       l[i] = up(lengths[at[i]]);
-      s[i] = up(common[i]);
+      s[i] = up(known[i]);
+      least = i > 0 ? std::min(least, s[i]) : least;
       own[i + 1] = sum += l[i] - s[i];
       all[i + 1] = sum_all += l[i];
     }
+    s[n] = 0;
+    common = least;
   }
 
   int32_t size() const { return static_cast<int32_t>(length.size()); }
@@ -358,6 +400,16 @@ struct Work {
   int64_t own_tokens(const patc_tile &t) { return unique() + pace(t).pad(0, size()); }
 
  private:
+  template <class Pad>
+  void pad_up(int64_t *out, Pad pad) const {
+    const int32_t n = size(), *l = length.data(), *s = shared.data();
+    int64_t sum = 0;
+    for (int32_t i = 0; i < n; i++) {
+      const int32_t next = std::max(s[i], s[i + 1]);
+      out[i + 1] = sum += pad(next - s[i]) + pad(l[i] - next);
+    }
+  }
+
   const int64_t *pads_of(const Pace &pace) {
     for (size_t i = 0; i < padded; i++)
       if (pads[i].step == pace.step) return pads[i].sums.data();
@@ -365,58 +417,63 @@ struct Work {
     Pads &list = pads[padded++];
     list.step = pace.step;
     list.sums.resize(static_cast<size_t>(size()) + 1);
-    const int32_t n = size(), *l = length.data(), *s = shared.data();
-    int64_t *out = list.sums.data(), sum = 0;
+    int64_t *out = list.sums.data();
     out[0] = 0;
-    for (int32_t i = 0; i < n; i++) {
-      const int32_t next = i + 1 < n ? std::max(s[i], s[i + 1]) : s[i];
-      out[i + 1] = sum += pace.pad(next - s[i]) + pace.pad(l[i] - next);
-    }
+    // A power of two most often, and then no branch.
+    if (pace.mask >= 0) pad_up(out, [mask = pace.mask](int32_t tokens) { return -tokens & mask; });
+    else pad_up(out, [pace](int32_t tokens) { return pace.pad(tokens); });
     return out;
   }
 };
 
 // ---------------------------------------------------------------- packs
 
-/** Tokens from..to - 1 of a page list that begins at `base`, for rows first..first + count - 1 of a pack. */
-struct Entry {
-  int32_t base, from, to, first, count;
+/** Tokens from..to - 1 of the page list of a pack's row `first`, for rows first..first + count - 1. */
+struct Part {
+  int32_t from, to, first, count;
 };
-static_assert(sizeof(Entry) == 5 * sizeof(int32_t), "tables hold entries one after another");
 
-/** What a packer writes; columns of packs, rows and entries. */
+struct Pack {
+  // In `sequences` and in `parts`, where what other packs read too comes before what only this pack reads.
+  int32_t row_begin, part_begin, own_begin;
+  // Tokens in whole pages: of both kinds, and of the longest part that only this pack reads.
+  int32_t own_longest;
+  int64_t shared_tokens, own_tokens;
+  // Tokens loaded, reads of them, and what fills up the last steps of parts, in the tile the packer had in mind.
+  int64_t load, reads, pad;
+
+  int64_t work(int64_t reread) const { return work_of(load, reads, reread) + pad; }
+};
+
+/** What a packer writes. */
 struct PackList {
-  Ints sequence_begin, entry_begin, load;
-  std::vector<int64_t> reads, pads;
-  // Storage that only grows; `rows` and `entry_count` say how much of it is in use.
+  // One more than there are packs, for its begins.
+  std::vector<Pack> packs;
+  // Storage that only grows; `rows` and `part_count` say how much of it is in use.
   Ints sequences;
-  std::vector<Entry> entries;
-  int32_t rows = 0, entry_count = 0;
+  std::vector<Part> parts;
+  int32_t rows = 0, part_count = 0;
 
   void reset() {
-    sequence_begin.assign(1, 0);
-    entry_begin.assign(1, 0);
-    load.clear();
-    reads.clear();
-    pads.clear();
-    rows = entry_count = 0;
+    packs.assign(1, Pack{});
+    rows = part_count = 0;
   }
-  int32_t count() const { return static_cast<int32_t>(load.size()); }
+  int32_t count() const { return static_cast<int32_t>(packs.size()) - 1; }
+  int32_t rows_of(int32_t p) const { return packs[static_cast<size_t>(p) + 1].row_begin - packs[p].row_begin; }
+  int32_t parts_of(int32_t p) const { return packs[static_cast<size_t>(p) + 1].part_begin - packs[p].part_begin; }
 
-  /** Where the next rows and entries go, with room for so many. */
+  /** Where the next rows and parts go, with room for so many. */
   int32_t *more_rows(int32_t n) { return room(sequences, rows, n); }
-  Entry *more_entries(int32_t n) { return room(entries, entry_count, n); }
+  Part *more_parts(int32_t n) { return room(parts, part_count, n); }
 
-  /** `pad`: what fills up the last steps of entries, in the tile the packer had in mind. */
-  void close(int64_t tokens, int64_t read, int64_t pad) {
-    sequence_begin.push_back(rows);
-    entry_begin.push_back(entry_count);
-    load.push_back(static_cast<int32_t>(tokens));
-    reads.push_back(read);
-    pads.push_back(pad);
+  /** The pack at hand has so many more rows and parts. */
+  void close(int32_t more, int32_t shared, int32_t own) {
+    packs.back().own_begin = part_count + shared;
+    rows += more;
+    part_count += shared + own;
+    packs.push_back({rows, part_count, part_count, 0, 0, 0, 0, 0, 0});
   }
 
- private:
   template <class T>
   static T *room(std::vector<T> &list, int32_t used, int32_t more) {
     const size_t wanted = static_cast<size_t>(used) + static_cast<size_t>(more);
@@ -456,14 +513,14 @@ int32_t chunk(const Work &w, int32_t cap, int64_t limit, int64_t overhead, const
   return runs;
 }
 
-struct Rectangle {
-  int32_t from, to, left, count;
-};
-
 /** The maximal (token range, run of sequences) rectangles of a chunk, leaves first: packers/stream.ts. */
 struct Stream {
-  std::vector<Rectangle> items;
-  std::vector<std::pair<int32_t, int32_t>> stack;
+  /** The path of sequences from `left` on is theirs down to `depth`. */
+  struct Node {
+    int32_t depth, left;
+  };
+  std::vector<Part> items;
+  std::vector<Node> stack;
   int32_t size = 0;
 
   void reserve(int32_t cap) {
@@ -472,38 +529,40 @@ struct Stream {
   }
 
   void fill(const Work &w, int32_t b, int32_t e) {
-    walk(w, b, e, [this](int32_t row, int32_t from, int32_t to) {
-      if (to > 0) items[size++] = {from, to, row, 1};
+    size = walk(w, b, e, [](Part *&out, int32_t row, int32_t from, int32_t to) {
+      if (to > 0) *out++ = {from, to, row, 1};
     });
   }
 
-  /** `tail(row, from, to)` for each sequence: the tokens that it alone reads, to 0 where there are none. */
+  /** `tail(out, row, from, to)` for each sequence: the tokens that it alone reads, to 0 where there are none. How many there are then. */
   template <class Tail>
-  void walk(const Work &w, int32_t b, int32_t e, Tail tail) {
+  int32_t walk(const Work &w, int32_t b, int32_t e, Tail tail) {
     const int32_t *lcp = w.lcp.data(), *order = w.order.data(), *lengths = w.batch->lengths;
-    std::pair<int32_t, int32_t> *node = stack.data();
-    int32_t top = 0, shared = 0, own = 0;
-    size = 0;
-    auto pop = [&](int32_t common, int32_t at) {
-      top--;
-      int32_t left = node[top].second, below = top > 0 ? node[top - 1].first : 0;
-      items[size++] = {std::max(below, common), node[top].first, left, at - left};
-      return left;
+    // `top`: the deepest node that is open, above one that never closes.
+    Node *top = stack.data();
+    Part *out = items.data();
+    int32_t shared = 0, own = 0;
+    *top = {0, 0};
+    auto close = [&](int32_t common, int32_t at) {
+      const Node node = *top--;
+      *out++ = {std::max(top->depth, common), node.depth, node.left, at - node.left};
+      return node.left;
     };
     for (int32_t i = b; i < e; i++) {
       int32_t at = i - b, left = at - own;
-      while (top > 0 && node[top - 1].first > shared) left = pop(shared, at);
-      if (shared > 0 && (top == 0 || node[top - 1].first < shared)) node[top++] = {shared, left};
-      int32_t length = lengths[order[i]], next = i + 1 < e ? lcp[i + 1] : 0;
+      while (top->depth > shared) left = close(shared, at);
+      if (shared > top->depth) *++top = {shared, left};
+      const int32_t length = lengths[order[i]], next = i + 1 < e ? lcp[i + 1] : 0;
       own = length > shared && length > next;
-      if (own) tail(at, std::max(shared, next), length);
+      if (own) tail(out, at, std::max(shared, next), length);
       else {
-        tail(at, 0, 0);
-        if (length > shared) node[top++] = {length, at};
+        tail(out, at, 0, 0);
+        if (length > shared) *++top = {length, at};
       }
       shared = next;
     }
-    while (top > 0) pop(0, e - b);
+    while (top > stack.data()) close(0, e - b);
+    return static_cast<int32_t>(out - items.data());
   }
 };
 
@@ -524,7 +583,7 @@ void equal_pieces(const Stream &s, Page page, Page align, int64_t work, int64_t 
   int64_t target = step, part = rest, done = 0, j = 1;
   bool filled = false;
   for (int32_t i = s.size - 1; i >= 0; i--) {
-    int32_t from = s.items[i].from, to = s.items[i].to, left = s.items[i].left, count = s.items[i].count;
+    int32_t from = s.items[i].from, to = s.items[i].to, left = s.items[i].first, count = s.items[i].count;
     // Where the rest of the entry begins and where it ends, in whole pages: a cut is at one.
     const int32_t begin = page.up(from), end = page.up(to), tokens = end - begin;
     int32_t whole = begin;
@@ -562,169 +621,26 @@ void fixed_pieces(const Stream &s, Page page, int64_t span, Sink &sink) {
     for (int32_t i = s.size - 1; i >= 0; i--) {
       int32_t from = static_cast<int32_t>(std::max<int64_t>(low, s.items[i].from));
       int32_t to = static_cast<int32_t>(std::min<int64_t>(high, s.items[i].to));
-      if (from < to) sink.add(from, to, s.items[i].left, s.items[i].count, page.up(to) - page.up(from));
+      if (from < to) sink.add(from, to, s.items[i].first, s.items[i].count, page.up(to) - page.up(from));
     }
   }
 }
 
-/**
- * The order of a pack's entries: what other packs read too and what only it reads in turn: packers/order.ts. How many fall to a turn
- * is hard to predict, so places are computed, not branched to.
- */
-struct Interleaver {
-  void prepare(int32_t tokens) {
-    page = Page(tokens);
-    int32_t multiple = 64;
-    while (multiple % tokens != 0) multiple += 64;
-    unit = Page(multiple);
-  }
-
-  /** How many entries `write` makes of so many: a turn cuts one of each kind, and what is read alone and huge is cut once more. */
-  static int32_t most(int32_t count) { return 3 * count + 2 * turns; }
-
-  /**
-   * A pack's entries (those without tokens are none) in their order, to `out`, whose end it returns. Other packs read tokens below
-   * `common` too; 0: the order must not depend on neighbours.
-   */
-  Entry *write(const Entry *entries, int32_t count, int32_t common, Entry *out) {
-    split(entries, count, common);
-    if (shared.count == 0 || own.count == 0) {
-      const Reader &all = own.count == 0 ? shared : own;
-      return std::copy(all.list.data(), all.list.data() + all.count, out);
-    }
-    int32_t own_before[turns + 1] = {}, shared_until[turns];
-    if (cut_own()) own.list.swap(piece);
-    const int32_t pieces = own.count;
-    take_turns(own_before);
-    for (int32_t t = 0; t < turns; t++) own_before[t + 1] += own_before[t];
-    const Page whole = page, multiple = unit;
-    const int64_t tokens = shared.tokens;
-    int64_t done = 0;
-    int32_t taken = 0;
-    Entry *next = shared.list.data();
-    for (int32_t t = 0; t < turns; t++) {
-      const int64_t target = tokens * (t + 1) / turns;
-      for (; done < target; taken++) {
-        const Entry e = *next;
-        const int32_t end = std::min(e.to, multiple.up(e.from + static_cast<int32_t>(std::min<int64_t>(target - done, e.to - e.from))));
-        out[taken + own_before[t]] = {e.base, e.from, end, e.first, e.count};
-        done += pages_of(whole, e.from, end);
-        next->from = end;
-        next += end == e.to;
-      }
-      shared_until[t] = taken;
-    }
-    const int32_t *turn = turn_of.data();
-    const Entry *alone = own.list.data();
-    for (int32_t i = 0; i < pieces; i++) out[i + shared_until[turn[i]]] = alone[i];
-    return out + taken + pieces;
-  }
-
- private:
-  static constexpr int32_t turns = 8;
-  static constexpr int64_t most_tokens = 1 << 29;
-
-  struct Reader {
-    std::vector<Entry> list;
-    int64_t tokens = 0;
-    // Of the longest entry.
-    int32_t longest = 0, count = 0;
-  };
-  Page page, unit;
-  Reader shared, own;
-  std::vector<Entry> piece;
-  // When what only this pack reads is read.
-  Ints turn_of;
-
-  /** Tokens in whole pages. */
-  static int32_t pages_of(Page page, int32_t from, int32_t to) { return page.up(to) - page.down(from); }
-
-  void split(const Entry *entries, int32_t count, int32_t common) {
-    const size_t wanted = static_cast<size_t>(most(count)) + 1;
-    if (turn_of.size() < wanted) {
-      for (std::vector<Entry> *list : {&shared.list, &own.list, &piece}) list->resize(2 * wanted);
-      turn_of.resize(2 * wanted);
-    }
-    const Page whole = page;
-    Entry *both = shared.list.data(), *alone = own.list.data();
-    int64_t shared_tokens = 0, own_tokens = 0;
-    int32_t longest = 0;
-    for (int32_t i = 0; i < count; i++) {
-      const Entry e = entries[i];
-      const int32_t cut = std::min(e.to, std::max(e.from, common));
-      *both = {e.base, e.from, cut, e.first, e.count};
-      *alone = {e.base, cut, e.to, e.first, e.count};
-      both += e.from < cut;
-      alone += cut < e.to;
-      shared_tokens += e.from < cut ? pages_of(whole, e.from, cut) : 0;
-      const int32_t left = cut < e.to ? pages_of(whole, cut, e.to) : 0;
-      own_tokens += left;
-      longest = std::max(longest, left);
-    }
-    shared.count = static_cast<int32_t>(both - shared.list.data());
-    own.count = static_cast<int32_t>(alone - own.list.data());
-    shared.tokens = shared_tokens;
-    own.tokens = own_tokens;
-    own.longest = longest;
-  }
-
-  /** What only this pack reads, long entries in pieces, to `piece`; false where none is long. */
-  bool cut_own() {
-    const Page whole = page, multiple = unit;
-    const int64_t most = multiple.up(static_cast<int32_t>(std::min<int64_t>((own.tokens + turns - 1) / turns, most_tokens)));
-    auto longer = [most](int64_t tokens) { return tokens * 2 > most * 3; };
-    if (!longer(own.longest)) return false;
-    Entry *out = piece.data();
-    for (const Entry *i = own.list.data(), *end = i + own.count; i < end; i++) {
-      Entry e = *i;
-      while (longer(pages_of(whole, e.from, e.to))) {
-        const int32_t to = std::min(e.to, multiple.up(e.from + static_cast<int32_t>(std::min<int64_t>(most, e.to - e.from))));
-        *out++ = {e.base, e.from, to, e.first, e.count};
-        e.from = to;
-      }
-      if (e.from < e.to) *out++ = e;
-    }
-    own.count = static_cast<int32_t>(out - piece.data());
-    return true;
-  }
-
-  /** Counts by turn, one place up. */
-  void take_turns(int32_t *counts) {
-    const Page whole = page;
-    // Exact: the quotient of integers below 2^53 never rounds up to the next one.
-    const double tokens = static_cast<double>(own.tokens);
-    int32_t *turn_at = turn_of.data();
-    const Entry *list = own.list.data();
-    int64_t done = 0;
-    for (int32_t i = 0, count = own.count; i < count; i++) {
-      const int32_t turn = static_cast<int32_t>(static_cast<double>(done * turns) / tokens);
-      turn_at[i] = turn;
-      counts[turn + 1]++;
-      done += pages_of(whole, list[i].from, list[i].to);
-    }
-  }
-};
-
-/** One pack: local rows, shared entries, then private ones round-robin over 16-row groups: packers/piece.ts. */
+/** One pack: local rows, shared parts, then private ones round-robin over 16-row groups: packers/piece.ts. */
 struct PieceWriter {
-  struct Tail {
-    int32_t from, to;
-  };
+  using Tail = Part;
   const Work *w = nullptr;
   PackList *out = nullptr;
   Ints local;
-  // Of each row: the tokens that it alone reads, to 0 where there are none.
+  // Of each row, in turn: the tokens that it alone reads, to 0 where there are none.
   std::vector<Tail> tails;
   std::vector<unsigned char> touched;
-  std::vector<Rectangle> items;
-  // Of the pack at hand, in the order in which it was made.
-  std::vector<Entry> entries;
-  // Rows in the order of their private entries, for packs of `turn_rows`.
-  Ints turns;
+  std::vector<Part> items, alone;
+  // Where among the private parts each row's is, for packs of `turn_rows`.
+  Ints place;
   int32_t turn_rows = 0, per_group = 1, chunk_begin = 0, chunk_size = 0, size = 0;
   Pace pace;
   int64_t load = 0, reads = 0, pad = 0;
-  Interleaver interleaver;
   bool interleaved = true;
 
   void prepare(const Work &work, PackList &list, int32_t cap, const Pace &tile, bool in_turn) {
@@ -732,10 +648,9 @@ struct PieceWriter {
     out = &list;
     pace = tile;
     interleaved = in_turn;
-    interleaver.prepare(work.batch->page);
     per_group = std::max(1, 16 / work.group);
     turn_rows = 0;
-    turns.clear();
+    place.resize(cap);
     local.resize(cap);
     tails.resize(cap);
     touched.resize(cap);
@@ -757,16 +672,15 @@ struct PieceWriter {
   }
   /** A chunk in one piece: every sequence is a row, in order. */
   void whole(Stream &s, int32_t b, int32_t e) {
+    const int32_t rows = e - b;
+    take_turns(rows);
     Tail *tail = tails.data();
-    s.walk(*w, b, e, [tail](int32_t row, int32_t from, int32_t to) { tail[row] = {from, to}; });
+    const int32_t *at = place.data();
+    s.size = s.walk(*w, b, e, [tail, at](Part *&, int32_t row, int32_t from, int32_t to) { tail[at[row]] = {from, to, row, 1}; });
     const int32_t *order = w->order.data() + b;
-    std::copy(order, order + (e - b), out->more_rows(e - b));
-    Entry *entry = room(s.size + e - b);
-    for (int32_t k = s.size - 1; k >= 0; k--) {
-      const Rectangle &r = s.items[k];
-      *entry++ = {w->batch->table_begin[order[r.left]], r.from, r.to, r.left, r.count};
-    }
-    finish(entry, b, e, e - b, w->load(b, e), w->read(b, e), pace.pad(b, e));
+    std::copy(order, order + rows, out->more_rows(rows));
+    std::reverse(s.items.data(), s.items.data() + s.size);
+    finish(s.items.data(), s.size, b, e, rows, w->load(b, e), w->read(b, e), pace.pad(b, e));
   }
   void next() {
     end();
@@ -778,54 +692,88 @@ struct PieceWriter {
   }
   void end() {
     const int32_t *order = w->order.data() + chunk_begin;
-    int32_t rows = 0, *row_of = out->more_rows(chunk_size);
+    int32_t rows = 0, nodes = 0, *row_of = out->more_rows(chunk_size);
     for (int32_t i = 0; i < chunk_size; i++) {
       if (!touched[i]) continue;
       row_of[rows] = order[i];
-      tails[rows] = {0, 0};
       local[i] = rows++;
     }
-    Entry *entry = room(size + rows);
+    take_turns(rows);
+    for (int32_t row = 0; row < rows; row++) tails[row] = {0, 0, 0, 1};
     for (int32_t k = 0; k < size; k++) {
-      const Rectangle &r = items[k];
-      int32_t row = local[r.left];
-      if (r.count > 1) *entry++ = {w->batch->table_begin[order[r.left]], r.from, r.to, row, r.count};
-      else tails[row] = {r.from, r.to};
+      const Part &r = items[k];
+      const int32_t row = local[r.first];
+      if (r.count > 1) items[nodes++] = {r.from, r.to, row, r.count};
+      else tails[place[row]] = {r.from, r.to, row, 1};
     }
-    finish(entry, chunk_begin, chunk_begin + chunk_size, rows, load, reads, pad);
+    finish(items.data(), nodes, chunk_begin, chunk_begin + chunk_size, rows, load, reads, pad);
   }
 
  private:
-  Entry *room(int32_t count) {
-    if (entries.size() < static_cast<size_t>(count)) entries.resize(2 * static_cast<size_t>(count));
-    return entries.data();
-  }
-
   /** Rows round-robin over the row groups, of the tile's halves in turn; most packs have as many as the one before. */
   void take_turns(int32_t rows) {
     if (turn_rows == rows) return;
     turn_rows = rows;
-    turns.clear();
+    int32_t next = 0;
     const int32_t groups = (rows + per_group - 1) / per_group, half = (groups + 1) / 2;
     for (int32_t r = 0; r < per_group && r < rows; r++)
       for (int32_t i = 0; i < groups; i++) {
         const int32_t row = (i % 2 * half + i / 2) * per_group + r;
-        if (row < rows) turns.push_back(row);
+        if (row < rows) place[row] = next++;
       }
   }
 
-  /** After its shared entries, private ones; then the pack of sequences b..e-1 is complete. */
-  void finish(Entry *entry, int32_t b, int32_t e, int32_t rows, int64_t tokens, int64_t read, int64_t padding) {
-    const int32_t *row_of = out->sequences.data() + out->rows, *begins = w->batch->table_begin;
+  /**
+   * The pack of sequences b..e-1 is complete: parts of several rows, then those of one row each. Where other packs read the first tokens
+   * of a part too (unless the order must not depend on neighbours), it is two. Which there are is hard to predict, so both are written.
+   */
+  void finish(const Part *nodes, int32_t count, int32_t b, int32_t e, int32_t rows, int64_t tokens, int64_t read, int64_t padding) {
+    const int32_t common = interleaved ? std::max(w->shared[b], w->shared[e]) : 0;
+    const Page page = w->page;
+    const int32_t most = count + rows;
+    if (alone.size() <= static_cast<size_t>(most)) alone.resize(2 * static_cast<size_t>(most) + 1);
+    Part *const first = out->more_parts(2 * most + 1), *shared = first, *own = alone.data();
+    int64_t shared_tokens = 0, own_tokens = 0;
+    int32_t longest = 0;
+    auto split = [&](int32_t from, int32_t to, int32_t row, int32_t span) {
+      const int32_t cut = std::min(to, std::max(from, common));
+      *shared = {from, cut, row, span};
+      *own = {cut, to, row, span};
+      shared += from < cut;
+      own += cut < to;
+      shared_tokens += from < cut ? page.up(cut) - page.down(from) : 0;
+      const int32_t left = cut < to ? page.up(to) - page.down(cut) : 0;
+      own_tokens += left;
+      longest = std::max(longest, left);
+    };
+    for (int32_t i = 0; i < count; i++) split(nodes[i].from, nodes[i].to, nodes[i].first, nodes[i].count);
     const Tail *tail = tails.data();
-    take_turns(rows);
-    for (const int32_t row : turns) *entry++ = {begins[row_of[row]], tail[row].from, tail[row].to, row, 1};
-    const int32_t common = e < w->size() ? std::max(w->shared[b], w->shared[e]) : w->shared[b];
-    const int32_t count = static_cast<int32_t>(entry - entries.data());
-    Entry *const first = out->more_entries(Interleaver::most(count));
-    out->entry_count += static_cast<int32_t>(interleaver.write(entries.data(), count, interleaved ? common : 0, first) - first);
-    out->rows += rows;
-    out->close(tokens, read, padding);
+    bool whole = true;
+    int64_t tail_tokens = 0;
+    int32_t tail_longest = 0;
+    for (int32_t i = 0; i < rows; i++) {
+      const int32_t from = tail[i].from, to = tail[i].to, left = page.up(to) - page.down(from);
+      whole &= from >= common && from < to;
+      tail_tokens += left;
+      tail_longest = std::max(tail_longest, left);
+    }
+    if (whole) {
+      own_tokens += tail_tokens;
+      longest = std::max(longest, tail_longest);
+      std::copy(tail, tail + rows, std::copy(alone.data(), own, shared));
+      own += rows;
+    } else {
+      for (int32_t i = 0; i < rows; i++) split(tail[i].from, tail[i].to, tail[i].first, 1);
+      std::copy(alone.data(), own, shared);
+    }
+    Pack &pack = out->packs.back();
+    pack.own_longest = longest;
+    pack.shared_tokens = shared_tokens;
+    pack.own_tokens = own_tokens;
+    pack.load = tokens;
+    pack.reads = read;
+    pack.pad = padding;
+    out->close(rows, static_cast<int32_t>(shared - first), static_cast<int32_t>(own - alone.data()));
   }
 };
 
@@ -1085,8 +1033,10 @@ struct Packer {
     for (int32_t cap : caps) {
       int64_t packs = ceil_div(w->size(), cap);
       int32_t smallest = tile_for(*costs, int64_t{cap} * w->group, *w);
+      // What all share, every pack loads.
+      const int64_t loaded = w->unique() + (packs - 1) * w->common;
       auto add = [&](int32_t tile, bool fixed) {
-        kinds.push_back({cap, tile, fixed, least(cap, costs->tiles[tile], w->unique()), static_cast<int32_t>(kinds.size())});
+        kinds.push_back({cap, tile, fixed, least(cap, costs->tiles[tile], loaded), static_cast<int32_t>(kinds.size())});
       };
       add(smallest, false);
       bool few = packs * w->batch->kv_heads <= costs->c.units;
@@ -1239,7 +1189,7 @@ struct Packer {
     // Of packs up to a sequence where one begins; all of them, at the end.
     int64_t again[few_sequences + 1] = {};
     for (int32_t i = 1; i <= n; i++)
-      again[i] = (i < n ? w->shared[i] : 0) + *std::min_element(again + std::max(0, i - cap), again + i);
+      again[i] = w->shared[i] + *std::min_element(again + std::max(0, i - cap), again + i);
     return w->unique() + again[n];
   }
 
@@ -1340,7 +1290,7 @@ struct Packer {
   }
 };
 
-// ---------------------------------------------------------------- tiles and tables
+// ---------------------------------------------------------------- tiles
 
 /**
  * A tile for every pack; shapes that do not pay for their launch join the next larger one, or all take the choice's: packers/tiles.ts.
@@ -1355,19 +1305,19 @@ void assign_tiles(const PackList &list, const Costs &costs, Work &w, Tally &tall
   tile_of.resize(list.count());
   int32_t last_rows = none, last_tile = none;
   for (int32_t p = 0; p < list.count(); p++) {
-    int32_t rows = (list.sequence_begin[p + 1] - list.sequence_begin[p]) * w.group;
+    int32_t rows = list.rows_of(p) * w.group;
     if (rows != last_rows) last_tile = tile_for(costs, rows, w);
     last_rows = rows;
     tile_of[p] = last_tile;
     used[last_tile] = 1;
-    total += list.load[p];
+    total += list.packs[p].load;
   }
   auto time = [&](int32_t tile, int32_t first, int32_t second) {
     const patc_tile &shape = costs.tiles[tile];
     int64_t reread = reread_cost(shape, w.group);
     tally.reset(list.count());
     for (int32_t p = 0; p < list.count(); p++)
-      if (tile_of[p] == first || tile_of[p] == second) tally.add(list.load[p], work_of(list.load[p], list.reads[p], reread) + list.pads[p]);
+      if (tile_of[p] == first || tile_of[p] == second) tally.add(list.packs[p].load, list.packs[p].work(reread));
     int64_t share = total > 0 ? w.unique() * tally.tokens / total : 0;
     int64_t heaviest = tally.heaviest(costs.c.units, kv_heads, overhead_tokens(shape));
     return launch_time(costs, shape, kv_heads, share, tally.tokens, heaviest, tally.largest, int64_t{tally.count} * kv_heads);
@@ -1391,100 +1341,216 @@ void assign_tiles(const PackList &list, const Costs &costs, Work &w, Tally &tall
   if (time(choice.tile, choice.tile, choice.tile) > apart) tile_of = own;
 }
 
-/**
- * Entries of packs in groups of two lanes: whole steps of an entry in halves, and what is left of two together: lanes.ts. Whether an
- * entry has a half or a rest is hard to predict, so both are always written, and counted where they are there.
- */
-struct LaneWriter {
-  // Storage that only grows, and where each pack's entries begin in it.
-  std::vector<Entry> out;
-  Ints begin;
+// ---------------------------------------------------------------- entries
 
-  /** Rewrites the list's entries where a tile has lanes. */
-  void lay(PackList &list, const Costs &costs, const Ints &tile_of, int32_t page, int32_t group) {
-    const int32_t packs = list.count();
-    bool any = false;
-    for (int32_t p = 0; p < packs && !any; p++) any = lane_tokens(costs.tiles[tile_of[p]].n, page) < costs.tiles[tile_of[p]].n;
-    if (!any) return;
-    // An entry is at most two halves and a rest, one lane of a pack may be empty, and two are written before they are counted.
-    const size_t room = 3 * static_cast<size_t>(list.entry_count) + static_cast<size_t>(packs) + 4;
-    if (out.size() < room) out.resize(2 * room);
-    begin.assign(1, 0);
-    next = out.data();
-    tokens = Page(page);
-    rows = group;
-    int32_t tile = none;
-    for (int32_t p = 0; p < packs; p++) {
-      if (tile_of[p] != tile) choose(costs.tiles[tile = tile_of[p]]);
-      const Entry *from = list.entries.data() + list.entry_begin[p], *to = list.entries.data() + list.entry_begin[p + 1];
-      if (two) halve(from, to);
-      else next = std::copy(from, to, next);
-      begin.push_back(static_cast<int32_t>(next - out.data()));
+/** Tokens from..to - 1 of a page list that begins at `base`, for rows first..first + count - 1 of a pack. */
+struct Entry {
+  int32_t base, from, to, first, count;
+};
+static_assert(sizeof(Entry) == 5 * sizeof(int32_t), "tables hold entries one after another");
+
+/** A page, or another length that tokens are rounded to, which is a power of two: without branches. */
+struct Power {
+  int32_t mask;
+  explicit Power(const Page &page) : mask(page.size - 1) {}
+  int32_t up(int32_t token) const { return (token + mask) & ~mask; }
+  int32_t down(int32_t token) const { return token & ~mask; }
+  int32_t half(int32_t tokens) const { return (tokens + mask) >> 1 & ~mask; }
+};
+
+/** What entries are cut at: pages, places where a part may be cut, and steps of a lane. */
+template <class Size>
+struct Sizes {
+  Size page, unit, width;
+
+  /** Tokens in whole pages. */
+  int32_t pages(int32_t from, int32_t to) const { return page.up(to) - page.down(from); }
+};
+
+/** The order of a pack's parts: what other packs read too and what only it reads in turn: packers/order.ts. */
+struct Interleaver {
+  /** A pack's parts in their order: until the next call. */
+  template <class Size>
+  const Part *order(const PackList &list, int32_t p, const Sizes<Size> &sizes, int32_t &count) {
+    const Pack &pack = list.packs[p];
+    const Part *shared = list.parts.data() + pack.part_begin, *own = list.parts.data() + pack.own_begin;
+    count = list.parts_of(p);
+    const Part *own_end = shared + count;
+    if (shared == own || own == own_end) return shared;
+    // A turn cuts one part of each kind, and what is read alone and huge is cut once more.
+    const size_t most = 3 * static_cast<size_t>(count) + 2 * turns;
+    if (ordered.size() < most) {
+      ordered.resize(2 * most);
+      pieces.resize(2 * most);
     }
-    list.entries.swap(out);
-    list.entry_count = begin.back();
-    list.entry_begin.swap(begin);
+    const Sizes<Size> by = sizes;
+    if (Part *cut = cut_own(pack, own, own_end, by)) own = pieces.data(), own_end = cut;
+    const int64_t shared_tokens = pack.shared_tokens, own_tokens = pack.own_tokens;
+    int64_t shared_done = 0, own_done = 0;
+    Part *out = ordered.data(), next = *shared;
+    for (int32_t t = 1; t <= turns; t++) {
+      for (const int64_t target = shared_tokens * t / turns; shared_done < target;) {
+        const int32_t to = std::min(next.to, by.unit.up(next.from + static_cast<int32_t>(std::min<int64_t>(target - shared_done, next.to - next.from))));
+        *out++ = {next.from, to, next.first, next.count};
+        shared_done += by.pages(next.from, to);
+        next.from = to;
+        if (to == next.to) next = *++shared;
+      }
+      for (const int64_t target = own_tokens * t; own < own_end && own_done * turns < target; own++) {
+        *out++ = *own;
+        own_done += by.pages(own->from, own->to);
+      }
+    }
+    count = static_cast<int32_t>(out - ordered.data());
+    return ordered.data();
   }
 
  private:
-  // By the rows of the tile that multiply together (a warp's, or a warpgroup's): a lane that waits for another, where `waits`.
-  std::vector<Entry> waiting;
-  Ints waits;
-  Entry *next = nullptr;
-  Page tokens, width;
-  bool two = false;
-  int32_t shift = 4, rows = 1, groups = 0;
+  static constexpr int32_t turns = 8;
+  static constexpr int64_t most_tokens = 1 << 29;
+  std::vector<Part> ordered, pieces;
 
-  void choose(const patc_tile &tile) {
-    width = Page(lane_tokens(tile.n, tokens.size));
-    two = width.size < tile.n;
-    shift = tile.variant == 2 ? 6 : 4;
-    groups = (tile.m >> shift) + 1;
-    // One place more: for what does not wait.
-    const size_t wanted = static_cast<size_t>(groups) + 1;
-    waiting.resize(std::max(waiting.size(), wanted));
-    waits.resize(std::max(waits.size(), wanted));
+  /** What only this pack reads, long parts in pieces, to `pieces`, and where they end; nothing where none is long. */
+  template <class Size>
+  Part *cut_own(const Pack &pack, const Part *own, const Part *end, const Sizes<Size> &by) {
+    const int64_t most = by.unit.up(static_cast<int32_t>(std::min<int64_t>((pack.own_tokens + turns - 1) / turns, most_tokens)));
+    auto longer = [most](int64_t tokens) { return tokens * 2 > most * 3; };
+    if (!longer(pack.own_longest)) return nullptr;
+    Part *out = pieces.data();
+    for (; own < end; own++) {
+      Part part = *own;
+      while (longer(by.pages(part.from, part.to))) {
+        const int32_t to = std::min(part.to, by.unit.up(part.from + static_cast<int32_t>(std::min<int64_t>(most, part.to - part.from))));
+        *out++ = {part.from, to, part.first, part.count};
+        part.from = to;
+      }
+      if (part.from < part.to) *out++ = part;
+    }
+    return out;
+  }
+};
+
+/**
+ * Entries of packs, in groups of two lanes where a tile has them: whole steps of a part in halves, and what is left of two together:
+ * lanes.ts.
+ */
+struct EntryWriter {
+  // Storage that only grows, and where each pack's entries begin in it.
+  std::vector<Entry> entries;
+  Ints begin;
+  int32_t count = 0;
+
+  void write(const PackList &list, const Costs &costs, const Ints &tile_of, const patc_batch &b) {
+    begin.assign(1, 0);
+    count = 0;
+    int32_t multiple = 64;
+    while (multiple % b.page != 0) multiple += 64;
+    const Page page(b.page), unit(multiple);
+    group = b.q_heads / b.kv_heads;
+    for (int32_t p = 0; p < list.count();) {
+      const int32_t first = p, tile = tile_of[p];
+      while (p < list.count() && tile_of[p] == tile) p++;
+      const patc_tile &shape = costs.tiles[tile];
+      const Page width(lane_tokens(shape.n, b.page));
+      choose(shape, width.size);
+      if (page.shift >= 0 && width.shift >= 0) write(list, first, p, b, Sizes<Power>{Power(page), Power(unit), Power(width)});
+      else write(list, first, p, b, Sizes<Page>{page, unit, width});
+    }
   }
 
-  void halve(const Entry *from, const Entry *to) {
-    Entry *at = next, *const lane = waiting.data();
-    int32_t *const waits_at = waits.data();
-    const Page whole = tokens, step = width;
-    const int32_t rows_of = rows, by = shift, spare = groups;
-    for (const Entry *i = from; i < to; i++) {
-      const Entry e = *i;
-      const int32_t start = whole.down(e.from), half = (step.count(e.to - start) >> 1) * step.size;
-      const int32_t middle = start + half, end = std::min(e.to, middle + half), done = half > 0 ? end : e.from;
-      at[0] = {e.base, e.from, middle, e.first, e.count};
-      at[1] = {e.base, middle, end, e.first, e.count};
-      at += 2 * (half > 0);
-      const int32_t group = e.first * rows_of >> by;
-      const Entry rest = {e.base, done, e.to, e.first, e.count};
-      const int32_t left = done < e.to, pair = left & waits_at[group];
-      at[0] = lane[group];
-      at[1] = rest;
-      at += 2 * pair;
-      // In arithmetic, or compilers make a branch of it.
-      lane[spare + left * (group - spare)] = rest;
-      waits_at[group] ^= left;
+ private:
+  /** Of a row: where its page list begins, and whose lanes its rests pair with. */
+  struct Row {
+    int32_t base, lane;
+  };
+  /** A lane that waits for another, of the rows of the tile that multiply together: a warp's, or a warpgroup's. */
+  struct Waiting {
+    Entry entry;
+    bool waits;
+  };
+  Interleaver interleaver;
+  std::vector<Row> rows;
+  std::vector<Waiting> waiting;
+  bool lanes = false;
+  int32_t shift = 4, group = 1, groups = 0;
+
+  void choose(const patc_tile &tile, int32_t width) {
+    lanes = width < tile.n;
+    shift = tile.variant == 2 ? 6 : 4;
+    groups = (tile.m >> shift) + 1;
+    waiting.resize(std::max(waiting.size(), static_cast<size_t>(groups)));
+    if (rows.size() < static_cast<size_t>(tile.m)) rows.resize(static_cast<size_t>(tile.m));
+    for (int32_t row = 0; row < tile.m; row++) rows[row].lane = row * group >> shift;
+  }
+
+  /** Packs first..end - 1, of one tile. */
+  template <class Size>
+  void write(const PackList &list, int32_t first, int32_t end, const patc_batch &b, const Sizes<Size> &sizes) {
+    for (int32_t p = first; p < end; p++) {
+      const int32_t *sequence = list.sequences.data() + list.packs[p].row_begin;
+      for (int32_t row = 0, n = list.rows_of(p); row < n; row++) rows[row].base = b.table_begin[sequence[row]];
+      int32_t size;
+      const Part *parts = interleaver.order(list, p, sizes, size);
+      // A part is at most two halves and a rest, and one lane may be empty.
+      Entry *const at = PackList::room(entries, count, 3 * size + 1);
+      count += static_cast<int32_t>((lanes ? flush(halve(parts, parts + size, at, sizes)) : copy(parts, parts + size, at)) - at);
+      begin.push_back(count);
     }
-    next = flush(at);
+  }
+
+  Entry *copy(const Part *part, const Part *end, Entry *at) const {
+    for (; part < end; part++) *at++ = {rows[part->first].base, part->from, part->to, part->first, part->count};
+    return at;
+  }
+
+  template <class Size>
+  Entry *halve(const Part *part, const Part *end, Entry *at, const Sizes<Size> &sizes) {
+    const Size page = sizes.page, width = sizes.width;
+    const Row *const row_of = rows.data();
+    Waiting *const lane_of = waiting.data();
+    for (; part < end; part++) {
+      const Part e = *part;
+      const Row row = row_of[e.first];
+      const int32_t from = page.down(e.from), half = width.half(e.to - from);
+      int32_t done = e.from;
+      if (half > 0) {
+        const int32_t middle = from + half;
+        done = std::min(e.to, middle + half);
+        at[0] = {row.base, e.from, middle, e.first, e.count};
+        at[1] = {row.base, middle, done, e.first, e.count};
+        at += 2;
+      }
+      if (done == e.to) continue;
+      Waiting &lane = lane_of[row.lane];
+      const Entry rest = {row.base, done, e.to, e.first, e.count};
+      if (lane.waits) {
+        at[0] = lane.entry;
+        at[1] = rest;
+        at += 2;
+      } else {
+        lane.entry = rest;
+      }
+      lane.waits = !lane.waits;
+    }
+    return at;
   }
 
   /** The end of a pack: lanes that still wait go together, the last one with an empty one. */
   Entry *flush(Entry *at) {
-    int32_t odd = 0;
-    for (int32_t group = 0; group < groups; group++) {
-      const size_t g = static_cast<size_t>(group);
-      *at = waiting[g];
-      at += waits[g];
-      odd ^= waits[g];
-      waits[g] = 0;
+    bool odd = false;
+    for (int32_t g = 0; g < groups; g++) {
+      Waiting &lane = waiting[static_cast<size_t>(g)];
+      if (!lane.waits) continue;
+      *at++ = lane.entry;
+      odd = !odd;
+      lane.waits = false;
     }
     if (odd) at[0] = {0, 0, 0, at[-1].first, 0};
     return at + odd;
   }
 };
+
+// ---------------------------------------------------------------- tables
 
 struct Tables {
   Ints packs, slots, merges, parts;
@@ -1492,7 +1558,7 @@ struct Tables {
   std::vector<uint64_t> keys;
   int32_t slot_count = 0;
 
-  void build(const PackList &list, const Costs &costs, const Ints &tile_of, int32_t sequences, int64_t group) {
+  void build(const PackList &list, const Ints &entry_begin, const Costs &costs, const Ints &tile_of, int32_t sequences, int64_t group) {
     int32_t n = list.count(), done = 0;
     packs.assign(4 * (static_cast<size_t>(n) + 1), 0);
     shapes.clear();
@@ -1502,7 +1568,7 @@ struct Tables {
       // Longest first, then in the order they were made.
       for (int32_t p = 0; p < n; p++)
         if (tile_of[p] == t) {
-          int64_t work = std::min<int64_t>(0x7fffffff, work_of(list.load[p], list.reads[p], reread) + list.pads[p]);
+          int64_t work = std::min<int64_t>(0x7fffffff, list.packs[p].work(reread));
           keys.push_back(static_cast<uint64_t>(0x7fffffff - work) << 21 | static_cast<uint64_t>(p));
         }
       if (keys.empty()) continue;
@@ -1510,10 +1576,10 @@ struct Tables {
       int32_t count = static_cast<int32_t>(keys.size());
       for (int32_t i = 0; i < count; i++) {
         int32_t p = static_cast<int32_t>(keys[i] & 0x1fffff), *row = &packs[4 * static_cast<size_t>(done + i)];
-        row[0] = list.sequence_begin[p];
-        row[1] = list.sequence_begin[p + 1] - row[0];
-        row[2] = list.entry_begin[p];
-        row[3] = list.entry_begin[p + 1];
+        row[0] = list.packs[p].row_begin;
+        row[1] = list.rows_of(p);
+        row[2] = entry_begin[p];
+        row[3] = entry_begin[p + 1];
       }
       const patc_tile &tile = costs.tiles[t];
       shapes.push_back({tile.m, tile.n, tile.stages, tile.variant, done, count});
@@ -1553,7 +1619,7 @@ struct patc_planner {
   Packer packer;
   PackList list;
   Ints tile_of;
-  LaneWriter lanes;
+  EntryWriter entries;
   // Shared lengths before batch-invariant mode rounds them down.
   Ints exact;
   Tables tables;
@@ -1607,8 +1673,8 @@ struct patc_planner {
       packer.write(choice, fixed_span(b.page), list);
     }
     if (n > 0) assign_tiles(list, costs, work[best], packer.tally, choice, tile_of);
-    if (n > 0) lanes.lay(list, costs, tile_of, b.page, b.q_heads / b.kv_heads);
-    tables.build(list, costs, tile_of, n, b.q_heads / b.kv_heads);
+    entries.write(list, costs, tile_of, b);
+    tables.build(list, entries.begin, costs, tile_of, n, b.q_heads / b.kv_heads);
     if (best != 0) exact = work[best].lcp;
     remember(b, work[best]);
   }
@@ -1684,9 +1750,9 @@ struct patc_planner {
   void find_tails(int32_t n) {
     tail.assign(n, none);
     for (int32_t p = 0; p < list.count(); p++) {
-      const int32_t *sequences = list.sequences.data() + list.sequence_begin[p];
-      for (int32_t e = list.entry_begin[p]; e < list.entry_begin[p + 1]; e++) {
-        const Entry &entry = list.entries[static_cast<size_t>(e)];
+      const int32_t *sequences = list.sequences.data() + list.packs[p].row_begin;
+      for (int32_t e = entries.begin[p]; e < entries.begin[p + 1]; e++) {
+        const Entry &entry = entries.entries[static_cast<size_t>(e)];
         if (entry.count == 1 && entry.to == lengths[sequences[entry.first]]) tail[sequences[entry.first]] = e;
       }
     }
@@ -1724,9 +1790,9 @@ struct patc_planner {
     bool inside = true;
     for (int32_t s = 0; s < n; s++) inside &= b.lengths[s] > low[s] && b.lengths[s] <= high[s];
     if (!inside) return false;
-    Entry *entries = list.entries.data();
+    Entry *list = entries.entries.data();
     for (int32_t s = 0; s < n; s++)
-      if (tail[s] != none) entries[tail[s]].to = b.lengths[s];
+      if (tail[s] != none) list[tail[s]].to = b.lengths[s];
     return true;
   }
 
@@ -1734,7 +1800,7 @@ struct patc_planner {
     int32_t most = 0;
     for (const patc_shape &s : tables.shapes) most = std::max(most, s.pack_count);
     size_t merges = tables.merges.size();
-    if (most > f.packs || list.rows > f.rows || list.entry_count > f.entries ||
+    if (most > f.packs || list.rows > f.rows || entries.count > f.entries ||
         merges > 3 * static_cast<size_t>(f.merges) || tables.slot_count > f.slots)
       return PATC_NO_ROOM;
     std::fill(f.pack_table, f.pack_table + 4 * (given.tiles.size() * f.packs + 1), 0);
@@ -1750,18 +1816,18 @@ struct patc_planner {
     copy(list.sequences, list.rows, f.pack_sequences, f.rows, 0);
     copy(tables.slots, list.rows, f.pack_slots, f.rows, -1);
     int32_t *rest = f.entry_table;
-    if (list.entry_count > 0) rest = std::copy(entry_ints(), entry_ints() + 5 * static_cast<size_t>(list.entry_count), f.entry_table);
+    if (entries.count > 0) rest = std::copy(entry_ints(), entry_ints() + 5 * static_cast<size_t>(entries.count), f.entry_table);
     std::fill(rest, f.entry_table + 5 * static_cast<size_t>(f.entries), 0);
     copy(tables.merges, merges, f.merge_table, 3 * static_cast<size_t>(f.merges), 0);
     return PATC_OK;
   }
 
-  const int32_t *entry_ints() const { return reinterpret_cast<const int32_t *>(list.entries.data()); }
+  const int32_t *entry_ints() const { return reinterpret_cast<const int32_t *>(entries.entries.data()); }
 
   void show(patc_tables *t) const {
     t->pack_count = list.count();
     t->row_count = list.rows;
-    t->entry_count = list.entry_count;
+    t->entry_count = entries.count;
     t->merge_count = static_cast<int32_t>(tables.merges.size() / 3);
     t->slot_count = tables.slot_count;
     t->shape_count = static_cast<int32_t>(tables.shapes.size());

@@ -190,7 +190,7 @@ export class Scorer {
    * Less than packs of so many sequences can take in a tile: every unit as loaded as the mean, and either the longest sequence in one
    * piece or a merge. `loaded`: tokens that all packs load at least.
    */
-  least(cap: number, tile: number, loaded = this.unique): number {
+  least(cap: number, tile: number, loaded: number): number {
     const { w, costs, kvHeads, unique } = this;
     const shape = costs.tiles[tile]!;
     const again = loaded - unique;

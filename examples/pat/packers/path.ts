@@ -99,8 +99,10 @@ export class PathPacker {
     for (const cap of this.caps()) {
       const packs = Math.ceil(w.length.length / cap);
       const smallest = tileFor(costs, cap * w.group, w);
+      // What all share, every pack loads.
+      const loaded = scorer.unique + (packs - 1) * w.common;
       const add = (tile: number, fixed: boolean): void => {
-        kinds.push({ cap, tile, fixed, least: scorer.least(cap, tile) });
+        kinds.push({ cap, tile, fixed, least: scorer.least(cap, tile, loaded) });
       };
       add(smallest, false);
       // Where there is a block for each unit at most, more warps on the same rows may be faster; kernels that are built another

@@ -22,6 +22,8 @@ export interface Work {
   readonly length: Int32Array;
   /** [sequences] tokens shared with the sequence before, in whole pages. */
   readonly shared: Int32Array;
+  /** Tokens that all sequences share, in whole pages. */
+  readonly common: number;
   /** [sequences + 1] sums of own tokens (length - shared) before each sequence. */
   readonly before: Float64Array;
   /** [sequences + 1] sums of lengths before each sequence. */
@@ -55,12 +57,14 @@ export function measure(batch: Batch, forest: Forest): Work {
   const reads = new Float64Array(n + 1);
   let sum = 0;
   let all = 0;
+  let common = Infinity;
   for (let i = 0; i < n; i++) {
     const whole = roundUp(lengths[order[i]!]!, page);
-    const common = roundUp(lcp[i]!, page);
+    const joint = roundUp(lcp[i]!, page);
     length[i] = whole;
-    shared[i] = common;
-    before[i + 1] = sum += whole - common;
+    shared[i] = joint;
+    if (i > 0 && joint < common) common = joint;
+    before[i + 1] = sum += whole - joint;
     reads[i + 1] = all += whole;
   }
   return {
@@ -69,6 +73,7 @@ export function measure(batch: Batch, forest: Forest): Work {
     group: batch.qHeads / batch.kvHeads,
     length,
     shared,
+    common: n > 1 ? common : 0,
     before,
     reads,
     align: page * Math.ceil(16 / page),
