@@ -74,9 +74,47 @@ int32_t mismatch(const int32_t *a, const int32_t *b, int32_t i, int32_t end) {
 
 // ---------------------------------------------------------------- forest
 
-/** Where a sequence of a run leaves the path of the run's first, and its page there; depth none where it ends on the path. */
-struct Leave {
-  int32_t depth, key;
+/** Those of a run that leave the path of its first at one depth with one page. `at`: how many, then where in the run the next one goes. */
+struct Branch {
+  int32_t depth, key, at;
+};
+
+/** Branches of a run in the order of their first sequences, by a hash table that compares depth and page. */
+struct Branches {
+  std::vector<Branch> list;
+  // Of each of the run's sequences, its branch, none where it ends on the path.
+  Ints of;
+  int32_t count = 0;
+  // Whether all branches have one depth.
+  bool level = true;
+
+  void clear(int32_t size) {
+    uint32_t room = 16;
+    for (shift = 28; room < 4 * static_cast<uint32_t>(size); shift--) room *= 2;
+    if (slots.size() < room) slots.resize(room);
+    std::fill(slots.begin(), slots.begin() + room, none);
+    mask = room - 1;
+    count = 0;
+    level = true;
+  }
+
+  void join(int32_t k, int32_t depth, int32_t key) {
+    int32_t own, *const slot_of = slots.data();
+    Branch *const branch = list.data();
+    uint32_t slot = (static_cast<uint32_t>(key ^ depth) * 0x9e3779b1u) >> shift;
+    while ((own = slot_of[slot]) != none && (branch[own].key != key || branch[own].depth != depth)) slot = (slot + 1) & mask;
+    if (own == none) {
+      slot_of[slot] = own = count++;
+      branch[own] = {depth, key, 0};
+      level &= depth == branch[0].depth;
+    }
+    branch[own].at++;
+    of[static_cast<size_t>(k)] = own;
+  }
+
+ private:
+  Ints slots;
+  uint32_t mask = 0, shift = 28;
 };
 
 #if defined(__GNUC__) && defined(__x86_64__)
@@ -86,54 +124,54 @@ struct Leave {
  * four at which it stops, a bit for each that is on the path up to there.
  */
 __attribute__((target("avx2"))) int32_t leave_alike(const patc_batch &b, const int32_t *order, int32_t k, int32_t size, int32_t start,
-                                                    int32_t expected, Leave *out, int32_t &same) {
+                                                    int32_t expected, Branches &branches, int32_t &same) {
   const int32_t *const lengths = b.lengths, *const begins = b.table_begin, *const pages = b.pages, *const path = pages + begins[order[0]];
   const int32_t depth = expected * b.page, there = path[expected];
   same = 0;
   for (; k + 4 <= size; k += 4) {
-    const int32_t s0 = order[k], s1 = order[k + 1], s2 = order[k + 2], s3 = order[k + 3];
-    if (std::min(std::min(lengths[s0], lengths[s1]), std::min(lengths[s2], lengths[s3])) <= depth) break;
-    const int32_t *const a = pages + begins[s0], *const b0 = pages + begins[s1], *const c = pages + begins[s2], *const d = pages + begins[s3];
+    const int32_t *const who = order + k;
+    if (std::min(std::min(lengths[who[0]], lengths[who[1]]), std::min(lengths[who[2]], lengths[who[3]])) <= depth) break;
+    const int32_t *const list[] = {pages + begins[who[0]], pages + begins[who[1]], pages + begins[who[2]], pages + begins[who[3]]};
     // Those that come next are probably as long.
-    const int32_t *const soon = order + std::min(k + 4, size - 4);
-    const int32_t *const e = pages + begins[soon[0]], *const f = pages + begins[soon[1]], *const g = pages + begins[soon[2]], *const h = pages + begins[soon[3]];
-    __m256i in_a = _mm256_setzero_si256(), in_b = in_a, in_c = in_a, in_d = in_a;
+    const int32_t *const then = order + std::min(k + 4, size - 4);
+    const int32_t *const later[] = {pages + begins[then[0]], pages + begins[then[1]], pages + begins[then[2]], pages + begins[then[3]]};
+    const __m256i zero = _mm256_setzero_si256();
+    __m256i differ[] = {zero, zero, zero, zero};
     auto compare = [&](int32_t i) __attribute__((target("avx2"))) {
-      auto at = [i](const int32_t *list) { return reinterpret_cast<const __m256i *>(list + i); };
-      const __m256i p = _mm256_loadu_si256(at(path));
-      in_a = _mm256_or_si256(in_a, _mm256_xor_si256(p, _mm256_loadu_si256(at(a))));
-      in_b = _mm256_or_si256(in_b, _mm256_xor_si256(p, _mm256_loadu_si256(at(b0))));
-      in_c = _mm256_or_si256(in_c, _mm256_xor_si256(p, _mm256_loadu_si256(at(c))));
-      in_d = _mm256_or_si256(in_d, _mm256_xor_si256(p, _mm256_loadu_si256(at(d))));
+      auto at = [i](const int32_t *pages_of) { return reinterpret_cast<const __m256i *>(pages_of + i); };
+      const __m256i on_path = _mm256_loadu_si256(at(path));
+      differ[0] = _mm256_or_si256(differ[0], _mm256_xor_si256(on_path, _mm256_loadu_si256(at(list[0]))));
+      differ[1] = _mm256_or_si256(differ[1], _mm256_xor_si256(on_path, _mm256_loadu_si256(at(list[1]))));
+      differ[2] = _mm256_or_si256(differ[2], _mm256_xor_si256(on_path, _mm256_loadu_si256(at(list[2]))));
+      differ[3] = _mm256_or_si256(differ[3], _mm256_xor_si256(on_path, _mm256_loadu_si256(at(list[3]))));
     };
     int32_t i = start;
     for (; i + 16 <= expected; i += 16) {
-      __builtin_prefetch(e + i);
-      __builtin_prefetch(f + i);
-      __builtin_prefetch(g + i);
-      __builtin_prefetch(h + i);
+      __builtin_prefetch(later[0] + i);
+      __builtin_prefetch(later[1] + i);
+      __builtin_prefetch(later[2] + i);
+      __builtin_prefetch(later[3] + i);
       compare(i);
       compare(i + 8);
     }
     // The last ones overlap those before them.
     if (i + 8 < expected) compare(expected - 16);
     if (i < expected) compare(expected - 8);
-    auto equal = [](const __m256i &differences) __attribute__((target("avx2"))) { return _mm256_testz_si256(differences, differences); };
-    const int32_t on_path = equal(in_a) | equal(in_b) << 1 | equal(in_c) << 2 | equal(in_d) << 3;
-    out[k] = {depth, a[expected]};
-    out[k + 1] = {depth, b0[expected]};
-    out[k + 2] = {depth, c[expected]};
-    out[k + 3] = {depth, d[expected]};
-    if (on_path == 15 && a[expected] != there && b0[expected] != there && c[expected] != there && d[expected] != there) continue;
-    same = on_path;
-    break;
+    auto equal = [&differ](int32_t l) __attribute__((target("avx2"))) { return _mm256_testz_si256(differ[l], differ[l]); };
+    const int32_t equals = equal(0) | equal(1) << 1 | equal(2) << 2 | equal(3) << 3;
+    const int32_t keys[] = {list[0][expected], list[1][expected], list[2][expected], list[3][expected]};
+    if (equals != 15 || keys[0] == there || keys[1] == there || keys[2] == there || keys[3] == there) {
+      same = equals;
+      break;
+    }
+    for (int32_t l = 0; l < 4; l++) branches.join(k + l, depth, keys[l]);
   }
   return k;
 }
 
 const bool has_alike = __builtin_cpu_supports("avx2");
 #else
-int32_t leave_alike(const patc_batch &, const int32_t *, int32_t k, int32_t, int32_t, int32_t, Leave *, int32_t &) { return k; }
+int32_t leave_alike(const patc_batch &, const int32_t *, int32_t k, int32_t, int32_t, int32_t, Branches &, int32_t &) { return k; }
 const bool has_alike = false;
 #endif
 
@@ -143,29 +181,21 @@ struct Forest {
   struct Run {
     int32_t begin, end, depth;
   };
-  /** Those that leave at one depth with one page. `at`: how many, then where in the run the next one goes. */
-  struct Branch {
-    int32_t depth, key, at;
-  };
   std::vector<Run> runs;
-  // Of a run: who ends on the path, as depth << 20 | member; and of the others, when and with whom they leave.
+  // Of a run: who ends on the path, as depth << 20 | member; and where the others leave it.
   std::vector<uint64_t> path;
-  std::vector<Leave> leaves;
-  std::vector<Branch> branches;
-  Ints branch_of, members, slots, sorted;
-  int32_t path_size = 0, count = 0;
-  // Whether all branches have one depth.
-  bool level = true;
+  Branches branches;
+  Ints members, sorted;
+  int32_t path_size = 0;
   Page page;
 
   void build(const patc_batch &b, const int32_t *sequences, Ints &order, Ints &lcp) {
     const size_t n = static_cast<size_t>(b.sequences);
     page = Page(b.page);
-    if (leaves.size() < n) {
-      for (Ints *list : {&branch_of, &members, &sorted}) list->resize(n);
+    if (path.size() < n) {
+      for (Ints *list : {&branches.of, &members, &sorted}) list->resize(n);
       path.resize(n);
-      leaves.resize(n);
-      branches.resize(n);
+      branches.list.resize(n);
     }
     order.resize(n);
     lcp.resize(n);
@@ -184,11 +214,13 @@ struct Forest {
   /** Who ends on the path of the run's first, as it goes down, then the branches, deepest first. */
   void split(const patc_batch &b, const Run &run, int32_t *order, int32_t *lcp) {
     const int32_t size = run.end - run.begin;
+    branches.clear(size);
     leave(b, page.of(run.depth), size, order);
-    group(size, leaves.data(), branch_of.data());
+    const int32_t count = branches.count;
+    const bool level = branches.level;
     if (count == size - 1 && level) {
       // Everyone goes their own way from one token on: already in order.
-      std::fill(lcp + 1, lcp + size, branches[0].depth);
+      std::fill(lcp + 1, lcp + size, branches.list[0].depth);
       return;
     }
     std::copy(order, order + size, members.data());
@@ -198,9 +230,9 @@ struct Forest {
       if (i > 0) lcp[i] = static_cast<int32_t>(path[i - 1] >> 20);
     }
     if (!level) sort_branches();
-    Branch *list = branches.data();
+    Branch *list = branches.list.data();
     const int32_t *by_depth = level ? nullptr : sorted.data();
-    for (int32_t i = 0, n = count, end = path_size; i < n; i++) {
+    for (int32_t i = 0, end = path_size; i < count; i++) {
       Branch &branch = list[by_depth ? by_depth[i] : i];
       const int32_t begin = end;
       end += branch.at;
@@ -208,26 +240,22 @@ struct Forest {
       if (branch.at > 1) runs.push_back({run.begin + begin, run.begin + end, branch.depth});
       branch.at = begin;
     }
-    const int32_t *own = branch_of.data(), *who = members.data();
+    const int32_t *own = branches.of.data(), *who = members.data();
     for (int32_t k = 1; k < size; k++)
       if (own[k] != none) order[list[own[k]].at++] = who[k];
   }
 
-  /**
-   * Compares the pages of a run's sequences with those of its first. Apart from `group`, whose branches are hard to predict:
-   * here the processor then reads on while it still compares.
-   */
+  /** Compares the pages of a run's sequences with those of its first. */
   void leave(const patc_batch &b, int32_t start, int32_t size, const int32_t *order) {
     const int32_t *lengths = b.lengths, *begins = b.table_begin, *pages = b.pages, *first = pages + begins[order[0]], end = lengths[order[0]];
     const Page whole = page;
-    Leave *out = leaves.data();
     uint64_t *ended = path.data();
     // `expected`: most leave where those before them did.
     int32_t ends = 1, expected = start;
     ended[0] = static_cast<uint64_t>(end) << 20;
     for (int32_t k = 1; k < size;) {
       int32_t same = 0;
-      if (has_alike && expected - start >= 16 && expected * whole.size < end) k = leave_alike(b, order, k, size, start, expected, out, same);
+      if (has_alike && expected - start >= 16 && expected * whole.size < end) k = leave_alike(b, order, k, size, start, expected, branches, same);
       const int32_t stop = std::min(k + 4, size);
       int32_t least = end;
       for (; k < stop; k++, same >>= 1) {
@@ -237,10 +265,10 @@ struct Forest {
         if (at < last) depth = at * whole.size;
         else at = whole.of(depth);
         if (depth < length) {
-          out[k] = {depth, mine[at]};
+          branches.join(k, depth, mine[at]);
           continue;
         }
-        out[k] = {none, none};
+        branches.of[static_cast<size_t>(k)] = none;
         ended[ends++] = static_cast<uint64_t>(depth) << 20 | static_cast<uint64_t>(k);
       }
       expected = least;
@@ -248,47 +276,21 @@ struct Forest {
     path_size = ends;
   }
 
-  /** Branches in the order of their first sequences, by a hash table that compares depth and page. */
-  void group(int32_t size, const Leave *leave, int32_t *branch) {
-    uint32_t room = 16, shift = 28;
-    while (room < 4 * static_cast<uint32_t>(size)) room *= 2, shift--;
-    if (slots.size() < room) slots.resize(room);
-    std::fill(slots.begin(), slots.begin() + room, none);
-    int32_t *slot_of = slots.data(), found = 0;
-    Branch *list = branches.data();
-    bool same = true;
-    for (int32_t k = 1; k < size; k++) {
-      const int32_t depth = leave[k].depth, key = leave[k].key;
-      branch[k] = none;
-      if (depth == none) continue;
-      uint32_t slot = (static_cast<uint32_t>(key ^ depth) * 0x9e3779b1u) >> shift;
-      int32_t own;
-      while ((own = slot_of[slot]) != none && (list[own].key != key || list[own].depth != depth)) slot = (slot + 1) & (room - 1);
-      if (own == none) {
-        slot_of[slot] = own = found++;
-        list[own] = {depth, key, 0};
-        same &= depth == list[0].depth;
-      }
-      list[own].at++;
-      branch[k] = own;
-    }
-    count = found;
-    level = same;
-  }
-
   /** Deepest first; of one depth, in the order of their first sequences. */
   void sort_branches() {
     // Most often there are a few depths.
     constexpr int32_t most = 16;
+    const Branch *list = branches.list.data();
+    const int32_t count = branches.count;
     int32_t depths[most], distinct = 0, at = 0;
     for (int32_t i = 0; i < count && distinct <= most; i++) {
       int32_t d = 0;
-      while (d < distinct && depths[d] != branches[i].depth) d++;
-      if (d == distinct && distinct++ < most) depths[d] = branches[i].depth;
+      while (d < distinct && depths[d] != list[i].depth) d++;
+      if (d == distinct && distinct++ < most) depths[d] = list[i].depth;
     }
     if (distinct > most) {
       // Who ends on the path is placed by now, so `path` is free.
-      for (int32_t i = 0; i < count; i++) path[i] = static_cast<uint64_t>(0x7fffffff - branches[i].depth) << 20 | static_cast<uint64_t>(i);
+      for (int32_t i = 0; i < count; i++) path[i] = static_cast<uint64_t>(0x7fffffff - list[i].depth) << 20 | static_cast<uint64_t>(i);
       std::sort(path.begin(), path.begin() + count);
       for (int32_t i = 0; i < count; i++) sorted[i] = static_cast<int32_t>(path[i] & 0xfffff);
       return;
@@ -296,7 +298,7 @@ struct Forest {
     std::sort(depths, depths + distinct);
     while (distinct-- > 0)
       for (int32_t i = 0; i < count; i++)
-        if (branches[i].depth == depths[distinct]) sorted[at++] = i;
+        if (list[i].depth == depths[distinct]) sorted[at++] = i;
   }
 };
 
@@ -332,7 +334,11 @@ struct Work {
   const patc_batch *batch = nullptr;
   // `shared`: one more, 0.
   Ints order, lcp, length, shared;
-  std::vector<int64_t> before, reads;
+  // [sequences + 1] sums before each sequence: of the tokens that it does not share with the one before, and of its length.
+  struct Sums {
+    int64_t own, all;
+  };
+  std::vector<Sums> before;
   // By step size: sums of paddings. The lists stay for the next batch; `padded` says how many are of this one.
   struct Pads {
     int32_t step;
@@ -355,7 +361,6 @@ struct Work {
     length.resize(n);
     shared.resize(n + 1);
     before.resize(n + 1);
-    reads.resize(n + 1);
     // A power of two most often, and then one branch for all rather than two for each.
     if (page.shift >= 0) sum_up([mask = b.page - 1](int32_t x) { return (x + mask) & ~mask; });
     else sum_up([this](int32_t x) { return page.up(x); });
@@ -366,23 +371,24 @@ struct Work {
     const int32_t n = batch->sequences, *lengths = batch->lengths, *at = order.data(), *known = lcp.data();
     int32_t least = n > 1 ? up(known[1]) : 0;
     int32_t *l = length.data(), *s = shared.data();
-    int64_t *own = before.data(), *all = reads.data(), sum = 0, sum_all = 0;
-    own[0] = all[0] = 0;
+    Sums *out = before.data(), sum = {0, 0};
+    out[0] = sum;
     for (int32_t i = 0; i < n; i++) {
       l[i] = up(lengths[at[i]]);
       s[i] = up(known[i]);
       least = i > 0 ? std::min(least, s[i]) : least;
-      own[i + 1] = sum += l[i] - s[i];
-      all[i + 1] = sum_all += l[i];
+      sum.own += l[i] - s[i];
+      sum.all += l[i];
+      out[i + 1] = sum;
     }
     s[n] = 0;
     common = least;
   }
 
   int32_t size() const { return static_cast<int32_t>(length.size()); }
-  int64_t unique() const { return before[size()]; }
-  int64_t load(int32_t b, int32_t e) const { return shared[b] + before[e] - before[b]; }
-  int64_t read(int32_t b, int32_t e) const { return reads[e] - reads[b]; }
+  int64_t unique() const { return before[static_cast<size_t>(size())].own; }
+  int64_t load(int32_t b, int32_t e) const { return shared[b] + before[e].own - before[b].own; }
+  int64_t read(int32_t b, int32_t e) const { return before[e].all - before[b].all; }
 
   /** Work of a path pack of sequences b..e-1. */
   int64_t work(const Pace &pace, int32_t b, int32_t e) const { return work_of(load(b, e), read(b, e), pace.reread) + pace.pad(b, e); }
@@ -462,7 +468,7 @@ struct PackList {
   int32_t rows_of(int32_t p) const { return packs[static_cast<size_t>(p) + 1].row_begin - packs[p].row_begin; }
   int32_t parts_of(int32_t p) const { return packs[static_cast<size_t>(p) + 1].part_begin - packs[p].part_begin; }
 
-  /** Where the next rows and parts go, with room for so many. */
+  /** Where the next rows and parts go, with room for so many; one part more may be read. */
   int32_t *more_rows(int32_t n) { return room(sequences, rows, n); }
   Part *more_parts(int32_t n) { return room(parts, part_count, n); }
 
@@ -674,11 +680,11 @@ struct PieceWriter {
   void whole(Stream &s, int32_t b, int32_t e) {
     const int32_t rows = e - b;
     take_turns(rows);
+    if (flat(b, e)) return;
     Tail *tail = tails.data();
     const int32_t *at = place.data();
     s.size = s.walk(*w, b, e, [tail, at](Part *&, int32_t row, int32_t from, int32_t to) { tail[at[row]] = {from, to, row, 1}; });
-    const int32_t *order = w->order.data() + b;
-    std::copy(order, order + rows, out->more_rows(rows));
+    std::copy(w->order.data() + b, w->order.data() + e, out->more_rows(rows));
     std::reverse(s.items.data(), s.items.data() + s.size);
     finish(s.items.data(), s.size, b, e, rows, w->load(b, e), w->read(b, e), pace.pad(b, e));
   }
@@ -723,12 +729,43 @@ struct PieceWriter {
       }
   }
 
+  /** Tokens that other packs read too, or 0: the order must not depend on neighbours. */
+  int32_t common_of(int32_t b, int32_t e) const { return interleaved ? std::max(w->shared[b], w->shared[e]) : 0; }
+
+  /** As most packs are: all rows share the same tokens, and then each goes on alone. False where one is not like that. */
+  bool flat(int32_t b, int32_t e) {
+    const int32_t rows = e - b, *lcp = w->lcp.data() + b, *length = w->length.data() + b, depth = rows > 1 ? lcp[1] : 0;
+    const int32_t common = common_of(b, e), begin = w->page.down(depth), end = w->page.up(depth);
+    int32_t differs = 0, shortest = length[0], longest = length[0];
+    for (int32_t i = 1; i < rows; i++) {
+      differs |= lcp[i] ^ depth;
+      shortest = std::min(shortest, length[i]);
+      longest = std::max(longest, length[i]);
+    }
+    if (differs || shortest <= end || common > depth) return false;
+    const int32_t *order = w->order.data() + b, *lengths = w->batch->lengths, *at = place.data();
+    int32_t *const row_of = out->more_rows(rows);
+    Part *const first = out->more_parts(rows + 3), *own = first;
+    if (common > 0) *own++ = {0, common, 0, rows};
+    Part *tail = own;
+    if (common < depth) *tail++ = {common, depth, 0, rows};
+    for (int32_t row = 0; row < rows; row++) {
+      row_of[row] = order[row];
+      tail[at[row]] = {depth, lengths[order[row]], row, 1};
+    }
+    const int32_t node = common < depth ? end - common : 0;
+    out->packs.back() = {out->rows, out->part_count, 0, std::max(node, longest - begin), common, node + w->read(b, e) - int64_t{rows} * begin,
+                         w->load(b, e), w->read(b, e), pace.pad(b, e)};
+    out->close(rows, static_cast<int32_t>(own - first), static_cast<int32_t>(tail - own) + rows);
+    return true;
+  }
+
   /**
    * The pack of sequences b..e-1 is complete: parts of several rows, then those of one row each. Where other packs read the first tokens
-   * of a part too (unless the order must not depend on neighbours), it is two. Which there are is hard to predict, so both are written.
+   * of a part too, it is two. Which there are is hard to predict, so both are written.
    */
   void finish(const Part *nodes, int32_t count, int32_t b, int32_t e, int32_t rows, int64_t tokens, int64_t read, int64_t padding) {
-    const int32_t common = interleaved ? std::max(w->shared[b], w->shared[e]) : 0;
+    const int32_t common = common_of(b, e);
     const Page page = w->page;
     const int32_t most = count + rows;
     if (alone.size() <= static_cast<size_t>(most)) alone.resize(2 * static_cast<size_t>(most) + 1);
@@ -982,12 +1019,18 @@ struct Packer {
   Partials partials;
   PieceWriter writer;
   int32_t largest_cap = 1, longest = 0;
+  struct {
+    int32_t cap;
+    int64_t limit;
+    int32_t tile, runs;
+  } chunked = {};
   // After `choose`: what no plan of these packs can be faster than.
   int64_t lowest = 0;
 
   void prepare(Work &work, const Costs &device) {
     w = &work;
     costs = &device;
+    chunked = {};
     largest_cap = std::max(1, std::min(work.size(), device.tiles.back().m / work.group));
     longest = *std::max_element(work.length.begin(), work.length.end());
     ends.resize(static_cast<size_t>(work.size()) + 1);
@@ -1050,11 +1093,20 @@ struct Packer {
     sort_kinds();
   }
 
+  /** How many runs of sequences there are, whose ends are in `ends`: often those of the call before. */
+  int32_t chunks(int32_t cap, int64_t limit, int32_t tile, const Pace &pace) {
+    if (cap != chunked.cap || limit != chunked.limit || tile != chunked.tile) {
+      chunked = {cap, limit, tile, 0};
+      chunked.runs = chunk(*w, cap, limit, overhead_tokens(costs->tiles[tile]), pace, ends);
+    }
+    return chunked.runs;
+  }
+
   Choice score(int32_t cap, int64_t limit, bool early, int32_t tile, bool fixed) {
     const patc_tile &shape = costs->tiles[tile];
     const Pace pace = w->pace(shape);
     int64_t overhead = overhead_tokens(shape), rows = 0;
-    int32_t runs = chunk(*w, cap, early ? limit : 0, overhead, pace, ends);
+    const int32_t runs = chunks(cap, early ? limit : 0, tile, pace);
     tally.reset(runs);
     for (int32_t r = 0, b = 0; r < runs; b = ends[r++]) {
       int64_t work = w->work(pace, b, ends[r]);
@@ -1270,7 +1322,7 @@ struct Packer {
   void write(const Choice &choice, int64_t span, PackList &out) {
     const patc_tile &shape = costs->tiles[choice.tile];
     const Pace pace = w->pace(shape);
-    int32_t runs = chunk(*w, choice.cap, choice.early ? choice.limit : 0, overhead_tokens(shape), pace, ends);
+    const int32_t runs = chunks(choice.cap, choice.early ? choice.limit : 0, choice.tile, pace);
     out.reset();
     writer.prepare(*w, out, largest_cap, pace, span == 0);
     for (int32_t r = 0, b = 0; r < runs; b = ends[r++]) {
@@ -1498,6 +1550,16 @@ struct EntryWriter {
     }
   }
 
+  /** As `*at = {...}`, but by words of 64 bits: compilers take five of 32, or move all to a vector. */
+  static void put(Entry *at, int32_t base, int32_t from, int32_t to, int32_t first, int32_t count) {
+    const int32_t one = 1, low = *reinterpret_cast<const char *>(&one) == 1 ? 0 : 32;
+    auto two = [low](int32_t a, int32_t b) { return uint64_t{static_cast<uint32_t>(a)} << low | uint64_t{static_cast<uint32_t>(b)} << (32 - low); };
+    const uint64_t head = two(base, from), tail = two(to, first);
+    std::memcpy(&at->base, &head, sizeof head);
+    std::memcpy(&at->to, &tail, sizeof tail);
+    at->count = count;
+  }
+
   Entry *copy(const Part *part, const Part *end, Entry *at) const {
     for (; part < end; part++) *at++ = {rows[part->first].base, part->from, part->to, part->first, part->count};
     return at;
@@ -1516,8 +1578,8 @@ struct EntryWriter {
       if (half > 0) {
         const int32_t middle = from + half;
         done = std::min(e.to, middle + half);
-        at[0] = {row.base, e.from, middle, e.first, e.count};
-        at[1] = {row.base, middle, done, e.first, e.count};
+        put(at, row.base, e.from, middle, e.first, e.count);
+        put(at + 1, row.base, middle, done, e.first, e.count);
         at += 2;
       }
       if (done == e.to) continue;

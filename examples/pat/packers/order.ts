@@ -4,6 +4,7 @@
  * for then; so a pack reads both in turn, the same shares of each. What is shared stays in the same order in all packs: they read it
  * at about the same time, as long as it is in L2. (Softmax does not mind the order. bench/NOTES.md has what it gains.)
  */
+import type { Batch } from '../batch.ts';
 import { addEntry, entryInts, IntList, putEntry } from '../packlist.ts';
 import { roundDown, roundUp } from './round.ts';
 
@@ -54,6 +55,33 @@ export class Interleaver {
       this.ownTokens += pagesOf(cut, to, page);
       addEntry(this.own, base, cut, to, first, count);
     }
+  }
+
+  /** What only this pack reads: an entry for each row, of its tokens from `from` on. Rows are `sequences` from b on, taken in `turns`. */
+  addTails(
+    batch: Batch,
+    sequences: Int32Array,
+    b: number,
+    turns: Int32Array,
+    rows: number,
+    from: number,
+  ): void {
+    const { own, page } = this;
+    const { lengths, tableBegin } = batch;
+    own.reserve(rows * entryInts);
+    const { data } = own;
+    let k = own.length;
+    let tokens = 0;
+    for (let i = 0; i < rows; i++) {
+      const row = turns[i]!;
+      const s = sequences[b + row]!;
+      const to = lengths[s]!;
+      putEntry(data, k, tableBegin[s]!, from, to, row, 1);
+      k += entryInts;
+      tokens += roundUp(to, page);
+    }
+    own.length = k;
+    this.ownTokens += tokens - rows * roundDown(from, page);
   }
 
   /** Both lists are walked in one loop: calls for every turn would take as long as their work. */

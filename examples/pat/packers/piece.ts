@@ -8,6 +8,7 @@ import type { PackList } from '../packlist.ts';
 import type { PieceSink } from './cut.ts';
 import { Interleaver } from './order.ts';
 import type { Stream } from './stream.ts';
+import { roundUp } from './round.ts';
 import { padding, type Work } from './work.ts';
 
 /** Memory of a writer, for packs of up to `cap` sequences. Plans are made one after another, so all of them share it. */
@@ -135,23 +136,45 @@ export class PieceWriter implements PieceSink {
 
   /** A chunk in one piece: every sequence is a row, in order. */
   whole(stream: Stream, b: number, e: number, load: number, reads: number, pad: number): void {
-    const { w, out, entries, tails } = this;
+    const { w, out, entries } = this;
     const { order } = w.forest;
-    const { tableBegin } = w.batch;
-    stream.fill(w, b, e, tails);
     entries.begin(this.common(b, e));
     out.sequences.reserve(e - b);
     const rows = out.sequences.data;
     for (let i = b, k = out.sequences.length; i < e; i++) rows[k++] = order[i]!;
     out.sequences.length += e - b;
+    if (!this.addFlat(b, e)) this.addNodes(stream, b, e);
+    entries.write(out.entries);
+    out.close(load, reads, pad);
+  }
+
+  /** As most packs are: all rows share the same tokens, and then each goes on alone. False where one is not like that. */
+  private addFlat(b: number, e: number): boolean {
+    const { w, entries } = this;
+    const { order, lcp } = w.forest;
+    const { page, tableBegin } = w.batch;
+    const rows = e - b;
+    const depth = rows > 1 ? lcp[b + 1]! : 0;
+    if (this.common(b, e) > depth) return false;
+    const shared = roundUp(depth, page);
+    for (let i = b; i < e; i++) if (w.length[i]! <= shared || (i > b && lcp[i] !== depth)) return false;
+    if (depth > 0) entries.add(tableBegin[order[b]!]!, 0, depth, 0, rows);
+    if (rows !== this.rows) this.takeTurns(rows);
+    entries.addTails(w.batch, order, b, this.turns, rows, depth);
+    return true;
+  }
+
+  private addNodes(stream: Stream, b: number, e: number): void {
+    const { w, entries } = this;
+    const { order } = w.forest;
+    const { tableBegin } = w.batch;
+    stream.fill(w, b, e, this.tails);
     for (let k = stream.size - 1; k >= 0; k--) {
       const left = stream.left[k]!;
       const base = tableBegin[order[b + left]!]!;
       entries.add(base, stream.from[k]!, stream.to[k]!, left, stream.count[k]!);
     }
     this.addTails(e - b);
-    entries.write(out.entries);
-    out.close(load, reads, pad);
   }
 
   end(): void {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Random } from '../../../../compiler/ir/random.ts';
 import { makeBatch } from '../../../../examples/pat/batch.ts';
 import { makePlan } from '../../../../examples/pat/plan.ts';
 import { streamsKv } from '../../../../examples/pat/launches.ts';
@@ -96,6 +97,28 @@ describe.skipIf(!hasCompiler)('C++ planner', () => {
     const cases = [1, 2, 3].map((page): Case => {
       const input = { page, sequences: sequences.map((list) => ({ length: 149 * page + 1, pages: list })) };
       const batch = makeBatch(input, heads('32/8'));
+      return { costs: costsFor(batch), span: 0, steps: [{ batch, repair: false }] };
+    });
+    equalToTypeScript(cases);
+  });
+
+  it('finds who is not on a long path like its neighbours: one page that differs, an end, a longer way', () => {
+    const cases = [...Array(120).keys()].map((seed): Case => {
+      const random = new Random(seed);
+      const below = (n: number) => random.integer(0, n - 1);
+      const page = [1, 16, 24][seed % 3]!;
+      const usual = 17 + below(150);
+      const path = Array.from({ length: usual + 40 }, (_, i) => i);
+      const sequences = Array.from({ length: 9 + below(90) }, (_, s) => {
+        const odd = s > 0 && below(seed % 2 ? 5 : 16) === 0 ? 1 + below(3) : 0;
+        const leave = s === 0 ? path.length : odd === 1 ? usual + below(40) : usual;
+        const pages = path.map((id, i) => (i < leave ? id : 1000 * (s + 1) + i));
+        // On the path again after it.
+        if (odd === 2) pages[below(usual)] = 1000 * (s + 1);
+        const count = odd === 3 ? 1 + below(usual) : pages.length;
+        return { length: count * page - below(page), pages: pages.slice(0, count) };
+      });
+      const batch = makeBatch({ page, sequences }, heads('32/8'));
       return { costs: costsFor(batch), span: 0, steps: [{ batch, repair: false }] };
     });
     equalToTypeScript(cases);
