@@ -15,12 +15,13 @@
 #   memcheck, racecheck, synccheck   small cases of every emitted variant under compute-sanitizer
 #   fig10-wgsl       fig10 in WGSL
 #   cells            every tile shape on equal packs, 12 sizes x 3 head configurations: for the cost model and the table of winners
+#   planner          the C++ planner on the processor of this machine
 #   choices          the paper's trees with the winners of `cells`, with every shape, with fixed ones, and as the paper selects
 # Parts that judge only run side by side; those that time have the GPU for themselves. OUT/NAME.log is what a part printed,
 # OUT/summary.txt one line a part. Exits 0 when all parts that ran passed; a part whose tool is missing is skipped, and told.
 # ON=simulator tries the script out where there is no GPU. PEERS=FILE and COMMIT=ID go to the benchmarks.
 set -uo pipefail
-[[ $# -ge 1 && $1 != -* ]] || { sed -n '2,23s/^# \{0,1\}//p' "$0"; exit 2; }
+[[ $# -ge 1 && $1 != -* ]] || { sed -n '2,24s/^# \{0,1\}//p' "$0"; exit 2; }
 mkdir -p "$1" || exit 2
 out=$(cd "$1" && pwd)
 shift
@@ -39,7 +40,7 @@ export out on new old tiny small soaked repeated commit
 declare -A budget=(
   [smoke]=90 [variants]=60 [matrix]=240 [matrix-sm80]=240 [tiles]=240 [tiles-sm80]=240 [soak]=300 [bits]=180 [webgpu]=240
   [fig10]=240 [fig10-sm80]=240 [packings]=100 [ncu]=240 [memcheck]=300 [racecheck]=300 [synccheck]=300 [fig10-wgsl]=300
-  [cells]=165 [choices]=115
+  [cells]=165 [choices]=115 [planner]=40
 )
 wanted=()
 for part in "$@"; do
@@ -148,7 +149,12 @@ choices() {
     node bench/cells.ts choices --commit "$commit" --budget "$seconds" --out "$out/choices.jsonl" --on "$on" --heads 4/2 --tree "$tiny"
   fi && node scripts/cells-report.ts --choices "$out/choices.jsonl"
 }
-export -f check bench packings sanitize profile worst cells choices
+planner() {
+  command -v g++ >/dev/null || { echo 'g++ is not installed'; return 77; }
+  node bench/planner/run.ts --host 8 --commit "$commit" --out "$out/planner-host.json" >/dev/null &&
+    grep -h '"fastestUs"' "$out/planner-host.json" | tr -d '\n'
+}
+export -f check bench planner packings sanitize profile worst cells choices
 
 : >"$out/summary.txt"
 command -v nvidia-smi >/dev/null &&
@@ -178,5 +184,6 @@ PATC_CACHE=${PATC_CACHE:-$(mktemp -d)}
 export PATC_CACHE
 part cells cells
 part choices choices
+part planner planner
 
 ! grep -qE '^\S+ +(FAILED|late) ' "$out/summary.txt"
