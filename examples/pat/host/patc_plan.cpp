@@ -63,7 +63,13 @@ int32_t mismatch(const int32_t *a, const int32_t *b, int32_t i, int32_t end) {
 #if defined(__SSE2__)
     const __m128i *x = reinterpret_cast<const __m128i *>(a + i), *y = reinterpret_cast<const __m128i *>(b + i);
     auto same = [x, y](int k) { return _mm_cmpeq_epi32(_mm_loadu_si128(x + k), _mm_loadu_si128(y + k)); };
-    if (_mm_movemask_epi8(_mm_and_si128(_mm_and_si128(same(0), same(1)), _mm_and_si128(same(2), same(3)))) != 0xffff) break;
+    const int32_t equal = _mm_movemask_epi8(_mm_packs_epi16(_mm_packs_epi32(same(0), same(1)), _mm_packs_epi32(same(2), same(3))));
+    if (equal == 0xffff) continue;
+#if defined(__GNUC__)
+    return i + __builtin_ctz(~static_cast<uint32_t>(equal));
+#else
+    break;
+#endif
 #else
     if (std::memcmp(a + i, b + i, 16 * sizeof(int32_t)) != 0) break;
 #endif
@@ -81,40 +87,27 @@ struct Branch {
 
 /** Branches of a run in the order of their first sequences, by a hash table that compares depth and page. */
 struct Branches {
-  std::vector<Branch> list;
+  Branch *list;
   // Of each of the run's sequences, its branch, none where it ends on the path.
-  Ints of;
-  int32_t count = 0;
+  int32_t *of;
+  int32_t count;
   // Whether all branches have one depth.
-  bool level = true;
-
-  void clear(int32_t size) {
-    uint32_t room = 16;
-    for (shift = 28; room < 4 * static_cast<uint32_t>(size); shift--) room *= 2;
-    if (slots.size() < room) slots.resize(room);
-    std::fill(slots.begin(), slots.begin() + room, none);
-    mask = room - 1;
-    count = 0;
-    level = true;
-  }
+  bool level;
+  int32_t *slot_of;
+  uint32_t mask, shift;
 
   void join(int32_t k, int32_t depth, int32_t key) {
-    int32_t own, *const slot_of = slots.data();
-    Branch *const branch = list.data();
     uint32_t slot = (static_cast<uint32_t>(key ^ depth) * 0x9e3779b1u) >> shift;
-    while ((own = slot_of[slot]) != none && (branch[own].key != key || branch[own].depth != depth)) slot = (slot + 1) & mask;
+    int32_t own;
+    while ((own = slot_of[slot]) != none && (list[own].key != key || list[own].depth != depth)) slot = (slot + 1) & mask;
     if (own == none) {
       slot_of[slot] = own = count++;
-      branch[own] = {depth, key, 0};
-      level &= depth == branch[0].depth;
+      list[own] = {depth, key, 0};
+      level &= depth == list[0].depth;
     }
-    branch[own].at++;
-    of[static_cast<size_t>(k)] = own;
+    list[own].at++;
+    of[k] = own;
   }
-
- private:
-  Ints slots;
-  uint32_t mask = 0, shift = 28;
 };
 
 #if defined(__GNUC__) && defined(__x86_64__)
@@ -124,9 +117,11 @@ struct Branches {
  * four at which it stops, a bit for each that is on the path up to there.
  */
 __attribute__((target("avx2"))) int32_t leave_alike(const patc_batch &b, const int32_t *order, int32_t k, int32_t size, int32_t start,
-                                                    int32_t expected, Branches &branches, int32_t &same) {
+                                                    int32_t expected, Branches &all, int32_t &same) {
   const int32_t *const lengths = b.lengths, *const begins = b.table_begin, *const pages = b.pages, *const path = pages + begins[order[0]];
   const int32_t depth = expected * b.page, there = path[expected];
+  // A copy, whose counts compilers keep in registers.
+  Branches branches = all;
   same = 0;
   for (; k + 4 <= size; k += 4) {
     const int32_t *const who = order + k;
@@ -166,6 +161,7 @@ __attribute__((target("avx2"))) int32_t leave_alike(const patc_batch &b, const i
     }
     for (int32_t l = 0; l < 4; l++) branches.join(k + l, depth, keys[l]);
   }
+  all = branches;
   return k;
 }
 
@@ -184,8 +180,9 @@ struct Forest {
   std::vector<Run> runs;
   // Of a run: who ends on the path, as depth << 20 | member; and where the others leave it.
   std::vector<uint64_t> path;
-  Branches branches;
-  Ints members, sorted;
+  Branches branches = {};
+  std::vector<Branch> branch_list;
+  Ints branch_of, slots, members, sorted;
   int32_t path_size = 0;
   Page page;
 
@@ -193,9 +190,9 @@ struct Forest {
     const size_t n = static_cast<size_t>(b.sequences);
     page = Page(b.page);
     if (path.size() < n) {
-      for (Ints *list : {&branches.of, &members, &sorted}) list->resize(n);
+      for (Ints *list : {&branch_of, &members, &sorted}) list->resize(n);
       path.resize(n);
-      branches.list.resize(n);
+      branch_list.resize(n);
     }
     order.resize(n);
     lcp.resize(n);
@@ -214,7 +211,7 @@ struct Forest {
   /** Who ends on the path of the run's first, as it goes down, then the branches, deepest first. */
   void split(const patc_batch &b, const Run &run, int32_t *order, int32_t *lcp) {
     const int32_t size = run.end - run.begin;
-    branches.clear(size);
+    clear(size);
     leave(b, page.of(run.depth), size, order);
     const int32_t count = branches.count;
     const bool level = branches.level;
@@ -230,7 +227,7 @@ struct Forest {
       if (i > 0) lcp[i] = static_cast<int32_t>(path[i - 1] >> 20);
     }
     if (!level) sort_branches();
-    Branch *list = branches.list.data();
+    Branch *list = branches.list;
     const int32_t *by_depth = level ? nullptr : sorted.data();
     for (int32_t i = 0, end = path_size; i < count; i++) {
       Branch &branch = list[by_depth ? by_depth[i] : i];
@@ -240,9 +237,18 @@ struct Forest {
       if (branch.at > 1) runs.push_back({run.begin + begin, run.begin + end, branch.depth});
       branch.at = begin;
     }
-    const int32_t *own = branches.of.data(), *who = members.data();
+    const int32_t *own = branches.of, *who = members.data();
     for (int32_t k = 1; k < size; k++)
       if (own[k] != none) order[list[own[k]].at++] = who[k];
+  }
+
+  /** No branches yet of a run of so many. */
+  void clear(int32_t size) {
+    uint32_t room = 16, shift = 28;
+    for (; room < 4 * static_cast<uint32_t>(size); shift--) room *= 2;
+    if (slots.size() < room) slots.resize(room);
+    std::fill(slots.begin(), slots.begin() + room, none);
+    branches = {branch_list.data(), branch_of.data(), 0, true, slots.data(), room - 1, shift};
   }
 
   /** Compares the pages of a run's sequences with those of its first. */
@@ -256,7 +262,8 @@ struct Forest {
     for (int32_t k = 1; k < size;) {
       int32_t same = 0;
       if (has_alike && expected - start >= 16 && expected * whole.size < end) k = leave_alike(b, order, k, size, start, expected, branches, same);
-      const int32_t stop = std::min(k + 4, size);
+      // The first one tells where to expect the others.
+      const int32_t stop = std::min(k == 1 ? 2 : k + 4, size);
       int32_t least = end;
       for (; k < stop; k++, same >>= 1) {
         const int32_t s = order[k], length = lengths[s], *mine = pages + begins[s];
@@ -268,7 +275,7 @@ struct Forest {
           branches.join(k, depth, mine[at]);
           continue;
         }
-        branches.of[static_cast<size_t>(k)] = none;
+        branches.of[k] = none;
         ended[ends++] = static_cast<uint64_t>(depth) << 20 | static_cast<uint64_t>(k);
       }
       expected = least;
@@ -280,7 +287,7 @@ struct Forest {
   void sort_branches() {
     // Most often there are a few depths.
     constexpr int32_t most = 16;
-    const Branch *list = branches.list.data();
+    const Branch *list = branches.list;
     const int32_t count = branches.count;
     int32_t depths[most], distinct = 0, at = 0;
     for (int32_t i = 0; i < count && distinct <= most; i++) {
@@ -1584,14 +1591,13 @@ struct EntryWriter {
       }
       if (done == e.to) continue;
       Waiting &lane = lane_of[row.lane];
-      const Entry rest = {row.base, done, e.to, e.first, e.count};
+      Entry *rest = &lane.entry;
       if (lane.waits) {
         at[0] = lane.entry;
-        at[1] = rest;
+        rest = at + 1;
         at += 2;
-      } else {
-        lane.entry = rest;
       }
+      put(rest, row.base, done, e.to, e.first, e.count);
       lane.waits = !lane.waits;
     }
     return at;
