@@ -67,8 +67,8 @@ function typescript(sizes: readonly number[]) {
   return sizes.map((sequences) => {
     const batch = serving(sequences);
     const costs = costsOf(batch, shapes);
-    for (let i = 0; i < 50; i++) makePlan(batch, costs);
-    return { sequences, ...measure(200, () => makePlan(batch, costs)) };
+    for (let i = 0; i < 200; i++) makePlan(batch, costs);
+    return { sequences, ...measure(2000, () => makePlan(batch, costs)) };
   });
 }
 
