@@ -15,8 +15,8 @@
 #   memcheck, racecheck, synccheck   small cases of every emitted variant under compute-sanitizer
 #   fig10-wgsl       fig10 in WGSL
 #   cells            every tile shape on equal packs, 12 sizes x 3 head configurations: for the cost model and the table of winners
-#   planner          the C++ planner on the processor of this machine
 #   choices          the paper's trees with the winners of `cells`, with every shape, with fixed ones, and as the paper selects
+#   planner          the C++ planner on the processor of this machine
 # Parts that judge only run side by side; those that time have the GPU for themselves. OUT/NAME.log is what a part printed,
 # OUT/summary.txt one line a part. Exits 0 when all parts that ran passed; a part whose tool is missing is skipped, and told.
 # ON=simulator tries the script out where there is no GPU. PEERS=FILE and COMMIT=ID go to the benchmarks.
@@ -152,7 +152,11 @@ choices() {
 planner() {
   command -v g++ >/dev/null || { echo 'g++ is not installed'; return 77; }
   node bench/planner/run.ts --host 8 --commit "$commit" --out "$out/planner-host.json" >/dev/null &&
-    grep -h '"fastestUs"' "$out/planner-host.json" | tr -d '\n'
+    node -e '
+      const { host } = JSON.parse(require("node:fs").readFileSync(process.argv[1], "utf8"));
+      for (const r of host) console.log(`${r.sequences} sequences: ${r.planUs} us, ${r.fastestUs} at the fastest, repair ${r.repairUs}`);
+      const at = host.find((r) => r.sequences === 1024);
+      console.log(`1024 sequences in ${at.planUs} us, ${at.fastestUs} at the fastest`);' "$out/planner-host.json"
 }
 export -f check bench planner packings sanitize profile worst cells choices
 

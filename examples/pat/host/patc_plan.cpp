@@ -641,12 +641,11 @@ void fixed_pieces(const Stream &s, Page page, int64_t span, Sink &sink) {
 
 /** One pack: local rows, shared parts, then private ones round-robin over 16-row groups: packers/piece.ts. */
 struct PieceWriter {
-  using Tail = Part;
   const Work *w = nullptr;
   PackList *out = nullptr;
   Ints local;
   // Of each row, in turn: the tokens that it alone reads, to 0 where there are none.
-  std::vector<Tail> tails;
+  std::vector<Part> tails;
   std::vector<unsigned char> touched;
   std::vector<Part> items, alone;
   // Where among the private parts each row's is, for packs of `turn_rows`.
@@ -688,7 +687,7 @@ struct PieceWriter {
     const int32_t rows = e - b;
     take_turns(rows);
     if (flat(b, e)) return;
-    Tail *tail = tails.data();
+    Part *tail = tails.data();
     const int32_t *at = place.data();
     s.size = s.walk(*w, b, e, [tail, at](Part *&, int32_t row, int32_t from, int32_t to) { tail[at[row]] = {from, to, row, 1}; });
     std::copy(w->order.data() + b, w->order.data() + e, out->more_rows(rows));
@@ -791,25 +790,8 @@ struct PieceWriter {
       longest = std::max(longest, left);
     };
     for (int32_t i = 0; i < count; i++) split(nodes[i].from, nodes[i].to, nodes[i].first, nodes[i].count);
-    const Tail *tail = tails.data();
-    bool whole = true;
-    int64_t tail_tokens = 0;
-    int32_t tail_longest = 0;
-    for (int32_t i = 0; i < rows; i++) {
-      const int32_t from = tail[i].from, to = tail[i].to, left = page.up(to) - page.down(from);
-      whole &= from >= common && from < to;
-      tail_tokens += left;
-      tail_longest = std::max(tail_longest, left);
-    }
-    if (whole) {
-      own_tokens += tail_tokens;
-      longest = std::max(longest, tail_longest);
-      std::copy(tail, tail + rows, std::copy(alone.data(), own, shared));
-      own += rows;
-    } else {
-      for (int32_t i = 0; i < rows; i++) split(tail[i].from, tail[i].to, tail[i].first, 1);
-      std::copy(alone.data(), own, shared);
-    }
+    for (int32_t i = 0; i < rows; i++) split(tails[i].from, tails[i].to, tails[i].first, 1);
+    std::copy(alone.data(), own, shared);
     Pack &pack = out->packs.back();
     pack.own_longest = longest;
     pack.shared_tokens = shared_tokens;
